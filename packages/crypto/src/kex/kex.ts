@@ -1,0 +1,41 @@
+/**
+ * A key exchange algorithm is KEM-shaped arithmetic, ignorant of packets: one side initiates with a public value,
+ * the other responds with its own, and both hold the same secret. Diffie-Hellman, elliptic curves and the hybrids
+ * with a post-quantum KEM all fit. The rows themselves are in `kex-rows.ts`.
+ */
+
+import type { AlgorithmStatus } from '../ciphers/cipher.js'
+
+/** Hash of a key exchange, by node:crypto's name. */
+export type HashName = 'sha1' | 'sha256' | 'sha384' | 'sha512'
+
+/** The client's half between its message and the server's answer. */
+export interface KexInitiation {
+  /** What the client sends. */
+  readonly publicValue: Uint8Array
+  /**
+   * The shared secret from the server's public value.
+   * @throws CryptoError `ERR_SSH_CRYPTO_INVALID_PUBLIC_VALUE`
+   */
+  finish(serverPublicValue: Uint8Array): Uint8Array
+}
+
+/** One key exchange algorithm. */
+export interface KexAlgorithm {
+  readonly name: string
+  readonly status: AlgorithmStatus
+  /** Document and section. */
+  readonly source: string
+  readonly hash: HashName
+  /** Whether public values travel as an mpint (RFC 4253 §8) or as a string (RFC 5656 §4 and what follows it). */
+  readonly publicValueEncoding: 'mpint' | 'string'
+  /** Whether the secret enters the exchange hash as an mpint or as a string (the hybrids: draft-ietf-sshm-mlkem-hybrid-kex). */
+  readonly secretEncoding: 'mpint' | 'string'
+  /** The client's half. */
+  initiate(): KexInitiation
+  /**
+   * The server's half, in one step.
+   * @throws CryptoError `ERR_SSH_CRYPTO_INVALID_PUBLIC_VALUE`
+   */
+  respond(clientPublicValue: Uint8Array): { readonly publicValue: Uint8Array; readonly secret: Uint8Array }
+}

@@ -1,0 +1,18 @@
+import { defineConfig } from 'vitest/config'
+
+// Tests read the packages' sources, so no build is needed before them.
+const conditions = ['@ssh/source', 'module', 'node', 'development|production']
+const shared = {
+  resolve: { conditions },
+  ssr: { resolve: { conditions, externalConditions: ['@ssh/source', 'node'] } },
+}
+
+export default defineConfig({
+  test: {
+    reporters: ['default', './packages/testkit/src/summary-reporter.ts'],
+    projects: [
+      { ...shared, test: { name: 'unit', include: ['packages/{wire,crypto,conn,sftp,streams,sdk,testkit}/test/**/*.test.ts'] } },
+      { ...shared, test: { name: 'interop', include: ['packages/interop/test/**/*.test.ts'], testTimeout: 120_000, hookTimeout: 120_000 } },
+    ],
+  },
+})
