@@ -1,0 +1,72 @@
+/** Pieces that the client's and the server's option schemas share, and the one way options are checked. */
+
+import { z } from 'zod'
+import { OptionsError } from './errors.js'
+import { parseDuration, parseSize } from './quantities.js'
+
+/** Milliseconds, or text like `'30s'`, `'5m'`, `'1w2d3h'`. */
+export const duration = z
+  .union([z.number(), z.string()])
+  .transform(withIssue(parseDuration))
+  .meta({ description: 'Milliseconds, or text like 30s, 5m, 1w2d3h', unit: 'ms' })
+
+/** Bytes, or text like `'64k'`, `'2.5m'`, `'1g'`. */
+export const size = z
+  .union([z.number(), z.string()])
+  .transform(withIssue(parseSize))
+  .meta({ description: 'Bytes, or text like 64k, 2.5m, 1g', unit: 'bytes' })
+
+/** Algorithm names: a list, or text in OpenSSH's form. */
+export const algorithmList = z.union([z.string(), z.array(z.string()).readonly()])
+
+/** A function; its signature is the type parameter, which nothing can check at run time. */
+// biome-ignore lint/suspicious/noExplicitAny: any function type may be asked for
+export function callback<F extends (...args: any[]) => unknown>() {
+  return z.custom<F>((value) => typeof value === 'function', { message: 'expected a function' })
+}
+
+/** An object that has the method `method`: a key, a signer, a parsed file, a stream. */
+export function objectWith<T>(what: string, ...members: string[]) {
+  return z.custom<T>(
+    (value) => typeof value === 'object' && value !== null && members.every((member) => member in value),
+    { message: `expected ${what}` },
+  )
+}
+
+/** Bytes. */
+export const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array, { message: 'expected bytes' })
+
+export const abortSignal = z.custom<AbortSignal>((value) => value instanceof AbortSignal, {
+  message: 'expected an AbortSignal',
+})
+
+function withIssue<I, O>(parse: (input: I) => O) {
+  return (input: I, context: z.RefinementCtx): O => {
+    try {
+      return parse(input)
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) })
+      return z.NEVER
+    }
+  }
+}
+
+/**
+ * Checks options once, at the edge; inside, only the result is passed on.
+ * @param what whose options these are, for the error
+ * @throws OptionsError that names every option nobody knows and every value of the wrong kind
+ */
+export function parseOptions<S extends z.ZodType>(what: string, schema: S, options: unknown): z.output<S> {
+  const result = schema.safeParse(options)
+  if (result.success) return result.data
+  const issues = result.error.issues.map((issue) => ({ option: issue.path.join('.'), message: describe(issue) }))
+  const text = issues.map(({ option, message }) => (option === '' ? message : `${option}: ${message}`)).join('; ')
+  throw new OptionsError(`Invalid options for ${what}: ${text}`, { details: { issues } })
+}
+
+function describe(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'unrecognized_keys') {
+    return `unknown option ${issue.keys.map((key) => `"${key}"`).join(', ')}`
+  }
+  return issue.message
+}
