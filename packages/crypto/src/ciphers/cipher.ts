@@ -30,7 +30,12 @@ export interface CipherAlgorithm {
   readonly isAead: boolean
   /** Bytes after which keys must be changed for this cipher's sake (RFC 4344 §3.2). */
   readonly rekeyAfterBytes: number
-  /** @param mac absent exactly when `isAead` */
+  /** Whether this runtime's crypto has the primitives; absent: every runtime has. Cheap, and asked only on first use. */
+  isAvailable?(): boolean
+  /**
+   * Key and IV are copied: the caller may wipe them afterwards.
+   * @param mac absent exactly when `isAead`
+   */
   createSealer(key: Uint8Array, iv: Uint8Array, mac?: KeyedMac): PacketSealer
   /** @param mac absent exactly when `isAead` */
   createOpener(key: Uint8Array, iv: Uint8Array, mac?: KeyedMac): PacketOpener

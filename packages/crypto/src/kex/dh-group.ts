@@ -1,0 +1,92 @@
+/** Diffie-Hellman over the integers modulo a safe prime: RFC 4253 §8, with the fixed groups of RFC 8268. */
+
+import { createDiffieHellman, type DiffieHellman } from 'node:crypto'
+import { toBigInt, wipe } from '@ssh/wire'
+import { type RandomSource, systemRandom } from '../random.js'
+import { invalidPublicValue } from './invalid-public-value.js'
+import type { HashName, KexAlgorithm, KexInitiation, KexResponse } from './kex.js'
+
+/** A group: a safe prime, and a generator of its large subgroup. */
+export interface DhGroup {
+  /** Big-endian, without leading zeros. */
+  readonly prime: Uint8Array
+  readonly generator: Uint8Array
+  /** Bytes of a private exponent: at least twice the strength of the group. */
+  readonly exponentLength: number
+}
+
+/** Facts in which the rows differ. */
+export interface DhGroupFacts {
+  readonly name: string
+  readonly status: KexAlgorithm['status']
+  readonly source: string
+  readonly hash: HashName
+  readonly group: DhGroup
+  readonly isCostly?: boolean
+}
+
+/** A row for a fixed group. */
+export function dhGroup({ group, ...facts }: DhGroupFacts): KexAlgorithm {
+  return {
+    ...facts,
+    publicValueEncoding: 'mpint',
+    secretEncoding: 'mpint',
+    initiate: (random) => initiateDh(group, random),
+    respond: (clientPublicValue, random) => respondDh(group, clientPublicValue, random),
+  }
+}
+
+/** The client's half over any group; the arithmetic of group exchange (RFC 4419) too. */
+export function initiateDh(group: DhGroup, random: RandomSource = systemRandom): KexInitiation {
+  const pair = generate(group, random)
+  return {
+    publicValue: pair.getPublicKey(),
+    finish(serverPublicValue) {
+      expectInRange(serverPublicValue, group)
+      return agree(pair, serverPublicValue)
+    },
+  }
+}
+
+/** The server's half over any group. A bad public value is refused before any exponentiation. */
+export function respondDh(
+  group: DhGroup,
+  clientPublicValue: Uint8Array,
+  random: RandomSource = systemRandom,
+): KexResponse {
+  expectInRange(clientPublicValue, group)
+  const pair = generate(group, random)
+  return { secret: agree(pair, clientPublicValue), publicValue: pair.getPublicKey() }
+}
+
+const what = 'Diffie-Hellman public value'
+
+function generate({ prime, generator, exponentLength }: DhGroup, random: RandomSource): DiffieHellman {
+  const pair = createDiffieHellman(prime, generator)
+  const exponent = random.bytes(exponentLength)
+  pair.setPrivateKey(exponent)
+  pair.generateKeys()
+  wipe(exponent)
+  return pair
+}
+
+/** The secret, as long as the prime. */
+function agree(pair: DiffieHellman, publicValue: Uint8Array): Uint8Array {
+  try {
+    return pair.computeSecret(publicValue)
+  } catch (error) {
+    throw invalidPublicValue(what, 'it is not in the group', error)
+  }
+}
+
+/** RFC 4253 §8 refuses what is outside [1, p-1]; RFC 8268 §4 narrows it to [2, p-2]: 1 and p-1 give a known secret. */
+function expectInRange(publicValue: Uint8Array, { prime }: DhGroup): void {
+  // The length first: it bounds the work on the numbers.
+  if (publicValue.length > prime.length) {
+    throw invalidPublicValue(what, `it has ${publicValue.length} bytes, more than the prime's ${prime.length}`)
+  }
+  const value = toBigInt(publicValue)
+  if (value <= 1n || value >= toBigInt(prime) - 1n) {
+    throw invalidPublicValue(what, 'it is not between 1 and the prime less 1')
+  }
+}
