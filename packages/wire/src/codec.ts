@@ -10,6 +10,14 @@ export interface Codec<T> {
   readonly typeName: string
   read(reader: Reader): T
   write(writer: Writer, value: T): void
+  /** What a combined codec is made of, for whatever walks declarations: documentation, generators of test values. */
+  readonly combination?: Combination
+}
+
+/** How one codec was made from another. */
+export interface Combination {
+  readonly kind: 'list' | 'repeated' | 'optionalTail' | 'optional'
+  readonly item: Codec<unknown>
 }
 
 /** The value type of a codec. */
@@ -72,6 +80,7 @@ export function struct<const F extends Fields>(name: string, fields: F): Struct<
 export function list<T>(item: Codec<T>, minimumItemSize: number): Codec<T[]> {
   return {
     typeName: `uint32 count, ${item.typeName}[]`,
+    combination: { kind: 'list', item },
     read(reader) {
       const count = reader.readUint32()
       if (count > reader.remaining / minimumItemSize) {
@@ -96,6 +105,7 @@ export function list<T>(item: Codec<T>, minimumItemSize: number): Codec<T[]> {
 export function repeated<T>(item: Codec<T>): Codec<T[]> {
   return {
     typeName: `${item.typeName} until the end`,
+    combination: { kind: 'repeated', item },
     read(reader) {
       const items: T[] = []
       while (reader.remaining > 0) {
@@ -116,6 +126,7 @@ export function repeated<T>(item: Codec<T>): Codec<T[]> {
 export function optionalTail<T>(codec: Codec<T>, fallback: T): Codec<T> {
   return {
     typeName: `${codec.typeName} (may be absent)`,
+    combination: { kind: 'optionalTail', item: codec },
     read: (reader) => (reader.remaining === 0 ? fallback : codec.read(reader)),
     write: (writer, value) => codec.write(writer, value),
   }
@@ -125,6 +136,7 @@ export function optionalTail<T>(codec: Codec<T>, fallback: T): Codec<T> {
 export function optional<T>(codec: Codec<T>): Codec<T | undefined> {
   return {
     typeName: `${codec.typeName} (optional)`,
+    combination: { kind: 'optional', item: codec },
     read: (reader) => (reader.remaining === 0 ? undefined : codec.read(reader)),
     write(writer, value) {
       if (value !== undefined) codec.write(writer, value)

@@ -91,8 +91,8 @@ export class WireError extends SshError {
   }
 }
 
-/** Control, format and line-separating characters: escapes, bells, direction changes, invisible marks. */
-const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
+/** Control, format and line-separating characters (escapes, bells, direction changes, invisible marks), half surrogates. */
+const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu
 
 /**
  * Text from a peer made safe to put into an error, a log line or a terminal: control, escape and

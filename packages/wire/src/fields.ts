@@ -86,11 +86,11 @@ export const mpint: Codec<Uint8Array> = {
     const bytes = reader.readString()
     const [first, second] = bytes
     if (first === undefined) return bytes
-    if (bytes.length > maximumMpintLength + 1) throw invalidMpint(`it has ${bytes.length} bytes`)
     if (first >= 0x80) throw invalidMpint('it is negative')
-    if (first !== 0) return bytes
-    if (second === undefined || second < 0x80) throw invalidMpint('it has a needless leading zero')
-    return bytes.subarray(1)
+    if (first === 0 && (second === undefined || second < 0x80)) throw invalidMpint('it has a needless leading zero')
+    const magnitude = first === 0 ? bytes.subarray(1) : bytes
+    if (magnitude.length > maximumMpintLength) throw invalidMpint(`it has ${magnitude.length} bytes`)
+    return magnitude
   },
   write(writer, value) {
     let start = 0

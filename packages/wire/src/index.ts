@@ -10,6 +10,7 @@ export { asBuffer, concatBytes, equalBytes, fromBigInt, toBase64, toBigInt, toHe
 // Declaring layouts
 export {
   type Codec,
+  type Combination,
   type Fields,
   type FieldValues,
   list,

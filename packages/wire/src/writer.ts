@@ -25,13 +25,16 @@ export class Writer {
 
   writeUint32(value: number): this {
     checkInteger('uint32', value, 0xffffffff)
-    this.#buffer.writeUInt32BE(value, this.#reserve(4))
+    // Reserving may replace the buffer, so it comes first.
+    const offset = this.#reserve(4)
+    this.#buffer.writeUInt32BE(value, offset)
     return this
   }
 
   writeUint64(value: bigint): this {
     if (value < 0n || value > 0xffffffffffffffffn) throw invalid(`${value} does not fit a uint64`)
-    this.#buffer.writeBigUInt64BE(value, this.#reserve(8))
+    const offset = this.#reserve(8)
+    this.#buffer.writeBigUInt64BE(value, offset)
     return this
   }
 
