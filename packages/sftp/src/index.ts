@@ -1,1 +1,46 @@
-export {}
+/**
+ * SFTP over any ByteChannel: client and server of version 3 with OpenSSH's extensions.
+ * @see draft-ietf-secsh-filexfer-02, OpenSSH PROTOCOL §4
+ */
+
+// Client
+export type {
+  SftpBlockOptions,
+  SftpCallOptions,
+  SftpClientOptions,
+  SftpFileOptions,
+  SftpGlobOptions,
+  SftpLinkOptions,
+  SftpMakedirsOptions,
+  SftpMkdirOptions,
+  SftpProgress,
+  SftpReadFileOptions,
+  SftpReadStreamOptions,
+  SftpRmtreeOptions,
+  SftpTransferOptions,
+  SftpWriteFileOptions,
+  SftpWriteStreamOptions,
+} from './client/options.js'
+export { SftpClient, type SftpGlob, type SftpLimits } from './client/sftp-client.js'
+export { SftpFile } from './client/sftp-file.js'
+export { type SftpDirent, SftpStats } from './client/stats.js'
+// Errors
+export { SftpError, type SftpErrorOptions } from './errors.js'
+// Protocol
+export { type ExtensionPair, type FileType, fileTypeOf, fileTypes, type SftpAttrs } from './protocol/attrs.js'
+export type { SftpStatVfs } from './protocol/extensions.js'
+export { decodeFileName, encodeFileName } from './protocol/file-name.js'
+export { type OpenFlags, openFlags } from './protocol/open-flags.js'
+export { statusCodes } from './protocol/status.js'
+// Server
+export type {
+  Awaitable,
+  FileHandler,
+  OptionalOperations,
+  SftpDirEntry,
+  SftpHandler,
+  TreeReader,
+  TreeWriter,
+} from './server/handler.js'
+export { type ServeSftpOptions, type SftpServerSession, serveSftp } from './server/serve-sftp.js'
+export { SftpServer, type SftpServerOptions } from './server/sftp-server.js'

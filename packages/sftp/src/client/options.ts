@@ -1,0 +1,121 @@
+/** Options of the client's calls. */
+
+import type { SftpAttrs } from '../protocol/attrs.js'
+import type { OpenFlags } from '../protocol/open-flags.js'
+
+/** What every call takes. */
+export interface SftpCallOptions {
+  /** Ends the call with an AbortError. A request the server has already is dropped when its answer comes. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** How a client is started. */
+export interface SftpClientOptions extends SftpCallOptions {
+  /**
+   * Bytes of file content that may be asked for or written and not answered, over all files together. Default: 2 MiB,
+   * growing to 32 MiB when the link is long and fast. A number fixes it.
+   */
+  readonly maximumInFlight?: number
+}
+
+/** How bulk data travels. */
+export interface SftpBlockOptions {
+  /** Bytes per READ or WRITE. Default: as much as the server allows, else 32 KiB. Larger than that is cut down. */
+  readonly blockSize?: number
+  /** READs or WRITEs of one file in flight. Default: as many as the bytes in flight allow. */
+  readonly maxRequests?: number
+}
+
+export interface SftpFileOptions extends SftpCallOptions, SftpBlockOptions {}
+
+/** Changing attributes of a path. */
+export interface SftpLinkOptions extends SftpCallOptions {
+  /** Whether a symbolic link at the end is followed. Default true; false needs the server to know lsetstat. */
+  readonly followSymlinks?: boolean
+}
+
+export interface SftpMkdirOptions extends SftpCallOptions {
+  /** Mode of the new directory, before the server's umask. Default: the server's. */
+  readonly mode?: number
+}
+
+export interface SftpMakedirsOptions extends SftpMkdirOptions {
+  /** Whether the last directory may exist already. Default false. */
+  readonly existOk?: boolean
+}
+
+export interface SftpRmtreeOptions extends SftpCallOptions {
+  /** Called with what could not be removed; the rest is removed all the same. Default: the first error ends it. */
+  readonly onError?: ((error: Error) => void) | undefined
+}
+
+export interface SftpGlobOptions extends SftpCallOptions {
+  /** Whether `*` and `?` match names that start with a dot. Default false, as in a shell. */
+  readonly dot?: boolean
+  /** Called with a directory that cannot be listed, or a pattern without a match; the others go on. */
+  readonly onError?: ((error: Error) => void) | undefined
+}
+
+export interface SftpReadFileOptions extends SftpFileOptions {
+  readonly encoding?: BufferEncoding | null
+}
+
+export interface SftpWriteFileOptions extends SftpFileOptions {
+  /** Encoding of a string. Default `utf8`. */
+  readonly encoding?: BufferEncoding
+  /** Default `w`; `a` appends. */
+  readonly flags?: OpenFlags
+  /** Attributes of a new file; `permissions` are subject to the server's umask. */
+  readonly attrs?: SftpAttrs
+}
+
+export interface SftpReadStreamOptions extends SftpFileOptions {
+  /** First byte. Default 0. */
+  readonly start?: number
+  /** Last byte, inclusive, as in `fs.createReadStream`. Default: the end of the file. */
+  readonly end?: number
+  /** Encoding of the chunks. Default: Buffers. */
+  readonly encoding?: BufferEncoding
+}
+
+export interface SftpWriteStreamOptions extends SftpFileOptions {
+  /** First byte. Default 0. */
+  readonly start?: number
+  /** Default `w`, or `r+` when `start` is given. */
+  readonly flags?: OpenFlags
+  readonly attrs?: SftpAttrs
+}
+
+/** How far a transfer is. */
+export interface SftpProgress {
+  /** Path of the file this event is about. */
+  readonly src: string
+  readonly dst: string
+  /** Bytes of this file that have arrived. */
+  readonly transferred: number
+  /** Size of this file, as known so far. */
+  readonly total: number
+  /** Files of the whole transfer; `total` grows while directories are walked. */
+  readonly files: { readonly done: number; readonly total: number }
+  /** Bytes of the whole transfer; `total` grows while directories are walked. */
+  readonly bytes: { readonly done: number; readonly total: number }
+}
+
+/** Options of get, put and their glob forms. */
+export interface SftpTransferOptions extends SftpFileOptions {
+  /** Copies permissions (set-user-ID and the like included), access and modification times. Default false. */
+  readonly preserve?: boolean
+  /** Copies directories with all they hold; without it a directory is an error. Default false. */
+  readonly recurse?: boolean
+  /** Copies what a symbolic link points to instead of the link. Default false. */
+  readonly followSymlinks?: boolean
+  /** Files copied at the same time. Default 16. */
+  readonly concurrency?: number
+  /** Told how far it is: at the start and end of each file, and every 100 ms at most in between. */
+  readonly progress?: ((event: SftpProgress) => void) | undefined
+  /**
+   * Called with what could not be copied (`srcpath` and `dstpath` in its `details`); the rest is copied all the same.
+   * Default: the first error ends the transfer.
+   */
+  readonly onError?: ((error: Error) => void) | undefined
+}

@@ -1,0 +1,70 @@
+/** The errors of SFTP. */
+
+import { printable, SshError, type SshErrorOptions } from '@ssh/wire'
+import { statusRow } from './protocol/status.js'
+
+export interface SftpErrorOptions extends SshErrorOptions {
+  /** The SSH_FX_* code the server answered with. */
+  readonly status?: number
+  /** The path the operation was about, as the caller gave it. */
+  readonly path?: string
+  /** What the server said, as it came; {@link SftpError.serverText} is safe to print. */
+  readonly serverText?: string
+}
+
+/**
+ * A file operation failed, or the SFTP session did.
+ *
+ * `code` is as in `fs` (`ENOENT`, `EACCES`, `EEXIST`, `ENOSPC`, …) where `fs` has one. Else:
+ * - `ERR_SFTP_FAILURE` the server gave no reason: version 3 has no status for an existing file, a directory that is not
+ *   empty or a full disk, and servers answer SSH_FX_FAILURE for all of them
+ * - `ERR_SFTP_BAD_MESSAGE` the server refused the request as malformed
+ * - `ERR_SFTP_PROTOCOL` the peer broke the protocol; the session is over
+ * - `ERR_SFTP_UNSAFE_INTEGER` a size or offset of 2^53 or more, which a number cannot hold exactly
+ * - `ERR_SFTP_CONNECTION_LOST` the channel ended while the operation waited
+ * - `ERR_SFTP_CLOSED` the client, file or server was closed by this side
+ * - `ERR_SFTP_UNSAFE_NAME` a name from the server that would leave the local target directory
+ * - `ERR_SFTP_FILE_CHANGED` a file changed while it was copied, so that the copy cannot be whole
+ * - `ERR_SFTP_NO_MATCH` a pattern that nothing matches
+ *
+ * A server that lacks an operation gives `ENOTSUP`.
+ */
+export class SftpError extends SshError {
+  /** The SSH_FX_* code the server answered with, if the error came from there. */
+  readonly status: number | undefined
+  /** The path the operation was about. */
+  readonly path: string | undefined
+  /** What the server said, made safe to print. */
+  readonly serverText: string | undefined
+
+  constructor(code: string, message: string, options: SftpErrorOptions = {}) {
+    const { status, path, serverText, ...base } = options
+    super(code, path === undefined ? message : `${message}: "${printable(path)}"`, base)
+    this.status = status
+    this.path = path
+    this.serverText = serverText === undefined ? undefined : printable(serverText)
+  }
+
+  override get layer(): string {
+    return 'sftp'
+  }
+
+  /**
+   * The error for a status reply.
+   * @param operation what was asked, for the message: `open`, `rename`
+   */
+  static fromStatus(status: number, serverText: string, operation: string, path?: string): SftpError {
+    const { code, meaning } = statusRow(status)
+    const said = serverText === '' ? '' : ` (server: ${printable(serverText)})`
+    return new SftpError(code, `${code}: ${meaning}, ${operation}${said}`, {
+      status,
+      serverText,
+      ...(path !== undefined && { path }),
+    })
+  }
+}
+
+/** The peer broke the protocol; the session ends with this. */
+export function protocolError(message: string, options: SftpErrorOptions = {}): SftpError {
+  return new SftpError('ERR_SFTP_PROTOCOL', message, options)
+}

@@ -1,0 +1,102 @@
+/**
+ * Packets in a byte stream: a uint32 length, then that many bytes (draft-ietf-secsh-filexfer-02 §3). The first byte is
+ * the message number, the next four the request's id.
+ */
+
+import { asBuffer, concatBytes, printable } from '@ssh/wire'
+import { protocolError } from '../errors.js'
+
+/** Longest packet taken or sent, without its length field: OpenSSH drops the connection over longer ones. */
+export const maximumPacketLength = 256 * 1024
+
+/** Most that is asked for or written at once when the server names no limit: every server takes 32 KiB (draft §3). */
+export const defaultDataLength = 32 * 1024
+
+/** Most that is read or written at once: a packet of the greatest length, less room for header and handle. */
+export const maximumDataLength = maximumPacketLength - 1024
+
+/** The bytes of one packet without its length field, as they arrived: views, in order. */
+export type Packet = readonly Uint8Array[]
+
+/**
+ * Cuts arriving chunks into packets without copying: a packet that spans chunks is a list of views.
+ *
+ * Call `next` until it returns undefined after each `push`; what was pushed and not taken is kept.
+ */
+export class PacketReader {
+  #chunks: Uint8Array[] = []
+  #length = 0
+  #isFirst = true
+
+  /** Bytes pushed and not taken. */
+  get pending(): number {
+    return this.#length
+  }
+
+  push(chunk: Uint8Array): void {
+    if (chunk.length === 0) return
+    this.#chunks.push(chunk)
+    this.#length += chunk.length
+  }
+
+  /**
+   * The next whole packet.
+   * @throws SftpError `ERR_SFTP_PROTOCOL` for a length of 0 or over 256 KiB
+   */
+  next(): Packet | undefined {
+    if (this.#length < 4) return undefined
+    const length = this.#peekLength()
+    if (length < 1 || length > maximumPacketLength) throw this.#badLength(length)
+    if (this.#length < 4 + length) return undefined
+    this.#isFirst = false
+    this.#take(4)
+    return this.#take(length)
+  }
+
+  #peekLength(): number {
+    const [first] = this.#chunks
+    if (first !== undefined && first.length >= 4) return asBuffer(first).readUInt32BE(0)
+    return asBuffer(concatBytes(this.#chunks)).readUInt32BE(0)
+  }
+
+  #take(length: number): Uint8Array[] {
+    const taken: Uint8Array[] = []
+    this.#length -= length
+    let wanted = length
+    let used = 0
+    while (wanted > 0) {
+      const chunk = this.#chunks[used]
+      if (chunk === undefined) break
+      if (chunk.length > wanted) {
+        taken.push(chunk.subarray(0, wanted))
+        this.#chunks[used] = chunk.subarray(wanted)
+        break
+      }
+      taken.push(chunk)
+      wanted -= chunk.length
+      used++
+    }
+    if (used > 0) this.#chunks.splice(0, used)
+    return taken
+  }
+
+  /** A login script that prints something is the usual cause: then the "length" is text. */
+  #badLength(length: number): Error {
+    const start = asBuffer(concatBytes(this.#chunks)).subarray(0, 128).toString('latin1')
+    if (this.#isFirst && /^[\t\n\r\x20-\x7e]{4}/.test(start)) {
+      return protocolError(
+        `The remote side printed text before SFTP: "${printable(start)}". ` +
+          'A start-up file of the remote shell must print nothing when it is not interactive',
+      )
+    }
+    return protocolError(`Expected a packet of 1 to ${maximumPacketLength} bytes, found a length of ${length}`)
+  }
+}
+
+/** A payload with its length in front: what goes into the channel. */
+export function framePacket(payload: Uint8Array): Uint8Array {
+  const packet = Buffer.allocUnsafe(4 + payload.length)
+  packet.writeUInt32BE(payload.length, 0)
+  packet.set(payload, 4)
+  return packet
+}
