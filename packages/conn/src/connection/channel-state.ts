@@ -1,0 +1,373 @@
+/**
+ * The rules of one channel: RFC 4254 §5. What may arrive when, windows, end and close, requests and their replies.
+ * The face that users see is channel.ts; which channel a message belongs to is the mux's business.
+ */
+
+import {
+  type ConnectionMessage,
+  channelClose,
+  channelEof,
+  channelFailure,
+  channelRequest,
+  channelSuccess,
+  channelWindowAdjust,
+} from '@ssh/wire'
+import { ChannelError, ProtocolError } from '../errors.js'
+import type { ChannelHandlers, ChannelRequestOptions } from './channel.js'
+import { Consumer } from './consumer.js'
+import { ReceiveWindow, SendWindow, type WindowBudget } from './flow-window.js'
+import type { ChannelOptions, MuxLimits } from './limits.js'
+import { type DataType, OutgoingQueue } from './outgoing-queue.js'
+import { type OnReply, OwedReplies, PendingReplies } from './replies.js'
+import type { RoundTrip } from './round-trip.js'
+
+/** Messages that name a channel of ours. */
+export type ChannelMessage = Extract<ConnectionMessage, { recipientChannel: number }>
+
+/**
+ * Where a channel number is in its life. It is free again only after `closing`.
+ * - `opening`: we asked, the peer has not answered; `abandoned`: nobody here wants the answer any more
+ * - `accepting`: the peer asked, the application has not answered; the peer does not know the number yet
+ * - `open`: both directions may carry messages; `closing`: we sent SSH_MSG_CHANNEL_CLOSE, the peer did not yet
+ */
+export type ChannelPhase = 'opening' | 'abandoned' | 'accepting' | 'open' | 'closing'
+
+type Verdicts = Partial<Record<ChannelMessage['type'], 'take' | 'ignore'>>
+
+const whileOpening: Verdicts = { channelOpenConfirmation: 'take', channelOpenFailure: 'take' }
+
+/** What to do with a message about a channel. A missing entry is a protocol error. */
+export const channelTable: Readonly<Record<ChannelPhase, Verdicts>> = {
+  opening: whileOpening,
+  abandoned: whileOpening,
+  accepting: {},
+  open: {
+    channelWindowAdjust: 'take',
+    channelData: 'take',
+    channelExtendedData: 'take',
+    channelEof: 'take',
+    channelClose: 'take',
+    channelRequest: 'take',
+    channelSuccess: 'take',
+    channelFailure: 'take',
+  },
+  // The peer may not have seen our close yet, so it may still send anything.
+  closing: {
+    channelWindowAdjust: 'ignore',
+    channelData: 'ignore',
+    channelExtendedData: 'ignore',
+    channelEof: 'ignore',
+    channelClose: 'take',
+    channelRequest: 'ignore',
+    channelSuccess: 'ignore',
+    channelFailure: 'ignore',
+  },
+}
+
+/** What the channels of one connection share. */
+export interface ChannelContext {
+  readonly limits: MuxLimits
+  readonly budget: WindowBudget
+  readonly roundTrip: RoundTrip
+  readonly clock: () => number
+  /** Sends a message that waits for no data. */
+  send(payload: Uint8Array): void
+  /** The channel has something to pull. */
+  ready(channel: ChannelState): void
+  /** Both sides closed: the number is free. */
+  forget(channel: ChannelState): void
+}
+
+export class ChannelState {
+  phase: 'open' | 'closing' = 'open'
+  readonly channelType: string
+  readonly localId: number
+  readonly remoteId: number
+  /** The channel's main stream; extended data has consumers of its own. */
+  readonly input: Consumer
+  handlers: ChannelHandlers | undefined
+
+  readonly #context: ChannelContext
+  readonly #receiveWindow: ReceiveWindow
+  readonly #sendWindow: SendWindow
+  readonly #largestReceived: number
+  readonly #largestSent: number
+  readonly #queue = new OutgoingQueue()
+  readonly #pending: PendingReplies
+  readonly #owed: OwedReplies
+  readonly #extended = new Map<number, Consumer>()
+  /** Streams whose writer was told to wait. */
+  readonly #full = new Set<DataType>()
+  #sending: 'open' | 'ended' | 'closed' = 'open'
+  #remoteEnded = false
+  #isOver = false
+
+  constructor(
+    context: ChannelContext,
+    channelType: string,
+    local: LocalEnd,
+    remote: { readonly channel: number; readonly windowSize: number; readonly maximumPacketSize: number },
+  ) {
+    this.#context = context
+    this.channelType = channelType
+    this.localId = local.channel
+    this.#receiveWindow = local.window
+    this.#largestReceived = local.maximumPacketSize
+    this.remoteId = remote.channel
+    this.#sendWindow = new SendWindow(remote.windowSize)
+    this.#largestSent = Math.min(remote.maximumPacketSize, context.limits.maximumPacketSize)
+    this.#pending = new PendingReplies(context.clock, context.roundTrip)
+    this.#owed = new OwedReplies(context.limits.unansweredRequests, (payload) => context.send(payload))
+    this.input = new Consumer((byteCount) => this.#release(byteCount))
+  }
+
+  /** Whether the consumers were told that the channel is over. */
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
+  get bufferedBytes(): number {
+    return this.#queue.byteCount
+  }
+
+  /** Whether {@link pull} would return something. */
+  get isReady(): boolean {
+    return this.#queue.isReady(this.#sendWindow.remaining)
+  }
+
+  // What arrives
+
+  /** Takes a message that {@link channelTable} lets through. */
+  receive(message: ChannelMessage): void {
+    switch (message.type) {
+      case 'channelWindowAdjust':
+        this.#sendWindow.add(message.bytesToAdd)
+        if (this.isReady) this.#context.ready(this)
+        return
+      case 'channelData':
+        return this.#receiveData(this.input, message.data)
+      case 'channelExtendedData':
+        return this.#receiveData(this.#extended.get(message.dataTypeCode), message.data)
+      case 'channelEof':
+        this.#remoteEnded = true
+        return this.#endInput()
+      case 'channelClose':
+        return this.#receiveClose()
+      case 'channelRequest':
+        return this.#receiveRequest(message.requestType, message.wantReply, message.requestData)
+      case 'channelSuccess':
+        return this.#pending.settle({ outcome: 'success', data: noData })
+      case 'channelFailure':
+        return this.#pending.settle({ outcome: 'failure' })
+    }
+  }
+
+  #receiveData(consumer: Consumer | undefined, data: Uint8Array): void {
+    if (this.#remoteEnded) {
+      throw new ProtocolError(
+        'ERR_SSH_CHANNEL_DATA_AFTER_EOF',
+        `The peer sent ${data.length} bytes on channel ${this.localId} after it ended that direction`,
+      )
+    }
+    if (data.length > this.#largestReceived) {
+      throw new ProtocolError(
+        'ERR_SSH_CHANNEL_PACKET_TOO_LARGE',
+        `The peer sent ${data.length} bytes in one message where ${this.#largestReceived} are allowed`,
+        { details: { received: data.length, maximumPacketSize: this.#largestReceived } },
+      )
+    }
+    if (data.length === 0) return
+    this.#grant(this.#receiveWindow.receive(data.length))
+    // Extended data that nobody asked for must not use up the window that the main stream needs.
+    if (consumer === undefined) this.#release(data.length)
+    else consumer.data(data)
+  }
+
+  #receiveRequest(requestType: string, wantReply: boolean, data: Uint8Array): void {
+    const answer = wantReply ? this.#owed.owe() : undefined
+    const reply = (success: boolean): void =>
+      answer?.((success ? channelSuccess : channelFailure).encode({ recipientChannel: this.remoteId }))
+    if (requestType === 'keepalive@openssh.com') return reply(true)
+    if (this.handlers?.onRequest === undefined) return reply(false)
+    this.handlers.onRequest({ requestType, data, wantReply, reply })
+  }
+
+  /** A close must be answered with a close (RFC 4254 §5.3); what we still wanted to send has nobody to read it. */
+  #receiveClose(): void {
+    if (this.phase === 'open') {
+      this.#endInput()
+      // A consumer that was told the end may have aborted the channel.
+      if (this.phase === 'open') this.#sendClose()
+    }
+    this.#context.forget(this)
+    this.#receiveWindow.dispose()
+    this.#finish(undefined)
+  }
+
+  #endInput(): void {
+    this.input.end()
+    for (const consumer of this.#extended.values()) consumer.end()
+  }
+
+  // What the face asks for
+
+  /** Stream of an extended data type; from the first call on, what arrives of it is kept. */
+  extended(dataType: number): Consumer {
+    const known = this.#extended.get(dataType)
+    if (known !== undefined) return known
+    const consumer = new Consumer((byteCount) => this.#release(byteCount))
+    this.#extended.set(dataType, consumer)
+    return consumer
+  }
+
+  write(dataType: DataType, chunk: Uint8Array): boolean {
+    if (this.#sending !== 'open') return false
+    if (chunk.length > 0) {
+      this.#queue.pushData(dataType, chunk)
+      if (this.isReady) this.#context.ready(this)
+    }
+    if (this.#queue.byteCount < this.#context.limits.writeBufferSize) return true
+    this.#full.add(dataType)
+    return false
+  }
+
+  request(requestType: string, data: Uint8Array, options: ChannelRequestOptions, onReply?: OnReply): void {
+    if (this.#sending === 'closed') {
+      onReply?.({ outcome: 'closed', error: channelClosed(this.channelType) })
+      return
+    }
+    const payload = channelRequest.encode({
+      recipientChannel: this.remoteId,
+      requestType,
+      wantReply: onReply !== undefined,
+      requestData: data,
+    })
+    const sent = (): void => {
+      if (onReply !== undefined) this.#pending.expect(onReply)
+    }
+    if (options.afterData === true) return this.#enqueue(payload, sent)
+    sent()
+    this.#context.send(payload)
+  }
+
+  /** SSH_MSG_CHANNEL_EOF behind the data. */
+  end(): void {
+    if (this.#sending !== 'open') return
+    this.#sending = 'ended'
+    this.#enqueue(channelEof.encode({ recipientChannel: this.remoteId }), () => {})
+  }
+
+  /** SSH_MSG_CHANNEL_CLOSE behind the data. */
+  close(): void {
+    if (this.#sending === 'closed') return
+    this.end()
+    this.#sending = 'closed'
+    this.#enqueue(channelClose.encode({ recipientChannel: this.remoteId }), () => this.#closeSent())
+  }
+
+  /** SSH_MSG_CHANNEL_CLOSE at once. */
+  abort(error?: Error): void {
+    if (this.#isOver) return
+    if (this.phase === 'open') this.#sendClose()
+    this.input.abort(error)
+    for (const consumer of this.#extended.values()) consumer.abort(error)
+    this.#finish(error)
+  }
+
+  // What leaves
+
+  /** The next message as payload parts; only data counts against the window. */
+  pull(): readonly Uint8Array[] | undefined {
+    if (!this.isReady) return undefined
+    const next = this.#queue.next(this.remoteId, Math.min(this.#sendWindow.remaining, this.#largestSent))
+    if (next === undefined) return undefined
+    this.#sendWindow.take(next.dataLength)
+    return next.parts
+  }
+
+  /** Tells writers that wait for room, once half of the buffer is free. */
+  drain(): void {
+    if (this.#full.size === 0 || this.#queue.byteCount > this.#context.limits.writeBufferSize / 2) return
+    const waiting = [...this.#full]
+    this.#full.clear()
+    for (const dataType of waiting) {
+      if (dataType === undefined) this.input.drain()
+      else this.#extended.get(dataType)?.drain()
+    }
+  }
+
+  /** The connection is over. */
+  connectionEnded(error: Error): void {
+    this.#sending = 'closed'
+    this.phase = 'closing'
+    this.#queue.clear()
+    this.#finish(error)
+  }
+
+  #enqueue(payload: Uint8Array, onSent: () => void): void {
+    this.#queue.pushMessage(payload, onSent)
+    this.#context.ready(this)
+  }
+
+  #sendClose(): void {
+    this.#context.send(channelClose.encode({ recipientChannel: this.remoteId }))
+    this.#closeSent()
+  }
+
+  #closeSent(): void {
+    this.#sending = 'closed'
+    this.phase = 'closing'
+    this.#queue.clear()
+    this.#full.clear()
+    this.#owed.end()
+  }
+
+  #release(byteCount: number): void {
+    this.#grant(this.#receiveWindow.release(byteCount))
+  }
+
+  #grant(bytesToAdd: number): void {
+    // A peer that ended its direction needs no more window, and one that we closed must not get a message.
+    if (bytesToAdd === 0 || this.#remoteEnded || this.phase !== 'open') return
+    this.#context.send(channelWindowAdjust.encode({ recipientChannel: this.remoteId, bytesToAdd }))
+  }
+
+  #finish(error: Error | undefined): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#pending.end(error ?? channelClosed(this.channelType))
+    this.#owed.end()
+    this.input.close(error)
+    for (const consumer of this.#extended.values()) consumer.close(error)
+    this.handlers?.onClose?.(error)
+  }
+}
+
+/** Our end of a channel that is about to be: its number is taken, its window is reserved. */
+export interface LocalEnd {
+  readonly channel: number
+  readonly window: ReceiveWindow
+  readonly maximumPacketSize: number
+}
+
+/** Reserves what a new channel takes. */
+export function localEnd(context: ChannelContext, channel: number, options: ChannelOptions): LocalEnd {
+  const sizes = { ...context.limits, ...options }
+  return {
+    channel,
+    maximumPacketSize: sizes.maximumPacketSize,
+    window: new ReceiveWindow({
+      initialSize: sizes.initialWindowSize,
+      maximumSize: sizes.maximumWindowSize,
+      budget: context.budget,
+      roundTrip: context.roundTrip,
+      clock: context.clock,
+    }),
+  }
+}
+
+const noData = new Uint8Array(0)
+
+function channelClosed(channelType: string): ChannelError {
+  return new ChannelError('ERR_SSH_CHANNEL_CLOSED', `The ${channelType} channel is closed`)
+}

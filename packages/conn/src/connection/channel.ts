@@ -1,0 +1,131 @@
+/** The face of a channel: a `ByteChannel`, further streams beside it, and requests. Calls and callbacks only. */
+
+import type { ByteChannel, ByteHandlers } from '@ssh/wire'
+import type { ChannelState } from './channel-state.js'
+import { ExtendedStream } from './extended-stream.js'
+import type { OnReply } from './replies.js'
+
+/** A request of the peer about one channel (RFC 4254 §5.4). */
+export interface ChannelRequest {
+  readonly requestType: string
+  /** Layout by type: `channelRequests` of `@ssh/wire`. A view. */
+  readonly data: Uint8Array
+  readonly wantReply: boolean
+  /**
+   * Answers it, now or later; replies leave in the order of the requests whichever is answered first. Without
+   * `wantReply` nothing is sent. Must be called for every request, or the replies behind it wait for ever.
+   */
+  reply(success: boolean): void
+}
+
+/** What the owner of a channel is told, beside its bytes. */
+export interface ChannelHandlers {
+  /**
+   * A request; absent, every request is refused. Called synchronously, before anything behind the request is read.
+   * `keepalive@openssh.com` is answered without asking.
+   */
+  onRequest?(request: ChannelRequest): void
+  /** The channel is over, with an error if that was not a normal end. Called once, after the streams were told. */
+  onClose?(error?: Error): void
+}
+
+export interface ChannelRequestOptions {
+  /** Send it behind the data that was written before, as `exit-status` needs; default false: at once. */
+  readonly afterData?: boolean
+}
+
+/**
+ * One channel of a connection.
+ *
+ * The bytes are SSH_MSG_CHANNEL_DATA; `end` is SSH_MSG_CHANNEL_EOF, and `close` SSH_MSG_CHANNEL_CLOSE. A close of the
+ * peer without an end before it is legal: `onEnd` is called then too.
+ */
+export class Channel implements ByteChannel {
+  readonly #state: ChannelState
+  readonly #extended = new Map<number, ExtendedStream>()
+
+  /** Made by the mux. */
+  constructor(state: ChannelState) {
+    this.#state = state
+  }
+
+  get channelType(): string {
+    return this.#state.channelType
+  }
+
+  /** Our number of the channel. */
+  get localId(): number {
+    return this.#state.localId
+  }
+
+  /** The peer's number of the channel. */
+  get remoteId(): number {
+    return this.#state.remoteId
+  }
+
+  /** Whether the channel is over: nothing can be sent, and nothing more arrives. */
+  get isClosed(): boolean {
+    return this.#state.isOver
+  }
+
+  /** Bytes written to any stream of the channel and not sent yet. */
+  get bufferedBytes(): number {
+    return this.#state.bufferedBytes
+  }
+
+  /** Names who is told of requests and of the close. @throws Error when somebody is already */
+  handle(handlers: ChannelHandlers): void {
+    if (this.#state.handlers !== undefined) throw new Error('This channel has an owner already')
+    this.#state.handlers = handlers
+  }
+
+  attach(handlers: ByteHandlers): void {
+    this.#state.input.attach(handlers)
+  }
+
+  release(byteCount: number): void {
+    this.#state.input.release(byteCount)
+  }
+
+  write(chunk: Uint8Array): boolean {
+    return this.#state.write(undefined, chunk)
+  }
+
+  end(): void {
+    this.#state.end()
+  }
+
+  close(): void {
+    this.#state.close()
+  }
+
+  abort(error?: Error): void {
+    this.#state.abort(error)
+  }
+
+  /**
+   * The stream of one extended data type (RFC 4254 §5.2): 1 is standard error.
+   *
+   * From the first call on, data of that type is kept for `attach`, within the channel's one window; so a stream that
+   * is asked for and never read stops the channel. `attach({})` discards it. Types that nobody asked for are discarded.
+   *
+   * What is written keeps its place among the data of the other streams. `close` and `abort` end this stream only.
+   */
+  extendedData(dataType: number): ByteChannel {
+    const known = this.#extended.get(dataType)
+    if (known !== undefined) return known
+    const stream = new ExtendedStream(this.#state, dataType)
+    this.#extended.set(dataType, stream)
+    return stream
+  }
+
+  /**
+   * Sends a request.
+   * @param requestType its name
+   * @param data its type-specific part: `channelRequests.encode` of `@ssh/wire`
+   * @param onReply called once with what became of it; absent, no reply is wanted
+   */
+  request(requestType: string, data: Uint8Array, options: ChannelRequestOptions = {}, onReply?: OnReply): void {
+    this.#state.request(requestType, data, options, onReply)
+  }
+}

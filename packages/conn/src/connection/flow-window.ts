@@ -1,0 +1,187 @@
+/**
+ * Flow control arithmetic of one channel: RFC 4254 §5.2. Numbers only; knows neither messages nor consumers.
+ *
+ * The counters are compared and added as numbers, never with bit operators, which would wrap at 2^31.
+ */
+
+import { ProtocolError } from '../errors.js'
+import type { RoundTrip } from './round-trip.js'
+
+/** A window is a uint32 (RFC 4254 §5.2). */
+const maximumWindow = 0xffffffff
+
+/** How many bytes the peer lets us send. */
+export class SendWindow {
+  #remaining: number
+
+  constructor(initialSize: number) {
+    this.#remaining = initialSize
+  }
+
+  get remaining(): number {
+    return this.#remaining
+  }
+
+  /** @throws ProtocolError `ERR_SSH_CHANNEL_WINDOW_OVERFLOW` when the window would exceed 2^32 - 1 */
+  add(byteCount: number): void {
+    const sum = this.#remaining + byteCount
+    if (sum > maximumWindow) {
+      throw new ProtocolError(
+        'ERR_SSH_CHANNEL_WINDOW_OVERFLOW',
+        `The peer added ${byteCount} bytes to a window of ${this.#remaining}: more than 2^32 - 1`,
+        { details: { window: this.#remaining, bytesToAdd: byteCount } },
+      )
+    }
+    this.#remaining = sum
+  }
+
+  take(byteCount: number): void {
+    this.#remaining -= byteCount
+  }
+}
+
+/** What the receive windows of one connection may sum up to. */
+export class WindowBudget {
+  #free: number
+
+  constructor(total: number) {
+    this.#free = total
+  }
+
+  /**
+   * Window for a new channel: what it wants while there is plenty, less and less when many channels share the budget,
+   * but never so little that it could not work.
+   */
+  reserve(wanted: number): number {
+    const size = Math.min(wanted, Math.max(smallestWindow, Math.floor(this.#free / 4)))
+    this.#free -= size
+    return size
+  }
+
+  /** @returns how much of `wanted` a window may grow by, possibly 0 */
+  grow(wanted: number): number {
+    const granted = Math.max(0, Math.min(wanted, this.#free))
+    this.#free -= granted
+    return granted
+  }
+
+  giveBack(size: number): void {
+    this.#free += size
+  }
+}
+
+const smallestWindow = 64 * 1024
+
+/** Credit is returned in portions of at most this size, so that a large window is refilled smoothly. */
+const largestPortion = 1024 * 1024
+
+/** New credit that is used within this many round trips was waited for. */
+const promptUse = 1.5
+
+/** No round trip shorter than this needs more than the initial window: 2 MiB per millisecond is 2 GB/s. */
+const shortestWorthGrowingMs = 1
+
+export interface ReceiveWindowOptions {
+  readonly initialSize: number
+  readonly maximumSize: number
+  readonly budget: WindowBudget
+  readonly roundTrip: RoundTrip
+  /** Monotonic milliseconds. */
+  readonly clock: () => number
+}
+
+/**
+ * How many bytes we let the peer send, and how that grows.
+ *
+ * `size` is always what the peer may still send, plus what the consumer holds, plus what it gave back and was not
+ * granted again yet. So a consumer that gives nothing back stops its peer after `size` bytes.
+ *
+ * The window doubles when it was what limited the peer: the peer used new credit as soon as a round trip after it was
+ * granted, and by then the consumer was waiting for data. A link or a consumer that is slower than window per round
+ * trip never shows that sign, so the window stays as it is.
+ */
+export class ReceiveWindow {
+  readonly #maximumSize: number
+  readonly #budget: WindowBudget
+  readonly #roundTrip: RoundTrip
+  readonly #clock: () => number
+  #size: number
+  #remaining: number
+  #returned = 0
+  #received = 0
+  /** A grant whose use is awaited: credit up to `limit` received bytes was there before it. */
+  #grant: { readonly limit: number; readonly atMs: number } | undefined
+
+  constructor(options: ReceiveWindowOptions) {
+    this.#maximumSize = Math.min(maximumWindow, options.maximumSize)
+    this.#budget = options.budget
+    this.#roundTrip = options.roundTrip
+    this.#clock = options.clock
+    this.#size = this.#budget.reserve(Math.min(maximumWindow, options.initialSize))
+    this.#remaining = this.#size
+  }
+
+  /** Bytes the peer may have on their way or in the consumer's hands. */
+  get size(): number {
+    return this.#size
+  }
+
+  /** Bytes that arrived and that the consumer has not given back. */
+  get held(): number {
+    return this.#size - this.#remaining - this.#returned
+  }
+
+  /**
+   * `byteCount` bytes arrived.
+   * @returns bytes to grant with SSH_MSG_CHANNEL_WINDOW_ADJUST now, or 0
+   * @throws ProtocolError `ERR_SSH_CHANNEL_WINDOW_OVERRUN` when the peer may not send that many
+   */
+  receive(byteCount: number): number {
+    if (byteCount > this.#remaining) {
+      throw new ProtocolError(
+        'ERR_SSH_CHANNEL_WINDOW_OVERRUN',
+        `The peer sent ${byteCount} bytes where its window allows ${this.#remaining}`,
+        { details: { window: this.#remaining, received: byteCount } },
+      )
+    }
+    const consumerWaited = this.held <= this.#size / 4
+    this.#remaining -= byteCount
+    this.#received += byteCount
+    if (this.#grant === undefined || this.#received <= this.#grant.limit) return 0
+
+    const elapsedMs = this.#clock() - this.#grant.atMs
+    this.#grant = undefined
+    this.#roundTrip.sample(elapsedMs)
+    const peerWaited = elapsedMs >= shortestWorthGrowingMs && elapsedMs <= promptUse * this.#roundTrip.shortestMs
+    if (!peerWaited || !consumerWaited || this.#size >= this.#maximumSize) return 0
+    const growth = this.#budget.grow(Math.min(this.#size, this.#maximumSize - this.#size))
+    this.#size += growth
+    this.#returned += growth
+    return this.#grantReturned()
+  }
+
+  /**
+   * The consumer gave `byteCount` bytes back.
+   * @returns bytes to grant with SSH_MSG_CHANNEL_WINDOW_ADJUST now, or 0
+   */
+  release(byteCount: number): number {
+    this.#returned += byteCount
+    return this.#returned >= Math.min(this.#size / 2, largestPortion) ? this.#grantReturned() : 0
+  }
+
+  /** The channel is gone: its share goes back to the budget. */
+  dispose(): void {
+    this.#budget.giveBack(this.#size)
+    this.#size = 0
+    this.#remaining = 0
+    this.#returned = 0
+  }
+
+  #grantReturned(): number {
+    const byteCount = this.#returned
+    if (byteCount > 0) this.#grant ??= { limit: this.#received + this.#remaining, atMs: this.#clock() }
+    this.#returned = 0
+    this.#remaining += byteCount
+    return byteCount
+  }
+}
