@@ -84,11 +84,14 @@ class ByteDuplex extends Duplex {
 
   #onClose(error?: Error): void {
     const lost = this.#outlet.closed(error)
-    if (lost !== undefined) this.destroy(lost)
-    // What arrived before the close is still to be read; then the stream is over in both directions.
-    else {
-      this.#intake.handlers.onClose()
-      this.end()
+    if (lost !== undefined) {
+      this.destroy(lost)
+      return
     }
+    // What arrived before is still to be read. Not `end()` for the other direction: a writer that had more to say
+    // would take that for success.
+    this.#intake.handlers.onClose()
+    if (this.readableEnded) this.destroy()
+    else this.once('end', () => this.destroy())
   }
 }

@@ -34,6 +34,7 @@ class StreamChannel implements ByteChannel {
   #charged = 0
   #handlers: ByteHandlers | undefined
   /** What `attach` finds when the streams were over before it. */
+  #hasEnded = false
   #closed: { readonly error: Error | undefined } | undefined
   #isAttached = false
   /** Set by our own `close` and `abort`: what the streams report afterwards is the normal end. */
@@ -50,13 +51,13 @@ class StreamChannel implements ByteChannel {
   attach(handlers: ByteHandlers): void {
     if (this.#isAttached) throw new Error('A consumer is attached to this channel already')
     this.#isAttached = true
+    if (this.#hasEnded) handlers.onEnd?.()
     if (this.#closed !== undefined) {
       handlers.onClose?.(this.#closed.error)
       return
     }
     this.#handlers = handlers
     this.#writable.on('drain', () => this.#handlers?.onDrain?.())
-    this.#readable.on('end', () => this.#handlers?.onEnd?.())
     this.#readable.on('data', (chunk: Uint8Array) => this.#onData(chunk))
   }
 
@@ -103,10 +104,9 @@ class StreamChannel implements ByteChannel {
     this.#writable.destroy()
   }
 
-  /** Waits until both streams are over; the first error ends both. */
+  /** Waits until both directions are over; the first error ends both. */
   #watch(): void {
-    const isOneStream = (this.#readable as unknown) === this.#writable
-    let open = isOneStream ? 1 : 2
+    let open = 2
     let failure: Error | undefined
     const onOver = (error?: Error | null) => {
       if (error) {
@@ -116,15 +116,19 @@ class StreamChannel implements ByteChannel {
       open -= 1
       if (open === 0) this.#onClose(this.#abortError ?? failure)
     }
-    // An error after its stream was counted as over would otherwise be nobody's and end the process.
+    // An error after its direction was counted as over would otherwise be nobody's and end the process.
     this.#readable.on('error', ignoreError)
-    if (isOneStream) finished(this.#readable, onOver)
-    else {
-      this.#writable.on('error', ignoreError)
-      finished(this.#readable, { writable: false }, onOver)
-      // A child process that exits has its standard input destroyed; what it wrote last is still to be read.
-      finished(this.#writable, { readable: false }, (error) => onOver(isPrematureClose(error) ? undefined : error))
-    }
+    this.#writable.on('error', ignoreError)
+    finished(this.#readable, { writable: false }, (error) => {
+      if (!error) {
+        this.#hasEnded = true
+        this.#handlers?.onEnd?.()
+      }
+      onOver(error)
+    })
+    // Nobody will read what we write, but nothing failed: a child process that exits has its standard input destroyed,
+    // a socket is closed. What was sent last is still to be read, and tells whether that was a normal end.
+    finished(this.#writable, { readable: false }, (error) => onOver(isPrematureClose(error) ? undefined : error))
   }
 
   #onClose(error: Error | undefined): void {
