@@ -12,7 +12,7 @@ const uncompressed = 0x04
 const maximumDraws = 8
 
 /** A curve. */
-export interface NistCurve {
+interface NistCurve {
   /** node:crypto's name. */
   readonly nodeName: 'prime256v1' | 'secp384r1' | 'secp521r1'
   /** Name in messages, for instance `P-256`. */

@@ -15,7 +15,7 @@ export interface KexInitiation {
   /** What the client sends. */
   readonly publicValue: Uint8Array
   /**
-   * The shared secret from the server's public value.
+   * The shared secret from the server's public value. Call it once: the ephemeral key may be gone afterwards.
    * @throws CryptoError `ERR_SSH_CRYPTO_INVALID_PUBLIC_VALUE`
    */
   finish(serverPublicValue: Uint8Array): Uint8Array

@@ -40,6 +40,7 @@ export function mlkem768X25519(facts: Pick<KexAlgorithm, 'name' | 'status' | 'so
           // The point first: a bad one is refused; a bad ciphertext yields a secret that the server cannot know.
           const classical = pair.agree(serverPublicValue.subarray(ciphertextLength))
           const postQuantum = ml_kem768.decapsulate(serverPublicValue.subarray(0, ciphertextLength), kem.secretKey)
+          wipe(kem.secretKey)
           return combine(postQuantum, classical)
         },
       }
