@@ -24,8 +24,8 @@ export function mlkem768X25519(facts: Pick<KexAlgorithm, 'name' | 'status' | 'so
     hash: 'sha256',
     publicValueEncoding: 'string',
     secretEncoding: 'string',
-    initiate(random) {
-      const seed = (random ?? systemRandom).bytes(seedLength)
+    initiate(random = systemRandom) {
+      const seed = random.bytes(seedLength)
       const kem = ml_kem768.keygen(seed)
       wipe(seed)
       const pair = x25519KeyPair(random)
@@ -45,11 +45,11 @@ export function mlkem768X25519(facts: Pick<KexAlgorithm, 'name' | 'status' | 'so
         },
       }
     },
-    respond(clientPublicValue, random) {
+    respond(clientPublicValue, random = systemRandom) {
       expectLength(clientPublicValue, encapsulationKeyLength + x25519Length, 'ML-KEM-768 and X25519 public key')
       const pair = x25519KeyPair(random)
       const classical = pair.agree(clientPublicValue.subarray(encapsulationKeyLength))
-      const message = (random ?? systemRandom).bytes(messageLength)
+      const message = random.bytes(messageLength)
       const { cipherText, sharedSecret } = encapsulate(clientPublicValue.subarray(0, encapsulationKeyLength), message)
       wipe(message)
       return { secret: combine(sharedSecret, classical), publicValue: concatBytes([cipherText, pair.publicKey]) }

@@ -25,9 +25,9 @@ export interface X25519KeyPair {
   agree(peerPublicKey: Uint8Array): Uint8Array
 }
 
-/** A new key pair. @param random only to replay a session; default the system's generator */
-export function x25519KeyPair(random?: RandomSource): X25519KeyPair {
-  return (random === undefined && nativeKeyPair()) || portableKeyPair((random ?? systemRandom).bytes(x25519Length))
+/** A new key pair. @param random anything but the system's generator means a replay, and goes the portable way */
+export function x25519KeyPair(random: RandomSource = systemRandom): X25519KeyPair {
+  return (random === systemRandom && nativeKeyPair()) || portableKeyPair(random.bytes(x25519Length))
 }
 
 /** A key pair of node:crypto; undefined where the runtime has no X25519. */
