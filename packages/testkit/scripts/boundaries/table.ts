@@ -1,0 +1,156 @@
+/** The walls of the house as data: which room may import what. Moving a wall means editing a row here. */
+
+/** What a room may reach. */
+export interface Room {
+  /**
+   * Folder below `src`, or one file; the longest that matches wins. `''` is files directly in `src`, `*` whatever no
+   * other row names.
+   */
+  readonly path: string
+  /** Other rooms of the same package. Its own files and `leaves` always may be imported. */
+  readonly rooms?: readonly string[] | 'any'
+  /** Other packages of the workspace, by folder name. */
+  readonly packages?: readonly string[]
+  /** Packages from the registry. */
+  readonly dependencies?: readonly string[]
+  /** Modules of Node, without `node:`. */
+  readonly node?: readonly string[] | 'any'
+  /** Speaks in calls and callbacks only: no promise, no timer, no clock, no randomness of its own. */
+  readonly isCallsOnly?: boolean
+}
+
+export interface PackageRules {
+  readonly name: string
+  /** Files that every room of the package may import. */
+  readonly leaves?: readonly string[]
+  readonly rooms: readonly Room[]
+}
+
+const conn = { packages: ['wire', 'crypto'] }
+
+export const boundaries: readonly PackageRules[] = [
+  { name: 'wire', rooms: [{ path: '*', rooms: 'any', isCallsOnly: true }] },
+  {
+    name: 'crypto',
+    rooms: [
+      {
+        path: '*',
+        rooms: 'any',
+        packages: ['wire'],
+        dependencies: ['@noble/post-quantum', 'bcrypt-pbkdf', 'node-forge', 'tweetnacl'],
+        node: ['crypto', 'util', 'zlib'],
+      },
+      ...['ciphers', 'macs', 'compression', 'kex'].map((path) => ({
+        path,
+        rooms: 'any' as const,
+        packages: ['wire'],
+        dependencies: ['@noble/post-quantum', 'tweetnacl'],
+        node: ['crypto', 'util', 'zlib'],
+        isCallsOnly: true,
+      })),
+    ],
+  },
+  {
+    name: 'streams',
+    rooms: [
+      {
+        path: '*',
+        rooms: 'any',
+        packages: ['wire'],
+        node: ['buffer', 'events', 'stream', 'stream/web', 'string_decoder'],
+      },
+      { path: 'stdio.ts', rooms: 'any', packages: ['wire'], node: 'any' },
+    ],
+  },
+  {
+    name: 'conn',
+    leaves: ['errors.ts', 'events.ts', 'log.ts', 'quantities.ts'],
+    rooms: [
+      { path: '', rooms: 'any', packages: ['wire', 'crypto', 'streams'], dependencies: ['zod'], node: ['stream'] },
+      { path: 'transport', ...conn, node: ['crypto'], isCallsOnly: true },
+      { path: 'userauth', ...conn, isCallsOnly: true },
+      { path: 'connection', packages: ['wire'], isCallsOnly: true },
+      { path: 'peer', ...conn, rooms: ['transport', 'userauth', 'connection'], isCallsOnly: true },
+      { path: 'session', packages: ['wire'], rooms: ['connection'] },
+      { path: 'forwarding', packages: ['wire'], rooms: ['connection'], node: ['crypto'] },
+      { path: 'agent', ...conn, rooms: ['connection'] },
+      { path: 'config', ...conn, node: ['crypto'] },
+      { path: 'trust', ...conn, rooms: ['config'] },
+      { path: 'io', packages: ['wire', 'streams'], rooms: ['peer'], node: 'any' },
+      {
+        path: 'client',
+        packages: ['wire', 'crypto', 'streams'],
+        rooms: 'any',
+        dependencies: ['zod'],
+        node: ['stream', 'events'],
+      },
+      {
+        path: 'server',
+        packages: ['wire', 'crypto', 'streams'],
+        rooms: 'any',
+        dependencies: ['zod'],
+        node: ['stream', 'events'],
+      },
+    ],
+  },
+  {
+    name: 'sftp',
+    leaves: ['errors.ts'],
+    rooms: [
+      { path: '', rooms: 'any', packages: ['wire'] },
+      { path: 'protocol', packages: ['wire'], isCallsOnly: true },
+      { path: 'client', rooms: 'any', packages: ['wire'], dependencies: ['minimatch'], node: 'any' },
+      { path: 'server', rooms: ['protocol'], packages: ['wire'], node: 'any' },
+      { path: 'scp', rooms: 'any', packages: ['wire'], dependencies: ['minimatch'], node: 'any' },
+    ],
+  },
+  {
+    name: 'sdk',
+    rooms: [
+      {
+        path: '*',
+        rooms: 'any',
+        packages: ['wire', 'crypto', 'streams', 'conn', 'sftp'],
+        dependencies: ['zod'],
+        node: 'any',
+      },
+    ],
+  },
+  {
+    name: 'testkit',
+    rooms: [{ path: '*', rooms: 'any', packages: ['wire'], dependencies: ['vitest', 'fast-check'], node: 'any' }],
+  },
+  {
+    name: 'interop',
+    rooms: [
+      {
+        path: '*',
+        rooms: 'any',
+        packages: ['wire', 'crypto', 'streams', 'conn', 'sftp', 'sdk', 'testkit'],
+        dependencies: ['vitest'],
+        node: 'any',
+      },
+    ],
+  },
+  {
+    name: 'bench',
+    rooms: [
+      {
+        path: '*',
+        rooms: 'any',
+        packages: ['wire', 'crypto', 'sdk', 'testkit'],
+        dependencies: ['ssh2'],
+        node: 'any',
+      },
+    ],
+  },
+  { name: 'examples', rooms: [{ path: '*', rooms: 'any', packages: ['sdk'], node: 'any' }] },
+]
+
+/** What a calls-only room must not say, and why. */
+export const callsOnlyWords: readonly { readonly word: RegExp; readonly why: string }[] = [
+  { word: /\b(?:async|await|Promise)\b/g, why: 'promises begin above this room' },
+  { word: /\b(?:setTimeout|setInterval|setImmediate|queueMicrotask|nextTick)\b/g, why: 'time is passed in as ticks' },
+  { word: /\b(?:Date\.now|new Date|performance\.now|hrtime)\b/g, why: 'the clock is passed in' },
+  { word: /\bMath\.random\b/g, why: 'randomness is passed in' },
+]
