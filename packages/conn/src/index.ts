@@ -29,3 +29,22 @@ export type { GlobalRequest } from './connection/global-requests.js'
 export { type ChannelOptions, defaultMuxLimits, type MuxLimits } from './connection/limits.js'
 export { Mux, type MuxHandlers, type MuxOptions } from './connection/mux.js'
 export type { OnReply, RequestReply } from './connection/replies.js'
+// Sessions: RFC 4254 §6
+export type { EnvironmentLimits } from './session/environment.js'
+export { type ExitResult, type ExitSignal, exitResult, signalName, signalNumber } from './session/exit-status.js'
+export { type OpenSessionOptions, openSession } from './session/open-session.js'
+export type { Program } from './session/program.js'
+export type { Pty, PtyOptions, TerminalSize } from './session/pty.js'
+export {
+  type RefusedRequest,
+  SessionClient,
+  type SessionHandlers,
+  type StartOptions,
+  type X11Request,
+} from './session/session-client.js'
+export {
+  type Decision,
+  SessionServer,
+  type SessionServerHandlers,
+  type SessionServerOptions,
+} from './session/session-server.js'
