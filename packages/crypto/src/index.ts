@@ -13,10 +13,30 @@ export type { CompressionAlgorithm, Compressor, Decompressor } from './compressi
 export { compressionAlgorithms } from './compression/compression-rows.js'
 // Errors
 export { CryptoError, type CryptoErrorCode, KeyEncryptionError, KeyExportError, KeyImportError } from './errors.js'
+// Key files
+export { importPrivateKey, importPrivateKeyList, type PrivateKeyImportOptions } from './formats/import-private-key.js'
+export { importPublicKey, importPublicKeyList } from './formats/import-public-key.js'
+export { opensshKeyCiphers } from './formats/openssh-key-ciphers.js'
 // Key exchange
 export { type DhGroup, initiateDh, respondDh } from './kex/dh-group.js'
 export type { HashName, KexAlgorithm, KexInitiation, KexResponse } from './kex/kex.js'
 export { kexAlgorithms } from './kex/kex-rows.js'
+// Keys
+export type { KeyExportOptions, PrivateKeyFormat, PublicKeyFormat } from './keys/export-options.js'
+export type { FingerprintHash } from './keys/fingerprint.js'
+export { type GeneratedKeyAlgorithm, generatePrivateKey, type KeyGenerationOptions } from './keys/generate.js'
+export type { PrivateKey, PublicKey, Signer } from './keys/key.js'
+export type { KeyType } from './keys/key-type.js'
+export { keyTypes } from './keys/key-types.js'
+export { encodePrivateKey, readPrivateKey } from './keys/private-key.js'
+export { parsePublicKey } from './keys/public-key.js'
+export {
+  encodeSignature,
+  parseSignature,
+  type Signature,
+  type SignatureAlgorithm,
+  signatureAlgorithms,
+} from './keys/signature.js'
 // MACs
 export type { MacAlgorithm } from './macs/mac.js'
 export { macs } from './macs/mac-rows.js'

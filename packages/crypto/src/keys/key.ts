@@ -21,6 +21,7 @@ export interface PublicKey {
   getFingerprint(hash?: 'sha256' | 'sha512' | 'sha1' | 'md5'): string
   /** Whether both are the same key; comments do not matter. */
   equals(other: PublicKey): boolean
+  /** Text of a `.pub` file or a PEM file, ending in a line feed; default `openssh`, the line `type base64 comment`. */
   exportPublicKey(format?: PublicKeyFormat): string
 }
 
@@ -43,6 +44,7 @@ export interface PrivateKey extends Signer {
   sign(data: Uint8Array, algorithm?: string): Uint8Array
   getFingerprint(hash?: 'sha256' | 'sha512' | 'sha1' | 'md5'): string
   convertToPublic(): PublicKey
+  /** Text of a key file, ending in a line feed; default `openssh`. @throws KeyExportError */
   exportPrivateKey(format?: PrivateKeyFormat, options?: KeyExportOptions): Promise<string>
   exportPublicKey(format?: PublicKeyFormat): string
 }
