@@ -85,10 +85,10 @@ function checkDependencies({ manifest, folder }: Packed): void {
   }
 }
 
-async function checkWithPublint({ manifest, folder, tarball }: Packed): Promise<void> {
+async function checkWithPublint({ manifest, tarball }: Packed): Promise<void> {
   const { buffer, byteOffset, byteLength } = readFileSync(tarball)
   const bytes = buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer
-  const { messages, pkg } = await publint({ pkgDir: folder, pack: { tarball: bytes }, level: 'warning', strict: true })
+  const { messages, pkg } = await publint({ pack: { tarball: bytes }, level: 'warning', strict: true })
   for (const message of messages)
     faults.push(`${manifest.name} (publint): ${formatMessage(message, pkg, { color: false })}`)
 }

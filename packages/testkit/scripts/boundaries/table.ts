@@ -118,7 +118,7 @@ export const boundaries: readonly PackageRules[] = [
   },
   {
     name: 'testkit',
-    rooms: [{ path: '*', rooms: 'any', packages: ['wire'], dependencies: ['vitest', 'fast-check'], node: 'any' }],
+    rooms: [{ path: '*', rooms: 'any', packages: ['wire'], dependencies: ['vitest'], node: 'any' }],
   },
   {
     name: 'interop',
