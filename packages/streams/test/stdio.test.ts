@@ -3,10 +3,10 @@ import { memoryChannelPair } from '@ssh/testkit'
 import { describe, expect, test } from 'vitest'
 import { collect, toStdio } from '../src/index.js'
 
-function session() {
+function session(options = {}) {
   const [near, far] = memoryChannelPair({ windowSize: 1000 })
   const [nearErrors, farErrors] = memoryChannelPair({ windowSize: 1000 })
-  return { stdio: toStdio(near, nearErrors), far, farErrors, near }
+  return { stdio: toStdio(near, nearErrors, options), far, farErrors, near }
 }
 
 describe('toStdio', () => {
@@ -18,6 +18,17 @@ describe('toStdio', () => {
     farErrors.close()
     expect((await collect(stdio.stdout)).toString()).toBe('out')
     expect((await collect(stdio.stderr)).toString()).toBe('err')
+  })
+
+  test('merges standard error into standard output when asked', async () => {
+    const { stdio, far, farErrors } = session({ mergeErrors: true })
+    far.write(Buffer.from('one '))
+    farErrors.write(Buffer.from('two '))
+    far.write(Buffer.from('three'))
+    far.close()
+    farErrors.close()
+    expect((await collect(stdio.stdout)).toString()).toBe('one two three')
+    expect(await collect(stdio.stderr)).toHaveLength(0)
   })
 
   test('leaves the others alone when one stream is ended or destroyed', async () => {
