@@ -19,11 +19,12 @@ export { importPublicKey, importPublicKeyList } from './formats/import-public-ke
 export { opensshKeyCiphers } from './formats/openssh-key-ciphers.js'
 // Key exchange
 export { type DhGroup, initiateDh, respondDh } from './kex/dh-group.js'
+export { modpGroup14, modpGroup16, modpGroup18 } from './kex/dh-primes.js'
 export type { HashName, KexAlgorithm, KexInitiation, KexResponse } from './kex/kex.js'
 export { kexAlgorithms } from './kex/kex-rows.js'
 // Keys
 export type { KeyExportOptions, PrivateKeyFormat, PublicKeyFormat } from './keys/export-options.js'
-export type { FingerprintHash } from './keys/fingerprint.js'
+export { type FingerprintHash, fingerprint } from './keys/fingerprint.js'
 export { type GeneratedKeyAlgorithm, generatePrivateKey, type KeyGenerationOptions } from './keys/generate.js'
 export type { PrivateKey, PublicKey, Signer } from './keys/key.js'
 export type { KeyType } from './keys/key-type.js'

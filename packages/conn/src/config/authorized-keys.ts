@@ -1,40 +1,17 @@
-/** authorized_keys: which keys may log in, and what they may do then. sshd(8), AUTHORIZED_KEYS FILE FORMAT. */
+/**
+ * authorized_keys: which keys may log in. sshd(8), AUTHORIZED_KEYS FILE FORMAT.
+ *
+ * A line that is not understood in full grants nothing: leaving out an option would grant more than was written.
+ */
 
-import type { ConfigWarning } from './known-hosts.js'
+import type { ConfigWarning } from './config-warning.js'
+import { forEachLine, type KeyFields, LineFault, parseKeyFields } from './key-line.js'
+import { type KeyRestrictions, noRestrictions, parseKeyOptions } from './key-restrictions.js'
 
-/** What a key may do. Everything not forbidden is allowed. */
-export interface KeyRestrictions {
-  /** Run this, whatever the client asks for. */
-  readonly command: string | undefined
-  /** Set for the session. */
-  readonly environment: ReadonlyMap<string, string>
-  /** Patterns and CIDR blocks the client's host name or address must match. */
-  readonly from: string | undefined
-  /** Milliseconds since 1970; not valid from then on. */
-  readonly expiryTime: number | undefined
-  readonly allowPty: boolean
-  readonly allowPortForwarding: boolean
-  readonly allowAgentForwarding: boolean
-  readonly allowX11Forwarding: boolean
-  readonly allowUserRc: boolean
-  /** Destinations that direct-tcpip may reach; undefined: any. Host in lower case; `*` any host; port 0: any port. */
-  readonly permitOpen: readonly PermittedEndpoint[] | undefined
-  /** Addresses that tcpip-forward may listen on; undefined: any. */
-  readonly permitListen: readonly PermittedEndpoint[] | undefined
-}
-
-export interface PermittedEndpoint {
-  readonly host: string
-  /** 0: any. */
-  readonly port: number
-}
-
-export interface AuthorizedKey {
-  readonly keyType: string
-  /** Public key blob (RFC 4253 §6.6). */
-  readonly blob: Uint8Array
+/** A key that may log in. */
+export interface AuthorizedKey extends KeyFields {
   readonly restrictions: KeyRestrictions
-  readonly comment: string
+  /** Where it was read from, when there was a file. */
   readonly file: string | undefined
   /** Counted from 1. */
   readonly line: number
@@ -42,9 +19,48 @@ export interface AuthorizedKey {
 
 export interface AuthorizedKeys {
   readonly keys: readonly AuthorizedKey[]
-  /** Lines that were left out: they grant nothing. */
+  /** Lines that were left out. */
   readonly warnings: readonly ConfigWarning[]
 }
 
-/** Reads the text of an authorized_keys file. Never throws: what cannot be read becomes a warning and grants nothing. */
-export declare function parseAuthorizedKeys(text: string, file?: string): AuthorizedKeys
+/**
+ * Reads the text of an authorized_keys file. Never throws: what cannot be read becomes a warning.
+ * @param file where the text comes from, for messages
+ */
+export function parseAuthorizedKeys(text: string, file?: string): AuthorizedKeys {
+  const keys: AuthorizedKey[] = []
+  const warnings: ConfigWarning[] = []
+  forEachLine(
+    text,
+    (content, line) => keys.push({ ...parseLine(content), file, line }),
+    (message, line) => warnings.push({ file, line, message }),
+  )
+  return { keys, warnings }
+}
+
+/** Several files as one, in order. */
+export function mergeAuthorizedKeys(files: readonly AuthorizedKeys[]): AuthorizedKeys {
+  return { keys: files.flatMap((file) => file.keys), warnings: files.flatMap((file) => file.warnings) }
+}
+
+function parseLine(content: string): Omit<AuthorizedKey, 'file' | 'line'> {
+  const end = endOfFirstField(content)
+  const first = content.slice(0, end)
+  const following = content.slice(end).replace(/^[ \t]+/, '')
+  // No option has a name with these characters in these places, so a key type is never taken for options.
+  if (/^(?:ssh|ecdsa|sk)-[\w.@-]+$/.test(first)) return { ...parseKeyFields(content), restrictions: noRestrictions }
+  return { restrictions: parseKeyOptions(first), ...parseKeyFields(following) }
+}
+
+/** Where the first blank outside quotes is. */
+function endOfFirstField(text: string): number {
+  let isQuoted = false
+  for (let index = 0; index < text.length; index++) {
+    const character = text[index]
+    if (character === '\\' && text[index + 1] === '"') index++
+    else if (character === '"') isQuoted = !isQuoted
+    else if (!isQuoted && (character === ' ' || character === '\t')) return index
+  }
+  if (isQuoted) throw new LineFault('a quote is not closed')
+  return text.length
+}

@@ -7,8 +7,11 @@
 import type { Signer } from '@ssh/crypto'
 
 /** The two ways out of every question. */
-interface Answerable<Answer> {
-  /** Goes on with this answer. */
+export interface Answerable<Answer> {
+  /**
+   * Goes on with this answer.
+   * @throws TypeError, WireError when it cannot be sent; the question can then still be answered or skipped
+   */
   answer(value: Answer): void
   /**
    * Has none. For `signature` the next key is asked for; for the others the method is given up.
