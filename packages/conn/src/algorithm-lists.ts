@@ -39,7 +39,13 @@ function parse(list: AlgorithmList): { sign: Sign; items: readonly string[] } {
   if (typeof list !== 'string') return { sign: '', items: list }
   const first = list[0]
   const sign = first === '+' || first === '-' || first === '^' ? first : ''
-  return { sign, items: list.slice(sign.length).split(',').map((item) => item.trim()) }
+  return {
+    sign,
+    items: list
+      .slice(sign.length)
+      .split(',')
+      .map((item) => item.trim()),
+  }
 }
 
 function expand(

@@ -1,4 +1,29 @@
 // Errors
+
+// Clients
+export { ClientConnection, type ClientConnectionInfo, type ConnectionAlgorithms } from './client/client-connection.js'
+export type { ClientEvents, ClientLink } from './client/client-link.js'
+export {
+  type ClientOptions,
+  clientOptionsSchema,
+  type KeyboardPrompt,
+  type KeySource,
+  type OfferedHostKey,
+} from './client/client-options.js'
+export { establishClient } from './client/connect.js'
+export { type Destination, type ParsedDestination, parseDestination } from './client/destination.js'
+// Channels: RFC 4254
+export { Channel, type ChannelHandlers, type ChannelRequest, type ChannelRequestOptions } from './connection/channel.js'
+export type {
+  ChannelOpener,
+  ChannelOpenHandlers,
+  ChannelOpening,
+  ChannelOpenRequest,
+} from './connection/channel-open.js'
+export type { GlobalRequest } from './connection/global-requests.js'
+export { type ChannelOptions, defaultMuxLimits, type MuxLimits } from './connection/limits.js'
+export { Mux, type MuxHandlers, type MuxOptions } from './connection/mux.js'
+export type { OnReply, RequestReply } from './connection/replies.js'
 export {
   ChannelError,
   ChannelListenError,
@@ -14,21 +39,21 @@ export {
   ProtocolError,
   TimeoutError,
 } from './errors.js'
+export type { LogEntry, Logger } from './log.js'
 // Options: how they are checked, and quantities as people write them
 export { abortSignal, callback, duration, objectWith, parseOptions, size } from './options-schema.js'
 export { parseDuration, parseSize } from './quantities.js'
-// Channels: RFC 4254
-export { Channel, type ChannelHandlers, type ChannelRequest, type ChannelRequestOptions } from './connection/channel.js'
+// Servers
+export { listenServer, SshServer } from './server/listen.js'
 export type {
-  ChannelOpener,
-  ChannelOpenHandlers,
-  ChannelOpening,
-  ChannelOpenRequest,
-} from './connection/channel-open.js'
-export type { GlobalRequest } from './connection/global-requests.js'
-export { type ChannelOptions, defaultMuxLimits, type MuxLimits } from './connection/limits.js'
-export { Mux, type MuxHandlers, type MuxOptions } from './connection/mux.js'
-export type { OnReply, RequestReply } from './connection/replies.js'
+  KeyboardChallenge,
+  PasswordChangeRequired,
+  ServerCallbacks,
+  ServerFactory,
+  SessionRequest,
+} from './server/server-callbacks.js'
+export { ServerConnection, type ServerConnectionInfo } from './server/server-connection.js'
+export { type ServerConnectionOptions, type ServerOptions, serverOptionsSchema } from './server/server-options.js'
 // Sessions: RFC 4254 §6
 export type { EnvironmentLimits } from './session/environment.js'
 export { type ExitResult, type ExitSignal, exitResult, signalName, signalNumber } from './session/exit-status.js'

@@ -30,7 +30,9 @@ export interface KeyboardPrompt {
 }
 
 export type PasswordSource = string | (() => string | null | undefined | Promise<string | null | undefined>)
-export type PassphraseSource = string | ((file: string) => string | null | undefined | Promise<string | null | undefined>)
+export type PassphraseSource =
+  | string
+  | ((file: string) => string | null | undefined | Promise<string | null | undefined>)
 export type HostKeyVerifier = (key: OfferedHostKey) => boolean | Promise<boolean>
 export type KnownHostsLookup = (
   host: string,
@@ -43,10 +45,7 @@ export type KeyboardInteractiveHandler = (
 ) => readonly string[] | null | Promise<readonly string[] | null>
 export type PasswordChangeHandler = (
   prompt: string,
-) =>
-  | { oldPassword: string; newPassword: string }
-  | null
-  | Promise<{ oldPassword: string; newPassword: string } | null>
+) => { oldPassword: string; newPassword: string } | null | Promise<{ oldPassword: string; newPassword: string } | null>
 
 const keySource = z.union([z.string().min(1), bytes, objectWith<Signer>('a private key', 'sign', 'publicKey')])
 

@@ -70,7 +70,8 @@ function decode(part: string, whole: string): string {
 function checked(parsed: ParsedDestination, whole: string): ParsedDestination {
   const { host, port, username } = parsed
   if (typeof host !== 'string' || host === '') throw invalid(whole, 'it has no host')
-  if (/[\s\p{Cc}\p{Cf}]/u.test(host) || host.startsWith('-')) throw invalid(whole, 'its host is no host name or address')
+  if (/[\s\p{Cc}\p{Cf}]/u.test(host) || host.startsWith('-'))
+    throw invalid(whole, 'its host is no host name or address')
   if (username !== undefined && (username === '' || /[\p{Cc}]/u.test(username))) {
     throw invalid(whole, 'its user name is empty or has control characters')
   }

@@ -40,7 +40,9 @@ export function dial(options: DialOptions): Promise<Socket> {
         ? undefined
         : setTimeout(() => {
             const text = `No connection to ${host} port ${port} within ${timeoutMs} ms; is the address right, and the port open?`
-            settle(() => reject(new TimeoutError('ERR_SSH_CONNECT_TIMEOUT', text, { details: { host, port, timeoutMs } })))
+            settle(() =>
+              reject(new TimeoutError('ERR_SSH_CONNECT_TIMEOUT', text, { details: { host, port, timeoutMs } })),
+            )
           }, timeoutMs)
     const onAbort = () => settle(() => reject(new AbortError(signal?.reason)))
     const onError = (error: Error) => settle(() => reject(connectError(error, host, port)))

@@ -31,10 +31,11 @@ const joinBelow = 32 * 1024
 const lingerMs = 2000
 
 export class SocketDriver {
+  /** Resolves when the socket is closed, for whatever reason. */
+  readonly finished: Promise<void>
   readonly #socket: Duplex
   readonly #peer: Driven
   readonly #alarm: Alarm
-  readonly #clock: Clock
   #flushScheduled = false
   #isBlocked = false
   #isClosing = false
@@ -45,7 +46,7 @@ export class SocketDriver {
   constructor(socket: Duplex, peer: Driven, clock: Clock) {
     this.#socket = socket
     this.#peer = peer
-    this.#clock = clock
+    this.finished = new Promise((resolve) => socket.once('close', resolve))
     this.#alarm = new Alarm(
       clock,
       () => peer.nextDeadline(),

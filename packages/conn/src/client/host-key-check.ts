@@ -1,0 +1,134 @@
+/** The client's trust in a server, where it meets files and the user: reads known_hosts, asks, remembers. */
+
+import {
+  formatKnownHost,
+  type KnownHostMatches,
+  type KnownHosts,
+  lookupKnownHost,
+  mergeKnownHosts,
+  parseKnownHosts,
+} from '../config/known-hosts.js'
+import { appendLine, readFileIfThere } from '../io/files.js'
+import type { HostKeyOffer } from '../transport/transport-options.js'
+import {
+  decideByVerifier,
+  decideHostKey,
+  type HostKeyVerdict,
+  preferredHostKeyAlgorithms,
+} from '../trust/host-key-policy.js'
+import type { ParsedClientOptions } from './client-options.js'
+
+/** Read in this order when the user names no file; a new key is written to the first. */
+const defaultFiles = [
+  '~/.ssh/known_hosts',
+  '~/.ssh/known_hosts2',
+  '/etc/ssh/ssh_known_hosts',
+  '/etc/ssh/ssh_known_hosts2',
+]
+
+type Options = Pick<
+  ParsedClientOptions,
+  'knownHosts' | 'hostKeyPolicy' | 'hostKeyFingerprint' | 'verifyHostKey' | 'hostKeyAlias'
+>
+
+export class HostKeyCheck {
+  readonly #options: Options
+  readonly #host: string
+  readonly #port: number
+  /** What is on file; null: the check is off. */
+  readonly #known: KnownHostMatches | null
+
+  private constructor(options: Options, host: string, port: number, known: KnownHostMatches | null) {
+    this.#options = options
+    this.#host = host
+    this.#port = port
+    this.#known = known
+  }
+
+  /** Reads what is on file for the host. */
+  static async prepare(options: Options, host: string, port: number): Promise<HostKeyCheck> {
+    const knownHosts = await readKnownHosts(options.knownHosts, host, port)
+    // An alias stands for host and port together, as OpenSSH has it.
+    const [name, namedPort] = options.hostKeyAlias === undefined ? [host, port] : [options.hostKeyAlias, 22]
+    const known = knownHosts === null ? null : lookupKnownHost(knownHosts, name, namedPort)
+    return new HostKeyCheck(options, name, namedPort, known)
+  }
+
+  /** Host key algorithms to propose, those of keys on file first. */
+  orderAlgorithms(defaults: readonly string[]): readonly string[] {
+    return preferredHostKeyAlgorithms(this.#known, defaults)
+  }
+
+  /** Resolves when the key is to be believed. @throws HostKeyNotVerifiable */
+  async verify(offer: HostKeyOffer): Promise<void> {
+    const { hostKeyFingerprint, hostKeyPolicy = 'strict', verifyHostKey } = this.#options
+    const offered = { host: this.#host, port: this.#port, key: offer.key }
+    const verdict = decideHostKey(offered, {
+      known: this.#known,
+      policy: hostKeyPolicy,
+      fingerprints: typeof hostKeyFingerprint === 'string' ? [hostKeyFingerprint] : (hostKeyFingerprint ?? []),
+      hasVerifier: verifyHostKey !== undefined,
+    })
+    await this.#carryOut(verdict.type === 'ask' ? decideByVerifier(offered, await this.#ask(offer)) : verdict, offer)
+  }
+
+  async #ask(offer: HostKeyOffer): Promise<unknown> {
+    const { algorithm } = offer.key
+    try {
+      return await this.#options.verifyHostKey?.({
+        host: this.#host,
+        port: this.#port,
+        algorithm,
+        fingerprint: offer.fingerprint,
+        blob: offer.blob,
+      })
+    } catch (error) {
+      return error
+    }
+  }
+
+  async #carryOut(verdict: HostKeyVerdict, offer: HostKeyOffer): Promise<void> {
+    switch (verdict.type) {
+      case 'refuse':
+        throw verdict.error
+      case 'accept-and-add': {
+        const file = fileToWrite(this.#options.knownHosts)
+        if (file !== undefined) await appendLine(file, formatKnownHost(this.#host, this.#port, offer.key))
+        return
+      }
+      default:
+        return
+    }
+  }
+}
+
+function fileToWrite(source: Options['knownHosts']): string | undefined {
+  if (source === undefined) return defaultFiles[0]
+  const [first] = typeof source === 'string' ? [source] : Array.isArray(source) ? (source as readonly string[]) : []
+  return first === undefined || isKnownHostsText(first) ? undefined : first
+}
+
+async function readKnownHosts(source: Options['knownHosts'], host: string, port: number): Promise<KnownHosts | null> {
+  if (source === null) return null
+  if (typeof source === 'function') {
+    const found = await source(host, port)
+    return typeof found === 'string' ? parseKnownHosts(found) : found
+  }
+  if (typeof source === 'object' && 'entries' in source && !Array.isArray(source)) return source as KnownHosts
+  const texts =
+    source === undefined ? defaultFiles : typeof source === 'string' ? [source] : (source as readonly string[])
+  const files = await Promise.all(texts.map(readOne))
+  return mergeKnownHosts(files)
+}
+
+async function readOne(source: string): Promise<KnownHosts> {
+  if (isKnownHostsText(source)) return parseKnownHosts(source)
+  // A file that is not there yet knows nobody, as with ssh; the error about the unknown key says where it looked.
+  const content = await readFileIfThere(source)
+  return parseKnownHosts(content?.toString('utf8') ?? '', source)
+}
+
+/** Whether a string is the content of a known_hosts file: several fields, as no path has a key type in it. */
+function isKnownHostsText(source: string): boolean {
+  return source.includes('\n') || /\s(?:ssh-|ecdsa-sha2-|sk-)\S+\s/.test(source)
+}

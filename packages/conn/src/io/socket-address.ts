@@ -1,0 +1,29 @@
+/** What only a TCP socket among the duplex streams has: addresses, and a say in whether the process may exit. */
+
+import { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+
+/** Numeric addresses and ports of both ends; undefined for what is no TCP connection. */
+export interface SocketAddresses {
+  readonly localAddress: string | undefined
+  readonly localPort: number | undefined
+  readonly remoteAddress: string | undefined
+  readonly remotePort: number | undefined
+}
+
+export function addressesOf(stream: Duplex): SocketAddresses {
+  const socket = stream instanceof Socket ? stream : undefined
+  return {
+    localAddress: socket?.localAddress,
+    localPort: socket?.localPort,
+    remoteAddress: socket?.remoteAddress,
+    remotePort: socket?.remotePort,
+  }
+}
+
+/** Whether an open stream keeps the process alive; has no effect on what is no socket. */
+export function keepProcessAlive(stream: Duplex, keep: boolean): void {
+  if (!(stream instanceof Socket)) return
+  if (keep) stream.ref()
+  else stream.unref()
+}

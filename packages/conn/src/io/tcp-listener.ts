@@ -1,0 +1,57 @@
+/** A listening TCP socket. */
+
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { ConnectError } from '../errors.js'
+
+export interface TcpListenerOptions {
+  /** Undefined: every address of this machine. */
+  readonly host: string | undefined
+  /** 0 takes a free one. */
+  readonly port: number
+  /** Connections that the operating system queues before they are accepted. */
+  readonly backlog: number
+  onConnection(socket: Socket): void
+  /** Accepting one connection failed, for instance for want of descriptors; the next one may fit again. */
+  onError(error: Error): void
+}
+
+export class TcpListener {
+  readonly #server: Server
+  /** Resolves when the socket is closed. */
+  readonly closed: Promise<void>
+
+  private constructor(server: Server) {
+    this.#server = server
+    this.closed = new Promise((resolve) => server.once('close', () => resolve()))
+  }
+
+  /** @throws ConnectError `ERR_SSH_CONNECT_LISTEN_FAILED`; `cause` is the system's error */
+  static open(options: TcpListenerOptions): Promise<TcpListener> {
+    const { host, port, backlog } = options
+    const server = createServer({ noDelay: true, keepAlive: true }, (socket) => options.onConnection(socket))
+    return new Promise((resolve, reject) => {
+      const onError = (cause: Error) => {
+        const where = `${host ?? 'every address'} port ${port}`
+        const text = `Cannot listen on ${where}: ${cause.message}`
+        reject(new ConnectError('ERR_SSH_CONNECT_LISTEN_FAILED', text, { cause, details: { host, port } }))
+      }
+      server.once('error', onError)
+      server.listen({ port, backlog, ...(host !== undefined && { host }) }, () => {
+        server.off('error', onError)
+        server.on('error', (error) => options.onError(error))
+        resolve(new TcpListener(server))
+      })
+    })
+  }
+
+  /** Where it listens; undefined once closed. */
+  get address(): AddressInfo | undefined {
+    const address = this.#server.address()
+    return typeof address === 'object' && address !== null ? address : undefined
+  }
+
+  /** Stops accepting; connections that are open stay. */
+  close(): void {
+    if (this.#server.listening) this.#server.close()
+  }
+}

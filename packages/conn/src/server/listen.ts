@@ -1,0 +1,165 @@
+/** A server: accepts TCP connections and serves SSH on each. */
+
+import type { Duplex } from 'node:stream'
+import { AbortError } from '@ssh/wire'
+import { Deferred } from '../deferred.js'
+import { TcpListener } from '../io/tcp-listener.js'
+import { parseOptions } from '../options-schema.js'
+import { acceptConnection, type PreparedServerOptions } from './accept-connection.js'
+import { prepareServerOptions } from './prepare-server-options.js'
+import type { ServerConnection } from './server-connection.js'
+import {
+  type ParsedServerOptions,
+  type ServerConnectionOptions,
+  type ServerOptions,
+  serverConnectionOptionsSchema,
+  serverOptionsSchema,
+} from './server-options.js'
+
+const defaults = { port: 22, backlog: 511, maxStartups: 100 } as const
+
+/**
+ * Listens for SSH connections.
+ * @throws OptionsError, KeyImportError, KeyEncryptionError
+ * @throws ConnectError `ERR_SSH_CONNECT_LISTEN_FAILED` when the port cannot be had; `cause` is the system's error
+ * @throws AbortError
+ */
+export async function listenServer(options: ServerOptions): Promise<SshServer> {
+  const parsed = parseOptions('listen', serverOptionsSchema, options)
+  const prepared = await prepareServerOptions(connectionOptions(parsed))
+  if (parsed.signal?.aborted) throw new AbortError(parsed.signal.reason)
+  const server = new SshServer(prepared, parsed)
+  await server.open()
+  return server
+}
+
+/** A listening server. */
+export class SshServer {
+  #listener: TcpListener | undefined
+  readonly #options: ParsedServerOptions
+  #prepared: PreparedServerOptions
+  readonly #connections = new Set<ServerConnection>()
+  readonly #closed = new Deferred<void>()
+  #startups = 0
+  #isClosing = false
+
+  /** Made by {@link listenServer}. */
+  constructor(prepared: PreparedServerOptions, options: ParsedServerOptions) {
+    this.#prepared = prepared
+    this.#options = options
+  }
+
+  /** The port it listens on. */
+  get port(): number {
+    return this.#listener?.address?.port ?? 0
+  }
+
+  /** Where it listens. */
+  get addresses(): readonly { readonly address: string; readonly port: number }[] {
+    const address = this.#listener?.address
+    return address === undefined ? [] : [{ address: address.address, port: address.port }]
+  }
+
+  /** Connections that are open, logged in or not. */
+  get connections(): ReadonlySet<ServerConnection> {
+    return this.#connections
+  }
+
+  /** Resolves when the server and all its connections are closed. */
+  get closed(): Promise<void> {
+    return this.#closed.promise
+  }
+
+  /** @internal */
+  async open(): Promise<void> {
+    const { host, port = defaults.port, backlog = defaults.backlog, signal, logger } = this.#options
+    this.#listener = await TcpListener.open({
+      host,
+      port,
+      backlog,
+      onConnection: (socket) => this.#accept(socket),
+      onError: (error) => logger?.warn?.({ layer: 'server', event: 'accept-failed', error }),
+    })
+    this.#listener.closed.then(() => this.#settleWhenEmpty())
+    if (signal?.aborted) {
+      await this.close()
+      throw new AbortError(signal.reason)
+    }
+    signal?.addEventListener('abort', () => void this.close(), { once: true })
+  }
+
+  /**
+   * Changes options for connections that come later; those that are open keep theirs.
+   * @throws OptionsError, KeyImportError, KeyEncryptionError
+   */
+  async update(options: Partial<ServerConnectionOptions>): Promise<void> {
+    const merged = { ...this.#prepared.options, ...options }
+    this.#prepared = await prepareServerOptions(parseOptions('update', serverConnectionOptionsSchema, merged))
+  }
+
+  /**
+   * Stops accepting, and ends every connection; resolves when all are closed. Never rejects.
+   * @param options.drain milliseconds that open sessions are given to end by themselves; default 0
+   */
+  async close(options: { drain?: number } = {}): Promise<void> {
+    this.#isClosing = true
+    this.#listener?.close()
+    if (options.drain !== undefined && options.drain > 0) await this.#drain(options.drain)
+    await Promise.all([...this.#connections].map((connection) => connection.close()))
+    await this.closed
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #accept(socket: Duplex): void {
+    const { maxStartups = defaults.maxStartups, logger } = this.#options
+    if (this.#isClosing || this.#startups >= maxStartups) {
+      logger?.warn?.({ layer: 'server', event: 'too-many-startups', limit: maxStartups })
+      socket.destroy()
+      return
+    }
+    this.#startups++
+    acceptConnection(socket, this.#prepared).then(
+      (connection) => {
+        this.#connections.add(connection)
+        const loggedIn = () => this.#startups--
+        connection.authenticated.then(loggedIn, loggedIn)
+        const ended = () => {
+          this.#connections.delete(connection)
+          this.#settleWhenEmpty()
+        }
+        connection.closed.then(ended, (error: unknown) => {
+          logger?.debug({ layer: 'server', event: 'connection-ended', error })
+          ended()
+        })
+        if (this.#isClosing) void connection.close()
+      },
+      (error: unknown) => {
+        this.#startups--
+        logger?.warn?.({ layer: 'server', event: 'server-factory-failed', error })
+        socket.destroy()
+      },
+    )
+  }
+
+  async #drain(milliseconds: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined
+    const deadline = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, milliseconds)
+    })
+    const idle = [...this.#connections].map((connection) => connection.idle())
+    await Promise.race([Promise.all(idle), deadline])
+    clearTimeout(timer)
+  }
+
+  #settleWhenEmpty(): void {
+    if (this.#isClosing && this.#listener?.address === undefined && this.#connections.size === 0) this.#closed.resolve()
+  }
+}
+
+function connectionOptions(options: ParsedServerOptions) {
+  const { host: _host, port: _port, backlog: _backlog, maxStartups: _maxStartups, signal: _signal, ...rest } = options
+  return rest
+}

@@ -1,0 +1,66 @@
+/** What the builder of a server may decide. Names follow AsyncSSH's SSHServer; every callback may be async. */
+
+import type { PublicKey } from '@ssh/crypto'
+import type { SessionServer, SessionServerHandlers, SessionServerOptions } from '../session/session-server.js'
+import type { ServerConnection } from './server-connection.js'
+
+type MaybePromise<T> = T | Promise<T>
+
+/** Prompts for the user (RFC 4256 §3.2). */
+export interface KeyboardChallenge {
+  readonly name?: string
+  readonly instructions?: string
+  readonly prompts: readonly { readonly prompt: string; readonly echo?: boolean }[]
+}
+
+/** Answer of `validatePassword`: the password is right, but must be changed first. */
+export interface PasswordChangeRequired {
+  readonly changeRequired: { readonly prompt: string; readonly languageTag?: string }
+}
+
+/**
+ * Callbacks of one connection; each is optional. One that throws or rejects counts as a refusal, and the error goes to
+ * the logger: a client never sees it.
+ */
+export interface ServerCallbacks {
+  /** The key exchange is about to begin. */
+  connectionMade?(connection: ServerConnection): void
+  /** The connection is over; with an error if that was not a normal end. */
+  connectionLost?(error: Error | undefined): void
+  /** A user name came up. False lets this user in without any proof. Default: true. */
+  beginAuth?(username: string): MaybePromise<boolean>
+  /** The user is in. */
+  authCompleted?(): void
+  /** Whether this key, whose signature has been verified, may log in. Asked after `authorizedClientKeys` said no. */
+  validatePublicKey?(username: string, key: PublicKey): MaybePromise<boolean>
+  /** Whether the password is right. */
+  validatePassword?(username: string, password: string): MaybePromise<boolean | PasswordChangeRequired>
+  /** Sets a new password in place of an expired one; true when the old one was right and the new one is set. */
+  changePassword?(
+    username: string,
+    oldPassword: string,
+    newPassword: string,
+  ): MaybePromise<boolean | PasswordChangeRequired>
+  /** What to ask a user who logs in by keyboard-interactive; false refuses, true lets in. */
+  getKbdintChallenge?(
+    username: string,
+    languageTag: string,
+    submethods: string,
+  ): MaybePromise<boolean | KeyboardChallenge>
+  /** Whether the answers are right, or what to ask next. */
+  validateKbdintResponse?(username: string, responses: readonly string[]): MaybePromise<boolean | KeyboardChallenge>
+  /** The client wants a session: accept or reject it, now or later. Default: refused. */
+  sessionRequested?(request: SessionRequest): MaybePromise<void>
+}
+
+/** A session that the client wants. */
+export interface SessionRequest {
+  readonly connection: ServerConnection
+  /** Opens the session; `handlers` decide what may run in it. */
+  accept(handlers: SessionServerHandlers, options?: SessionServerOptions): SessionServer
+  /** Refuses it. @param reason told to the client */
+  reject(reason?: string): void
+}
+
+/** Makes the callbacks for one connection. */
+export type ServerFactory = (connection: ServerConnection) => MaybePromise<ServerCallbacks>
