@@ -4,79 +4,23 @@
  */
 
 import {
-  type ConnectionMessage,
   channelClose,
   channelEof,
   channelFailure,
+  type channelOpen,
   channelRequest,
   channelSuccess,
   channelWindowAdjust,
+  type MessageOf,
 } from '@ssh/wire'
 import { ChannelError, ProtocolError } from '../errors.js'
 import type { ChannelHandlers, ChannelRequestOptions } from './channel.js'
+import type { ChannelContext, LocalEnd } from './channel-context.js'
+import type { ChannelMessage } from './channel-phases.js'
 import { Consumer } from './consumer.js'
-import { ReceiveWindow, SendWindow, type WindowBudget } from './flow-window.js'
-import type { ChannelOptions, MuxLimits } from './limits.js'
+import { type ReceiveWindow, SendWindow } from './flow-window.js'
 import { type DataType, OutgoingQueue } from './outgoing-queue.js'
 import { type OnReply, OwedReplies, PendingReplies } from './replies.js'
-import type { RoundTrip } from './round-trip.js'
-
-/** Messages that name a channel of ours. */
-export type ChannelMessage = Extract<ConnectionMessage, { recipientChannel: number }>
-
-/**
- * Where a channel number is in its life. It is free again only after `closing`.
- * - `opening`: we asked, the peer has not answered; `abandoned`: nobody here wants the answer any more
- * - `accepting`: the peer asked, the application has not answered; the peer does not know the number yet
- * - `open`: both directions may carry messages; `closing`: we sent SSH_MSG_CHANNEL_CLOSE, the peer did not yet
- */
-export type ChannelPhase = 'opening' | 'abandoned' | 'accepting' | 'open' | 'closing'
-
-type Verdicts = Partial<Record<ChannelMessage['type'], 'take' | 'ignore'>>
-
-const whileOpening: Verdicts = { channelOpenConfirmation: 'take', channelOpenFailure: 'take' }
-
-/** What to do with a message about a channel. A missing entry is a protocol error. */
-export const channelTable: Readonly<Record<ChannelPhase, Verdicts>> = {
-  opening: whileOpening,
-  abandoned: whileOpening,
-  accepting: {},
-  open: {
-    channelWindowAdjust: 'take',
-    channelData: 'take',
-    channelExtendedData: 'take',
-    channelEof: 'take',
-    channelClose: 'take',
-    channelRequest: 'take',
-    channelSuccess: 'take',
-    channelFailure: 'take',
-  },
-  // The peer may not have seen our close yet, so it may still send anything.
-  closing: {
-    channelWindowAdjust: 'ignore',
-    channelData: 'ignore',
-    channelExtendedData: 'ignore',
-    channelEof: 'ignore',
-    channelClose: 'take',
-    channelRequest: 'ignore',
-    channelSuccess: 'ignore',
-    channelFailure: 'ignore',
-  },
-}
-
-/** What the channels of one connection share. */
-export interface ChannelContext {
-  readonly limits: MuxLimits
-  readonly budget: WindowBudget
-  readonly roundTrip: RoundTrip
-  readonly clock: () => number
-  /** Sends a message that waits for no data. */
-  send(payload: Uint8Array): void
-  /** The channel has something to pull. */
-  ready(channel: ChannelState): void
-  /** Both sides closed: the number is free. */
-  forget(channel: ChannelState): void
-}
 
 export class ChannelState {
   phase: 'open' | 'closing' = 'open'
@@ -98,24 +42,31 @@ export class ChannelState {
   readonly #extended = new Map<number, Consumer>()
   /** Streams whose writer was told to wait. */
   readonly #full = new Set<DataType>()
+  /** Replies to requests that are still in the queue. */
+  readonly #unsent = new Set<OnReply>()
+  /** We confirmed the channel and the peer has not reacted to it yet. */
+  #confirmedAtMs: number | undefined
   #sending: 'open' | 'ended' | 'closed' = 'open'
   #remoteEnded = false
   #isOver = false
 
+  /** @param confirmedAtMs when we confirmed it, if the peer asked for it */
   constructor(
     context: ChannelContext,
     channelType: string,
     local: LocalEnd,
-    remote: { readonly channel: number; readonly windowSize: number; readonly maximumPacketSize: number },
+    remote: Pick<MessageOf<typeof channelOpen>, 'senderChannel' | 'initialWindowSize' | 'maximumPacketSize'>,
+    confirmedAtMs?: number,
   ) {
     this.#context = context
     this.channelType = channelType
     this.localId = local.channel
     this.#receiveWindow = local.window
     this.#largestReceived = local.maximumPacketSize
-    this.remoteId = remote.channel
-    this.#sendWindow = new SendWindow(remote.windowSize)
+    this.remoteId = remote.senderChannel
+    this.#sendWindow = new SendWindow(remote.initialWindowSize)
     this.#largestSent = Math.min(remote.maximumPacketSize, context.limits.maximumPacketSize)
+    this.#confirmedAtMs = confirmedAtMs
     this.#pending = new PendingReplies(context.clock, context.roundTrip)
     this.#owed = new OwedReplies(context.limits.unansweredRequests, (payload) => context.send(payload))
     this.input = new Consumer((byteCount) => this.#release(byteCount))
@@ -124,6 +75,10 @@ export class ChannelState {
   /** Whether the consumers were told that the channel is over. */
   get isOver(): boolean {
     return this.#isOver
+  }
+
+  get receiveWindowSize(): number {
+    return this.#receiveWindow.size
   }
 
   get bufferedBytes(): number {
@@ -139,26 +94,37 @@ export class ChannelState {
 
   /** Takes a message that {@link channelTable} lets through. */
   receive(message: ChannelMessage): void {
+    if (this.#confirmedAtMs !== undefined) {
+      this.#context.roundTrip.sample(this.#context.clock() - this.#confirmedAtMs)
+      this.#confirmedAtMs = undefined
+    }
     switch (message.type) {
       case 'channelWindowAdjust':
         this.#sendWindow.add(message.bytesToAdd)
         if (this.isReady) this.#context.ready(this)
-        return
+        break
       case 'channelData':
-        return this.#receiveData(this.input, message.data)
+        this.#receiveData(this.input, message.data)
+        break
       case 'channelExtendedData':
-        return this.#receiveData(this.#extended.get(message.dataTypeCode), message.data)
+        this.#receiveData(this.#extended.get(message.dataTypeCode), message.data)
+        break
       case 'channelEof':
         this.#remoteEnded = true
-        return this.#endInput()
+        this.#endInput()
+        break
       case 'channelClose':
-        return this.#receiveClose()
+        this.#receiveClose()
+        break
       case 'channelRequest':
-        return this.#receiveRequest(message.requestType, message.wantReply, message.requestData)
+        this.#receiveRequest(message.requestType, message.wantReply, message.requestData)
+        break
       case 'channelSuccess':
-        return this.#pending.settle({ outcome: 'success', data: noData })
+        this.#pending.settle({ outcome: 'success', data: noData })
+        break
       case 'channelFailure':
-        return this.#pending.settle({ outcome: 'failure' })
+        this.#pending.settle({ outcome: 'failure' })
+        break
     }
   }
 
@@ -187,9 +153,9 @@ export class ChannelState {
     const answer = wantReply ? this.#owed.owe() : undefined
     const reply = (success: boolean): void =>
       answer?.((success ? channelSuccess : channelFailure).encode({ recipientChannel: this.remoteId }))
-    if (requestType === 'keepalive@openssh.com') return reply(true)
-    if (this.handlers?.onRequest === undefined) return reply(false)
-    this.handlers.onRequest({ requestType, data, wantReply, reply })
+    if (requestType === 'keepalive@openssh.com') reply(true)
+    else if (this.handlers?.onRequest === undefined) reply(false)
+    else this.handlers.onRequest({ requestType, data, wantReply, reply })
   }
 
   /** A close must be answered with a close (RFC 4254 §5.3); what we still wanted to send has nobody to read it. */
@@ -242,12 +208,17 @@ export class ChannelState {
       wantReply: onReply !== undefined,
       requestData: data,
     })
-    const sent = (): void => {
+    if (options.afterData === true) {
+      if (onReply !== undefined) this.#unsent.add(onReply)
+      this.#enqueue(payload, () => {
+        if (onReply === undefined) return
+        this.#unsent.delete(onReply)
+        this.#pending.expect(onReply)
+      })
+    } else {
       if (onReply !== undefined) this.#pending.expect(onReply)
+      this.#context.send(payload)
     }
-    if (options.afterData === true) return this.#enqueue(payload, sent)
-    sent()
-    this.#context.send(payload)
   }
 
   /** SSH_MSG_CHANNEL_EOF behind the data. */
@@ -306,7 +277,7 @@ export class ChannelState {
 
   #enqueue(payload: Uint8Array, onSent: () => void): void {
     this.#queue.pushMessage(payload, onSent)
-    this.#context.ready(this)
+    if (this.isReady) this.#context.ready(this)
   }
 
   #sendClose(): void {
@@ -320,6 +291,7 @@ export class ChannelState {
     this.#queue.clear()
     this.#full.clear()
     this.#owed.end()
+    this.#context.idle(this)
   }
 
   #release(byteCount: number): void {
@@ -335,34 +307,14 @@ export class ChannelState {
   #finish(error: Error | undefined): void {
     if (this.#isOver) return
     this.#isOver = true
-    this.#pending.end(error ?? channelClosed(this.channelType))
+    const reason = error ?? channelClosed(this.channelType)
+    this.#pending.end(reason)
+    for (const onReply of this.#unsent) onReply({ outcome: 'closed', error: reason })
+    this.#unsent.clear()
     this.#owed.end()
     this.input.close(error)
     for (const consumer of this.#extended.values()) consumer.close(error)
     this.handlers?.onClose?.(error)
-  }
-}
-
-/** Our end of a channel that is about to be: its number is taken, its window is reserved. */
-export interface LocalEnd {
-  readonly channel: number
-  readonly window: ReceiveWindow
-  readonly maximumPacketSize: number
-}
-
-/** Reserves what a new channel takes. */
-export function localEnd(context: ChannelContext, channel: number, options: ChannelOptions): LocalEnd {
-  const sizes = { ...context.limits, ...options }
-  return {
-    channel,
-    maximumPacketSize: sizes.maximumPacketSize,
-    window: new ReceiveWindow({
-      initialSize: sizes.initialWindowSize,
-      maximumSize: sizes.maximumWindowSize,
-      budget: context.budget,
-      roundTrip: context.roundTrip,
-      clock: context.clock,
-    }),
   }
 }
 

@@ -1,6 +1,7 @@
 /** The face of a channel: a `ByteChannel`, further streams beside it, and requests. Calls and callbacks only. */
 
 import type { ByteChannel, ByteHandlers } from '@ssh/wire'
+import { ChannelError } from '../errors.js'
 import type { ChannelState } from './channel-state.js'
 import { ExtendedStream } from './extended-stream.js'
 import type { OnReply } from './replies.js'
@@ -25,7 +26,7 @@ export interface ChannelHandlers {
    * `keepalive@openssh.com` is answered without asking.
    */
   onRequest?(request: ChannelRequest): void
-  /** The channel is over, with an error if that was not a normal end. Called once, after the streams were told. */
+  /** The channel is over, with an error if that was not a normal end. Called once. */
   onClose?(error?: Error): void
 }
 
@@ -73,9 +74,16 @@ export class Channel implements ByteChannel {
     return this.#state.bufferedBytes
   }
 
-  /** Names who is told of requests and of the close. @throws Error when somebody is already */
+  /** Bytes that the peer may have on their way or that consumers hold; grows on long links. 0 once it is closed. */
+  get receiveWindowSize(): number {
+    return this.#state.receiveWindowSize
+  }
+
+  /** Names who is told of requests and of the close. @throws ChannelError `ERR_SSH_CHANNEL_ATTACHED` when somebody is already */
   handle(handlers: ChannelHandlers): void {
-    if (this.#state.handlers !== undefined) throw new Error('This channel has an owner already')
+    if (this.#state.handlers !== undefined) {
+      throw new ChannelError('ERR_SSH_CHANNEL_ATTACHED', 'This channel has an owner already; it can have one only')
+    }
     this.#state.handlers = handlers
   }
 

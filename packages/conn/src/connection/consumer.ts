@@ -14,6 +14,7 @@ export class Consumer implements ByteSource {
   #handlers: ByteHandlers | undefined
   #held = 0
   #delivering = false
+  #aborted = false
   #end: 'none' | 'due' | 'told' = 'none'
   #close: 'none' | 'due' | 'told' = 'none'
   #closeError: Error | undefined
@@ -37,7 +38,7 @@ export class Consumer implements ByteSource {
 
   /** @throws RangeError when more is given back than was handed over */
   release(byteCount: number): void {
-    if (this.#close === 'told') return
+    if (this.#aborted || this.#close === 'told') return
     if (!(byteCount >= 0 && byteCount <= this.#held)) {
       throw new RangeError(`Released ${byteCount} bytes where ${this.#held} are held`)
     }
@@ -46,6 +47,10 @@ export class Consumer implements ByteSource {
   }
 
   data(chunk: Uint8Array): void {
+    if (this.#close !== 'none') {
+      this.#giveBack(chunk.length)
+      return
+    }
     this.#kept.push(chunk)
     this.#deliver()
   }
@@ -70,6 +75,7 @@ export class Consumer implements ByteSource {
 
   /** Closes at once: what is kept is dropped. */
   abort(error?: Error): void {
+    this.#aborted = true
     let dropped = this.#held
     for (let chunk = this.#kept.shift(); chunk !== undefined; chunk = this.#kept.shift()) dropped += chunk.length
     this.#held = 0

@@ -24,17 +24,22 @@ export interface GlobalRequestsOptions {
   /** Requests of the peer that may wait for our answer. */
   readonly unansweredRequests: number
   send(payload: Uint8Array): void
+}
+
+export interface GlobalRequestHandlers {
   /** Absent: every request is refused. */
-  onRequest?: ((request: GlobalRequest) => void) | undefined
+  onGlobalRequest?(request: GlobalRequest): void
 }
 
 export class GlobalRequests {
-  readonly #options: GlobalRequestsOptions
+  readonly #send: (payload: Uint8Array) => void
+  readonly #handlers: GlobalRequestHandlers
   readonly #pending: PendingReplies
   readonly #owed: OwedReplies
 
-  constructor(options: GlobalRequestsOptions) {
-    this.#options = options
+  constructor(options: GlobalRequestsOptions, handlers: GlobalRequestHandlers) {
+    this.#send = options.send
+    this.#handlers = handlers
     this.#pending = new PendingReplies(options.clock, options.roundTrip)
     this.#owed = new OwedReplies(options.unansweredRequests, options.send)
   }
@@ -42,25 +47,30 @@ export class GlobalRequests {
   /** @param onReply called once with what became of it; absent, no reply is wanted */
   request(requestName: string, data: Uint8Array, onReply?: OnReply): void {
     if (onReply !== undefined) this.#pending.expect(onReply)
-    this.#options.send(globalRequest.encode({ requestName, wantReply: onReply !== undefined, requestData: data }))
+    this.#send(globalRequest.encode({ requestName, wantReply: onReply !== undefined, requestData: data }))
   }
 
   /** @throws ProtocolError when too many requests of the peer wait for an answer */
   receive(message: MessageOf<typeof globalRequest | typeof requestSuccess | typeof requestFailure>): void {
     switch (message.type) {
+      case 'globalRequest':
+        this.#receiveRequest(message)
+        break
       case 'requestSuccess':
-        return this.#pending.settle({ outcome: 'success', data: message.responseData })
+        this.#pending.settle({ outcome: 'success', data: message.responseData })
+        break
       case 'requestFailure':
-        return this.#pending.settle({ outcome: 'failure' })
-      case 'globalRequest': {
-        const { requestName, wantReply, requestData } = message
-        const answer = wantReply ? this.#owed.owe() : undefined
-        const reply = (success: boolean, data = noData): void =>
-          answer?.(success ? requestSuccess.encode({ responseData: data }) : requestFailure.encode({}))
-        if (this.#options.onRequest === undefined) return reply(false)
-        this.#options.onRequest({ requestName, data: requestData, wantReply, reply })
-      }
+        this.#pending.settle({ outcome: 'failure' })
+        break
     }
+  }
+
+  #receiveRequest({ requestName, wantReply, requestData }: MessageOf<typeof globalRequest>): void {
+    const answer = wantReply ? this.#owed.owe() : undefined
+    const reply = (success: boolean, data = noData): void =>
+      answer?.(success ? requestSuccess.encode({ responseData: data }) : requestFailure.encode({}))
+    if (this.#handlers.onGlobalRequest === undefined) reply(false)
+    else this.#handlers.onGlobalRequest({ requestName, data: requestData, wantReply, reply })
   }
 
   /** The connection is over. */

@@ -18,18 +18,13 @@ import {
 } from '@ssh/wire'
 import { ChannelError, ChannelOpenError, ProtocolError } from '../errors.js'
 import { Channel } from './channel.js'
+import { type ChannelContext, localEnd } from './channel-context.js'
 import type { ChannelOpener, ChannelOpenHandlers, ChannelOpening, ChannelOpenRequest } from './channel-open.js'
-import {
-  type ChannelContext,
-  type ChannelMessage,
-  type ChannelPhase,
-  ChannelState,
-  channelTable,
-  type LocalEnd,
-  localEnd,
-} from './channel-state.js'
+import { type ChannelMessage, type ChannelPhase, channelTable } from './channel-phases.js'
+import { ChannelState } from './channel-state.js'
+import { ChannelTable, type PendingAccept, type PendingOpen } from './channel-table.js'
 import { WindowBudget } from './flow-window.js'
-import { type GlobalRequest, GlobalRequests } from './global-requests.js'
+import { type GlobalRequestHandlers, GlobalRequests } from './global-requests.js'
 import { type ChannelOptions, defaultMuxLimits, type MuxLimits } from './limits.js'
 import type { OnReply } from './replies.js'
 import { RoundTrip } from './round-trip.js'
@@ -38,74 +33,57 @@ export interface MuxOptions {
   readonly limits?: Partial<MuxLimits>
   /** Monotonic milliseconds, with fractions. */
   readonly clock: () => number
-  /** Takes one whole payload, to be sent in order of the calls and before anything pulled later. */
+  /** Takes one whole payload, to be sent in the order of the calls and before anything pulled later. */
   send(payload: Uint8Array): void
-  /** {@link Mux.pull} has something. Called from within any other call, so only note it and pull afterwards. */
+  /**
+   * There is something to {@link Mux.pull}, and there was nothing before. Called from within any other call, so only
+   * note it and pull once that call returned.
+   */
   wake(): void
 }
 
 /** What the peer asks for. */
-export interface MuxHandlers {
+export interface MuxHandlers extends GlobalRequestHandlers {
   /** The peer wants a channel; absent, every type is unknown. */
   onChannelOpen?(request: ChannelOpenRequest): void
-  /** Absent: every request is refused. */
-  onGlobalRequest?(request: GlobalRequest): void
 }
-
-interface PendingOpen {
-  phase: 'opening' | 'abandoned'
-  readonly channelType: string
-  readonly local: LocalEnd
-  readonly handlers: ChannelOpenHandlers
-  readonly sentAtMs: number
-}
-
-interface PendingAccept {
-  readonly phase: 'accepting'
-  readonly channelType: string
-}
-
-type ChannelEntry = PendingOpen | PendingAccept | ChannelState
 
 export class Mux implements ChannelOpener {
   readonly #handlers: MuxHandlers
-  readonly #wake: () => void
   readonly #context: ChannelContext
+  readonly #channels: ChannelTable
   readonly #globalRequests: GlobalRequests
-  readonly #channels = new Map<number, ChannelEntry>()
-  /** Numbers of the peer's channels by type, for the limits by type. */
-  readonly #remoteCounts = new Map<string, number>()
-  readonly #remoteOpened = new Set<number>()
-  readonly #freeIds: number[] = []
-  #nextId = 0
   /** Channels with something to pull, the next in turn first. */
   readonly #ready = new Set<ChannelState>()
+  /** The channel that was pulled last: its writers may be told that there is room. */
+  #pulled: ChannelState | undefined
   #endError: Error | undefined
 
   constructor(options: MuxOptions, handlers: MuxHandlers = {}) {
+    const { clock } = options
     const limits = { ...defaultMuxLimits, ...options.limits }
     const roundTrip = new RoundTrip()
     const send = (payload: Uint8Array): void => {
       if (this.#endError === undefined) options.send(payload)
     }
     this.#handlers = handlers
-    this.#wake = () => options.wake()
+    this.#channels = new ChannelTable(limits)
     this.#context = {
       limits,
       roundTrip,
       budget: new WindowBudget(limits.windowBudget),
-      clock: options.clock,
+      clock,
       send,
-      ready: (channel) => this.#addReady(channel),
-      forget: (channel) => this.#forget(channel.localId, channel.channelType),
+      ready: (channel) => {
+        const wasIdle = this.#ready.size === 0
+        this.#ready.add(channel)
+        if (wasIdle) options.wake()
+      },
+      idle: (channel) => this.#ready.delete(channel),
+      forget: (channel) => this.#channels.delete(channel.localId),
     }
-    this.#globalRequests = new GlobalRequests({
-      clock: options.clock,
-      roundTrip,
-      unansweredRequests: limits.unansweredRequests,
-      send,
-      onRequest: handlers.onGlobalRequest && ((request) => handlers.onGlobalRequest?.(request)),
-    })
+    const { unansweredRequests } = limits
+    this.#globalRequests = new GlobalRequests({ clock, roundTrip, unansweredRequests, send }, handlers)
   }
 
   /** Channels in the table, pending and closing ones included. */
@@ -118,13 +96,14 @@ export class Mux implements ChannelOpener {
     return this.#context.roundTrip.shortestMs
   }
 
-  /** Whether {@link pull} would return something. */
+  /** Whether {@link pull} is worth a call; false promises that it would return nothing and tell nobody. */
   get hasOutput(): boolean {
-    return this.#ready.size > 0
+    return this.#ready.size > 0 || this.#pulled !== undefined
   }
 
   /**
-   * Takes one payload with a message number from 80 to 127.
+   * Takes one payload with a message number from 80 to 127. The payload's memory must stay as it is from then on: what
+   * consumers get are views of it.
    * @returns false for a number that RFC 4254 does not define: answer it with SSH_MSG_UNIMPLEMENTED
    * @throws ProtocolError, WireError when the peer broke the protocol: disconnect, and call {@link end}
    */
@@ -138,30 +117,34 @@ export class Mux implements ChannelOpener {
       case 'requestSuccess':
       case 'requestFailure':
         this.#globalRequests.receive(message)
-        return true
+        break
       case 'channelOpen':
         this.#receiveOpen(message)
-        return true
+        break
       default:
         this.#receiveForChannel(message)
-        return true
     }
+    return true
   }
 
   /**
-   * Takes the next message of the channel whose turn it is. Call it only when the message can be sealed and sent now.
+   * Takes the next message of the channel whose turn it is. Seal it before any other call; pull again until there is
+   * nothing, or until the socket is full.
    * @returns one payload in parts, bulk data as views of what was written; undefined when there is nothing to send
    */
   pull(): readonly Uint8Array[] | undefined {
-    for (const channel of this.#ready) {
-      this.#ready.delete(channel)
-      const parts = channel.pull()
-      if (channel.isReady) this.#ready.add(channel)
-      if (parts === undefined) continue
-      channel.drain()
-      return parts
-    }
-    return undefined
+    // Not when the message was taken: a writer may send or close, and must not overtake what the caller holds.
+    const pulled = this.#pulled
+    this.#pulled = undefined
+    pulled?.drain()
+
+    const [channel] = this.#ready
+    if (channel === undefined) return undefined
+    this.#ready.delete(channel)
+    const parts = channel.pull()
+    if (channel.isReady) this.#ready.add(channel)
+    this.#pulled = channel
+    return parts
   }
 
   openChannel(
@@ -171,13 +154,13 @@ export class Mux implements ChannelOpener {
     handlers: ChannelOpenHandlers,
   ): ChannelOpening {
     if (this.#endError !== undefined) throw this.#endError
-    if (this.#isFull) {
+    if (this.#channels.isFull) {
       throw new ChannelOpenError(
         openFailureReasons.resourceShortage,
         `This connection has ${this.#channels.size} channels, which is its limit; close some or raise the limit`,
       )
     }
-    const local = localEnd(this.#context, this.#takeId(), options)
+    const local = localEnd(this.#context, this.#channels.takeId(), options)
     const entry: PendingOpen = { phase: 'opening', channelType, local, handlers, sentAtMs: this.#context.clock() }
     this.#channels.set(local.channel, entry)
     this.#context.send(
@@ -202,8 +185,8 @@ export class Mux implements ChannelOpener {
    * @param onReply called once with what became of it; absent, no reply is wanted
    */
   globalRequest(requestName: string, data: Uint8Array, onReply?: OnReply): void {
-    if (this.#endError !== undefined) onReply?.({ outcome: 'closed', error: this.#endError })
-    else this.#globalRequests.request(requestName, data, onReply)
+    if (this.#endError === undefined) this.#globalRequests.request(requestName, data, onReply)
+    else onReply?.({ outcome: 'closed', error: this.#endError })
   }
 
   /** The connection is over: whatever is open or pending is told so, once. Nothing is sent afterwards. */
@@ -211,8 +194,8 @@ export class Mux implements ChannelOpener {
     if (this.#endError !== undefined) return
     this.#endError = error
     this.#ready.clear()
-    const entries = [...this.#channels.values()]
-    this.#channels.clear()
+    this.#pulled = undefined
+    const entries = this.#channels.clear()
     this.#globalRequests.end(error)
     for (const entry of entries) {
       if (entry instanceof ChannelState) entry.connectionEnded(error)
@@ -223,62 +206,70 @@ export class Mux implements ChannelOpener {
   // Channels the peer asks for
 
   #receiveOpen(message: MessageOf<typeof channelOpen>): void {
-    const { channelType, senderChannel, initialWindowSize, maximumPacketSize, typeData } = message
+    const { channelType, senderChannel } = message
     const refuse = (reasonCode: number, description: string): void =>
       this.#context.send(
         channelOpenFailure.encode({ recipientChannel: senderChannel, reasonCode, description, languageTag: '' }),
       )
-    const ofType = this.#remoteCounts.get(channelType) ?? 0
-    if (this.#isFull || ofType >= (this.#context.limits.channelsByType.get(channelType) ?? Number.POSITIVE_INFINITY)) {
-      return refuse(openFailureReasons.resourceShortage, 'no more channels of this type on this connection')
+    if (!this.#channels.admits(channelType)) {
+      refuse(openFailureReasons.resourceShortage, 'no more channels of this type on this connection')
+    } else if (message.maximumPacketSize === 0) {
+      refuse(openFailureReasons.administrativelyProhibited, 'a maximum packet size of 0 cannot carry data')
+    } else if (this.#handlers.onChannelOpen === undefined) {
+      refuse(openFailureReasons.unknownChannelType, 'unknown channel type')
+    } else {
+      this.#handlers.onChannelOpen(this.#openRequest(message, refuse))
     }
-    if (maximumPacketSize === 0) {
-      return refuse(openFailureReasons.administrativelyProhibited, 'a maximum packet size of 0 cannot carry data')
-    }
-    const open = this.#handlers.onChannelOpen
-    if (open === undefined) return refuse(openFailureReasons.unknownChannelType, 'unknown channel type')
+  }
 
-    const id = this.#takeId()
+  #openRequest(
+    message: MessageOf<typeof channelOpen>,
+    refuse: (reasonCode: number, description: string) => void,
+  ): ChannelOpenRequest {
+    const { channelType, typeData } = message
+    const id = this.#channels.takeId()
     const entry: PendingAccept = { phase: 'accepting', channelType }
     this.#channels.set(id, entry)
-    this.#remoteOpened.add(id)
-    this.#remoteCounts.set(channelType, ofType + 1)
     const isPending = (): boolean => this.#channels.get(id) === entry
-    const accept = (options: ChannelOptions = {}, confirmationData = noData): Channel => {
-      if (!isPending()) {
-        throw new ChannelError('ERR_SSH_CHANNEL_CLOSED', 'The channel was answered already, or the connection ended')
-      }
-      const local = localEnd(this.#context, id, options)
-      const channel = this.#addChannel(channelType, local, {
-        channel: senderChannel,
-        windowSize: initialWindowSize,
-        maximumPacketSize,
-      })
-      this.#context.send(
-        channelOpenConfirmation.encode({
-          recipientChannel: senderChannel,
-          senderChannel: id,
-          initialWindowSize: local.window.size,
-          maximumPacketSize: local.maximumPacketSize,
-          typeData: confirmationData,
-        }),
-      )
-      return new Channel(channel)
-    }
-    const reject = (reasonCode: number, description: string): void => {
-      if (!isPending()) return
-      this.#forget(id, channelType)
-      refuse(reasonCode, description)
-    }
-    open.call(this.#handlers, {
+    return {
       channelType,
       typeData,
       get isPending() {
         return isPending()
       },
-      accept,
-      reject,
-    })
+      accept: (options = {}, confirmationData = noData) => {
+        if (!isPending()) {
+          throw new ChannelError('ERR_SSH_CHANNEL_CLOSED', 'The channel was answered already, or the connection ended')
+        }
+        return this.#accept(id, message, options, confirmationData)
+      },
+      reject: (reasonCode, description) => {
+        if (!isPending()) return
+        this.#channels.delete(id)
+        refuse(reasonCode, description)
+      },
+    }
+  }
+
+  #accept(
+    id: number,
+    message: MessageOf<typeof channelOpen>,
+    options: ChannelOptions,
+    confirmationData: Uint8Array,
+  ): Channel {
+    const local = localEnd(this.#context, id, options)
+    const state = new ChannelState(this.#context, message.channelType, local, message, this.#context.clock())
+    this.#channels.set(id, state)
+    this.#context.send(
+      channelOpenConfirmation.encode({
+        recipientChannel: message.senderChannel,
+        senderChannel: id,
+        initialWindowSize: local.window.size,
+        maximumPacketSize: local.maximumPacketSize,
+        typeData: confirmationData,
+      }),
+    )
+    return new Channel(state)
   }
 
   // Channels we ask for
@@ -291,45 +282,34 @@ export class Mux implements ChannelOpener {
       )
     }
     this.#context.roundTrip.sample(this.#context.clock() - entry.sentAtMs)
-    const state = this.#addChannel(entry.channelType, entry.local, {
-      channel: message.senderChannel,
-      windowSize: message.initialWindowSize,
-      maximumPacketSize: message.maximumPacketSize,
-    })
+    const state = new ChannelState(this.#context, entry.channelType, entry.local, message)
+    this.#channels.set(entry.local.channel, state)
     if (entry.phase === 'abandoned') state.abort()
     else entry.handlers.onOpen(new Channel(state), message.typeData)
   }
 
   #refused(entry: PendingOpen, message: MessageOf<typeof channelOpenFailure>): void {
-    this.#forget(entry.local.channel, entry.channelType)
+    this.#channels.delete(entry.local.channel)
     entry.local.window.dispose()
     if (entry.phase === 'abandoned') return
     const { reasonCode, description } = message
+    const reason = reasonName(openFailureReasons, reasonCode)
     const said = description === '' ? '' : `: ${printable(description)}`
     entry.handlers.onFailure(
-      new ChannelOpenError(
-        reasonCode,
-        `The peer refused to open a ${entry.channelType} channel (${reasonName(openFailureReasons, reasonCode)})${said}`,
-        { details: { channelType: entry.channelType, description } },
-      ),
+      new ChannelOpenError(reasonCode, `The peer refused to open a ${entry.channelType} channel (${reason})${said}`, {
+        details: { channelType: entry.channelType, description },
+      }),
     )
   }
 
-  // Routing
+  // Channels that have a number
 
   #receiveForChannel(message: ChannelMessage): void {
-    const id = message.recipientChannel
-    const entry = this.#channels.get(id)
+    const entry = this.#channels.get(message.recipientChannel)
     if (entry === undefined) {
       // Window for a channel that just closed crosses the close on the wire; it is harmless, and OpenSSH ignores it.
-      if (message.type === 'channelWindowAdjust' && id < this.#nextId) return
-      throw new ProtocolError(
-        'ERR_SSH_CHANNEL_UNKNOWN',
-        `The peer sent ${message.type} for channel ${id}, which is not open`,
-        {
-          details: { channel: id, message: message.type },
-        },
-      )
+      if (message.type === 'channelWindowAdjust' && this.#channels.wasUsed(message.recipientChannel)) return
+      throw unexpected(message, 'not open')
     }
     const verdict = channelTable[entry.phase][message.type]
     if (verdict === undefined) throw unexpected(message, entry.phase)
@@ -339,46 +319,11 @@ export class Mux implements ChannelOpener {
     else if (message.type === 'channelOpenConfirmation') this.#opened(entry, message)
     else if (message.type === 'channelOpenFailure') this.#refused(entry, message)
   }
-
-  #addChannel(
-    channelType: string,
-    local: LocalEnd,
-    remote: { channel: number; windowSize: number; maximumPacketSize: number },
-  ): ChannelState {
-    const state = new ChannelState(this.#context, channelType, local, remote)
-    this.#channels.set(local.channel, state)
-    return state
-  }
-
-  #addReady(channel: ChannelState): void {
-    const wasIdle = this.#ready.size === 0
-    this.#ready.add(channel)
-    if (wasIdle) this.#wake()
-  }
-
-  #forget(id: number, channelType: string): void {
-    const entry = this.#channels.get(id)
-    if (!this.#channels.delete(id)) return
-    if (entry instanceof ChannelState) this.#ready.delete(entry)
-    this.#freeIds.push(id)
-    if (!this.#remoteOpened.delete(id)) return
-    const remaining = (this.#remoteCounts.get(channelType) ?? 1) - 1
-    if (remaining === 0) this.#remoteCounts.delete(channelType)
-    else this.#remoteCounts.set(channelType, remaining)
-  }
-
-  get #isFull(): boolean {
-    return this.#channels.size >= this.#context.limits.channels
-  }
-
-  #takeId(): number {
-    return this.#freeIds.pop() ?? this.#nextId++
-  }
 }
 
 const noData = new Uint8Array(0)
 
-function unexpected(message: ChannelMessage, phase: ChannelPhase): ProtocolError {
+function unexpected(message: ChannelMessage, phase: ChannelPhase | 'not open'): ProtocolError {
   return new ProtocolError(
     'ERR_SSH_CHANNEL_UNEXPECTED_MESSAGE',
     `The peer sent ${message.type} for channel ${message.recipientChannel}, which is ${phase}`,

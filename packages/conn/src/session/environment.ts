@@ -36,7 +36,7 @@ export class Environment {
    */
   admit(name: Uint8Array, value: Uint8Array): string | undefined {
     const text = decode(name)
-    if (text === undefined || !/^[^\0-\x20\x7f=-][^\0-\x1f\x7f=]*$/.test(text) || value.includes(0)) return undefined
+    if (text === undefined || !/^[^\p{Cc}=-][^\p{Cc}=]*$/u.test(text) || value.includes(0)) return undefined
     const replaced = this.#variables.get(text)
     const variables = this.#variables.size + (replaced === undefined ? 1 : 0)
     const byteCount = this.#byteCount + sizeOf(text, value) - (replaced === undefined ? 0 : sizeOf(text, replaced))

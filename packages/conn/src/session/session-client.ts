@@ -112,22 +112,15 @@ export class SessionClient {
   async start(options: StartOptions): Promise<readonly RefusedRequest[]> {
     const { program, signal, required = ['pty-req'] } = options
     if (signal?.aborted) this.channel.abort(new AbortError(signal.reason))
-    const asked: Promise<RefusedRequest | undefined>[] = []
-    const ask = (requestType: string, data: Uint8Array, name?: string): void => {
-      const request = name === undefined ? { requestType } : { requestType, name }
-      asked.push(this.#ask(requestType, data).then((agreed) => (agreed ? undefined : request)))
-    }
+    // Encoded before anything is sent, so that a wrong option leaves the session as it was.
+    const requests = [...encodeSetup(options), { requestType: program.type, data: encodeProgram(program) }]
     const abort = (): void => this.channel.abort(new AbortError(signal?.reason))
     signal?.addEventListener('abort', abort, { once: true })
     try {
-      if (options.pty !== undefined) ask('pty-req', encodePtyRequest(options.pty))
-      if (options.x11 !== undefined) ask('x11-req', channelRequests.encode('x11-req', options.x11))
-      if (options.agentForwarding === true) ask('auth-agent-req@openssh.com', noData)
-      for (const [name, value] of options.env ?? []) ask('env', encodeEnv(name, value), name)
-      ask(program.type, encodeProgram(program))
-
-      const refused = (await Promise.all(asked)).filter((request) => request !== undefined)
-      const fatal = refused.find(({ requestType }) => [program.type, ...required].includes(requestType))
+      const agreed = await Promise.all(requests.map(({ requestType, data }) => this.#ask(requestType, data)))
+      const refused = requests.filter((_, index) => agreed[index] === false).map(withoutData)
+      const needed: readonly string[] = [program.type, ...required]
+      const fatal = refused.find(({ requestType }) => needed.includes(requestType))
       if (fatal === undefined) return refused
       const error = requestRefused(fatal, refused)
       this.channel.abort(error)
@@ -245,6 +238,22 @@ export class SessionClient {
 }
 
 const noData = new Uint8Array(0)
+
+interface SetupRequest extends RefusedRequest {
+  readonly data: Uint8Array
+}
+
+/** What must be asked for before the program (RFC 4254 §6.2 to §6.4). */
+function* encodeSetup({ pty, x11, agentForwarding, env = [] }: StartOptions): Generator<SetupRequest> {
+  if (pty !== undefined) yield { requestType: 'pty-req', data: encodePtyRequest(pty) }
+  if (x11 !== undefined) yield { requestType: 'x11-req', data: channelRequests.encode('x11-req', x11) }
+  if (agentForwarding === true) yield { requestType: 'auth-agent-req@openssh.com', data: noData }
+  for (const [name, value] of env) yield { requestType: 'env', name, data: encodeEnv(name, value) }
+}
+
+function withoutData({ data: _, ...request }: SetupRequest): RefusedRequest {
+  return request
+}
 
 function encodeProgram(program: StartOptions['program']): Uint8Array {
   switch (program.type) {

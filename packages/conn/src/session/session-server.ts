@@ -94,7 +94,7 @@ export class SessionServer {
     return this.#environment.variables
   }
 
-  /** What runs, or is about to. */
+  /** What was started. */
   get program(): Program | undefined {
     return this.#program
   }
@@ -149,7 +149,7 @@ export class SessionServer {
 
   /** A program may end while its own start is being decided; the reply must leave before the close. */
   #whenDecided(action: () => void): void {
-    if (this.#isDeciding) this.#afterDecision = action
+    if (this.#isDeciding) this.#afterDecision ??= action
     else action()
   }
 
@@ -255,11 +255,9 @@ export class SessionServer {
   /** A session runs one program (RFC 4254 §6.5); a refused one leaves room for another try. */
   #start(program: Program, ask: () => Decision | undefined): Decision {
     if (this.#program !== undefined) return false
-    this.#program = program
-    const refuse = (): void => {
-      this.#program = undefined
-    }
-    return unlessAgreed(ask, refuse)
+    return whenAgreed(ask(), () => {
+      this.#program = program
+    })
   }
 
   #resize(size: TerminalSize | undefined): boolean {
@@ -275,26 +273,4 @@ function whenAgreed(decision: Decision | undefined, action: () => void): Decisio
   if (typeof decision === 'object') return decision.then((agreed) => whenAgreed(agreed, action))
   if (decision === true) action()
   return decision === true
-}
-
-/** Runs `action` before a no, a throw or a rejection is passed on. */
-function unlessAgreed(ask: () => Decision | undefined, action: () => void): Decision {
-  try {
-    const decision = ask()
-    if (typeof decision === 'object') {
-      return decision.then(
-        (agreed) => unlessAgreed(() => agreed, action),
-        (error: unknown) => unlessAgreed(() => rethrow(error), action),
-      )
-    }
-    if (decision !== true) action()
-    return decision === true
-  } catch (error) {
-    action()
-    throw error
-  }
-}
-
-function rethrow(error: unknown): never {
-  throw error
 }
