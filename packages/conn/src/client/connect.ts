@@ -43,8 +43,20 @@ export async function establishClient(destination: Destination, options: ClientO
       Promise.all([Credentials.prepare(parsed), HostKeyCheck.prepare(parsed, host, port)]),
     )
     const algorithms = chooseAll(parsed, hostKeyCheck)
+    const signatureNames = chooseAlgorithms('signatureAlgs', parsed.signatureAlgs, signatureAlgorithms)
     const socket = parsed.sock ?? (await dial({ host, port, timeoutMs: limit.remainingMs(), signal: parsed.signal }))
-    return await logIn({ socket, host, port, username, options: parsed, credentials, hostKeyCheck, algorithms, limit })
+    return await logIn({
+      socket,
+      host,
+      port,
+      username,
+      options: parsed,
+      credentials,
+      hostKeyCheck,
+      algorithms,
+      signatureAlgorithms: signatureNames,
+      limit,
+    })
   } finally {
     limit.release()
   }
@@ -58,7 +70,8 @@ interface Login {
   readonly options: ParsedClientOptions
   readonly credentials: Credentials
   readonly hostKeyCheck: HostKeyCheck
-  readonly algorithms: AlgorithmPreferences & { readonly signature: readonly string[] }
+  readonly algorithms: AlgorithmPreferences
+  readonly signatureAlgorithms: readonly string[]
   readonly limit: ConnectLimit
 }
 
@@ -105,7 +118,7 @@ async function logIn(login: Login): Promise<ClientLink> {
             userName: username,
             sessionIdentifier,
             preferredAuth: credentials.methods,
-            signatureAlgorithms: algorithms.signature,
+            signatureAlgorithms: login.signatureAlgorithms,
             ...(serverSignatureAlgorithms && { serverSignatureAlgorithms }),
             optimisticPublickey: credentials.hasObviousKey,
             answerPromptsWithPassword: credentials.answersPromptsWithPassword,
@@ -167,7 +180,7 @@ function describeFailure(error: unknown, auth: ClientAuth | undefined): unknown 
   return wasDropped && auth !== undefined && auth.attempts.length > 0 ? auth.describeFailure(error) : error
 }
 
-function chooseAll(options: ParsedClientOptions, check: HostKeyCheck): Login['algorithms'] {
+function chooseAll(options: ParsedClientOptions, check: HostKeyCheck): AlgorithmPreferences {
   const hostKeyDefaults = check.orderAlgorithms(signatureAlgorithms.defaultNames)
   return {
     kex: chooseAlgorithms('kexAlgs', options.kexAlgs, kexAlgorithms),
@@ -180,7 +193,6 @@ function chooseAll(options: ParsedClientOptions, check: HostKeyCheck): Login['al
     encryption: chooseAlgorithms('encryptionAlgs', options.encryptionAlgs, ciphers),
     mac: chooseAlgorithms('macAlgs', options.macAlgs, macs),
     compression: chooseAlgorithms('compressionAlgs', options.compressionAlgs, compressionAlgorithms),
-    signature: chooseAlgorithms('signatureAlgs', options.signatureAlgs, signatureAlgorithms),
   }
 }
 

@@ -17,6 +17,7 @@ import { monotonicClock } from '../io/clock.js'
 import { addressesOf } from '../io/socket-address.js'
 import { SocketDriver } from '../io/socket-driver.js'
 import { Peer } from '../peer/peer.js'
+import type { AlgorithmPreferences } from '../transport/transport-options.js'
 import { ServerAuth } from '../userauth/server-auth.js'
 import { softwareVersion } from '../version.js'
 import { type Grant, ServerAuthAnswers } from './server-auth-answers.js'
@@ -45,6 +46,7 @@ export async function acceptConnection(socket: Duplex, prepared: PreparedServerO
   const callbacks = await makeCallbacks(options, connection)
   socket.off('error', ignore)
   const algorithms = chooseAll(options)
+  const userSignatures = chooseAlgorithms('signatureAlgs', options.signatureAlgs, signatureAlgorithms)
   const peer = new Peer(
     {
       transport: {
@@ -52,7 +54,7 @@ export async function acceptConnection(socket: Duplex, prepared: PreparedServerO
         identification: options.serverVersion ?? softwareVersion,
         algorithms,
         hostKeys,
-        serverSigAlgs: algorithms.signature,
+        serverSigAlgs: userSignatures,
         rekey: rekeyLimits(options),
         clock: monotonicClock,
         random: systemRandom,
@@ -79,7 +81,7 @@ export async function acceptConnection(socket: Duplex, prepared: PreparedServerO
         const auth = new ServerAuth<Grant>(
           {
             sessionIdentifier,
-            signatureAlgorithms: algorithms.signature,
+            signatureAlgorithms: userSignatures,
             requiredMethods: answers.requiredMethods,
             allowPasswordChange: answers.allowsPasswordChange,
             maximumFailures: options.maxAuthTries ?? defaults.maxAuthTries,
@@ -126,7 +128,7 @@ async function makeCallbacks(
   return callbacks
 }
 
-function chooseAll(options: ParsedServerConnectionOptions) {
+function chooseAll(options: ParsedServerConnectionOptions): AlgorithmPreferences {
   // A client can make a server compute for the price of a packet: what costs much is offered only when asked for.
   const cheap = kexAlgorithms.rows.filter((row) => row.status === 'default' && row.isCostly !== true)
   const cheapNames = cheap.map((row) => row.name)
@@ -136,6 +138,5 @@ function chooseAll(options: ParsedServerConnectionOptions) {
     encryption: chooseAlgorithms('encryptionAlgs', options.encryptionAlgs, ciphers),
     mac: chooseAlgorithms('macAlgs', options.macAlgs, macs),
     compression: chooseAlgorithms('compressionAlgs', options.compressionAlgs, compressionAlgorithms),
-    signature: chooseAlgorithms('signatureAlgs', options.signatureAlgs, signatureAlgorithms),
   }
 }
