@@ -1,6 +1,6 @@
 /** What the demo prints: headings, facts, and a progress bar that also reads well in a log file. */
 
-import type { TransferProgress } from '@ssh/sdk'
+import type { SftpProgress } from '@ssh/sdk'
 
 const isTerminal = process.stdout.isTTY === true
 const paint = (code: number) => (text: string) => (isTerminal ? `\u001b[${code}m${text}\u001b[0m` : text)
@@ -27,7 +27,7 @@ export function shown(error: Error & { code?: string }): void {
 }
 
 /** A progress bar on one line; on anything but a terminal, only its last state is printed. */
-export function progressBar(label: string): { update(event: TransferProgress): void; done(): void } {
+export function progressBar(label: string): { update(event: SftpProgress): void; done(): void } {
   const width = 30
   let line = ''
   return {
