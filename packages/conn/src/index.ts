@@ -65,7 +65,6 @@ export {
   SessionClient,
   type SessionHandlers,
   type StartOptions,
-  type X11Request,
 } from './session/session-client.js'
 export {
   type Decision,
@@ -73,3 +72,4 @@ export {
   type SessionServerHandlers,
   type SessionServerOptions,
 } from './session/session-server.js'
+export type { X11Request } from './session/x11-request.js'

@@ -18,7 +18,7 @@ type Verdicts = Partial<Record<ChannelMessage['type'], 'take' | 'ignore'>>
 const whileOpening: Verdicts = { channelOpenConfirmation: 'take', channelOpenFailure: 'take' }
 
 /** What to do with a message about a channel. A missing entry is a protocol error. */
-export const channelTable: Readonly<Record<ChannelPhase, Verdicts>> = {
+export const channelVerdicts: Readonly<Record<ChannelPhase, Verdicts>> = {
   opening: whileOpening,
   abandoned: whileOpening,
   accepting: {},

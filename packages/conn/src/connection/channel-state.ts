@@ -42,13 +42,14 @@ export class ChannelState {
   readonly #extended = new Map<number, Consumer>()
   /** Streams whose writer was told to wait. */
   readonly #full = new Set<DataType>()
-  /** Replies to requests that are still in the queue. */
-  readonly #unsent = new Set<OnReply>()
+  /** Requests that want a reply and are still in the queue. */
+  readonly #unsent = new Set<{ readonly onReply: OnReply }>()
   /** We confirmed the channel and the peer has not reacted to it yet. */
   #confirmedAtMs: number | undefined
   #sending: 'open' | 'ended' | 'closed' = 'open'
   #remoteEnded = false
   #isOver = false
+  #endError: Error | undefined
 
   /** @param confirmedAtMs when we confirmed it, if the peer asked for it */
   constructor(
@@ -92,7 +93,7 @@ export class ChannelState {
 
   // What arrives
 
-  /** Takes a message that {@link channelTable} lets through. */
+  /** Takes a message that `channelVerdicts` lets through. */
   receive(message: ChannelMessage): void {
     if (this.#confirmedAtMs !== undefined) {
       this.#context.roundTrip.sample(this.#context.clock() - this.#confirmedAtMs)
@@ -183,6 +184,8 @@ export class ChannelState {
     if (known !== undefined) return known
     const consumer = new Consumer((byteCount) => this.#release(byteCount))
     this.#extended.set(dataType, consumer)
+    if (this.#remoteEnded) consumer.end()
+    if (this.#isOver) consumer.close(this.#endError)
     return consumer
   }
 
@@ -208,17 +211,20 @@ export class ChannelState {
       wantReply: onReply !== undefined,
       requestData: data,
     })
-    if (options.afterData === true) {
-      if (onReply !== undefined) this.#unsent.add(onReply)
-      this.#enqueue(payload, () => {
-        if (onReply === undefined) return
-        this.#unsent.delete(onReply)
-        this.#pending.expect(onReply)
-      })
-    } else {
+    const sent = (): void => {
       if (onReply !== undefined) this.#pending.expect(onReply)
-      this.#context.send(payload)
     }
+    if (options.afterData !== true) {
+      sent()
+      this.#context.send(payload)
+      return
+    }
+    const unsent = { onReply: onReply ?? ignoreReply }
+    this.#unsent.add(unsent)
+    this.#enqueue(payload, () => {
+      this.#unsent.delete(unsent)
+      sent()
+    })
   }
 
   /** SSH_MSG_CHANNEL_EOF behind the data. */
@@ -307,9 +313,10 @@ export class ChannelState {
   #finish(error: Error | undefined): void {
     if (this.#isOver) return
     this.#isOver = true
+    this.#endError = error
     const reason = error ?? channelClosed(this.channelType)
     this.#pending.end(reason)
-    for (const onReply of this.#unsent) onReply({ outcome: 'closed', error: reason })
+    for (const { onReply } of this.#unsent) onReply({ outcome: 'closed', error: reason })
     this.#unsent.clear()
     this.#owed.end()
     this.input.close(error)
@@ -319,6 +326,8 @@ export class ChannelState {
 }
 
 const noData = new Uint8Array(0)
+
+function ignoreReply(): void {}
 
 function channelClosed(channelType: string): ChannelError {
   return new ChannelError('ERR_SSH_CHANNEL_CLOSED', `The ${channelType} channel is closed`)

@@ -20,7 +20,7 @@ import { ChannelError, ChannelOpenError, ProtocolError } from '../errors.js'
 import { Channel } from './channel.js'
 import { type ChannelContext, localEnd } from './channel-context.js'
 import type { ChannelOpener, ChannelOpenHandlers, ChannelOpening, ChannelOpenRequest } from './channel-open.js'
-import { type ChannelMessage, type ChannelPhase, channelTable } from './channel-phases.js'
+import { type ChannelMessage, type ChannelPhase, channelVerdicts } from './channel-phases.js'
 import { ChannelState } from './channel-state.js'
 import { ChannelTable, type PendingAccept, type PendingOpen } from './channel-table.js'
 import { WindowBudget } from './flow-window.js'
@@ -311,7 +311,7 @@ export class Mux implements ChannelOpener {
       if (message.type === 'channelWindowAdjust' && this.#channels.wasUsed(message.recipientChannel)) return
       throw unexpected(message, 'not open')
     }
-    const verdict = channelTable[entry.phase][message.type]
+    const verdict = channelVerdicts[entry.phase][message.type]
     if (verdict === undefined) throw unexpected(message, entry.phase)
     if (verdict === 'ignore') return
     if (entry instanceof ChannelState) entry.receive(message)

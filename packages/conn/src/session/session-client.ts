@@ -1,19 +1,13 @@
 /** A session as the client sees it: RFC 4254 §6. */
 
-import {
-  AbortError,
-  type ByteChannel,
-  channelRequests,
-  extendedDataTypes,
-  type FieldValues,
-  toUtf8,
-  WireError,
-} from '@ssh/wire'
+import { AbortError, type ByteChannel, channelRequests, extendedDataTypes, toUtf8, WireError } from '@ssh/wire'
 import type { Channel, ChannelRequest } from '../connection/channel.js'
 import type { RequestReply } from '../connection/replies.js'
 import { ChannelError } from '../errors.js'
 import { type ExitResult, type ExitSignal, exitResult, signalName } from './exit-status.js'
+import type { Program } from './program.js'
 import { encodePtyRequest, encodeWindowChange, type PtyOptions, type TerminalSize } from './pty.js'
+import type { X11Request } from './x11-request.js'
 
 /** Whom the session tells. Called synchronously; must not throw. */
 export interface SessionHandlers {
@@ -27,16 +21,10 @@ export interface SessionHandlers {
   onClose?(error?: Error): void
 }
 
-/** Fields of an X11 forwarding request (RFC 4254 §6.3.1). The cookie is the spoofed one. */
-export type X11Request = FieldValues<(typeof channelRequests.rows)['x11-req']['payload']['fields']>
-
 /** What {@link SessionClient.start} asks for, all in one round trip. */
 export interface StartOptions {
   /** What to run; text is sent as UTF-8. */
-  readonly program:
-    | { readonly type: 'shell' }
-    | { readonly type: 'exec'; readonly command: string | Uint8Array }
-    | { readonly type: 'subsystem'; readonly name: string }
+  readonly program: Program<string | Uint8Array>
   /** Absent: no pseudo-terminal. */
   readonly pty?: PtyOptions | undefined
   /** Names and values, in this order. */
@@ -255,7 +243,7 @@ function withoutData({ data: _, ...request }: SetupRequest): RefusedRequest {
   return request
 }
 
-function encodeProgram(program: StartOptions['program']): Uint8Array {
+function encodeProgram(program: Program<string | Uint8Array>): Uint8Array {
   switch (program.type) {
     case 'shell':
       return noData

@@ -6,7 +6,7 @@ import { Environment, type EnvironmentLimits } from './environment.js'
 import { type ExitSignal, signalName } from './exit-status.js'
 import type { Program } from './program.js'
 import { decodePtyRequest, decodeWindowChange, type Pty, type TerminalSize } from './pty.js'
-import type { X11Request } from './session-client.js'
+import type { X11Request } from './x11-request.js'
 
 /** Whether to agree. While a promise is pending, the requests behind it wait. */
 export type Decision = boolean | Promise<boolean>

@@ -1,0 +1,127 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { ReceiveWindow, SendWindow, WindowBudget } from '../../src/connection/flow-window.js'
+import { RoundTrip } from '../../src/connection/round-trip.js'
+
+const MiB = 1024 * 1024
+
+function receiveWindow(initialSize: number, maximumSize = initialSize, clock = () => 0, roundTrip = new RoundTrip()) {
+  const budget = new WindowBudget(initialSize * 4 + maximumSize)
+  return new ReceiveWindow({ initialSize, maximumSize, budget, roundTrip, clock })
+}
+
+describe('send window', () => {
+  test('adds up to 2^32 - 1 and not one more [D3]', () => {
+    const around = [0, 1, 2 ** 31 - 1, 2 ** 31, 2 ** 31 + 1, 2 ** 32 - 2, 2 ** 32 - 1]
+    fc.assert(
+      fc.property(fc.constantFrom(...around), fc.constantFrom(...around), (initial, added) => {
+        const window = new SendWindow(initial)
+        if (initial + added > 2 ** 32 - 1) {
+          expect(() => window.add(added)).toThrow(expect.objectContaining({ code: 'ERR_SSH_CHANNEL_WINDOW_OVERFLOW' }))
+          expect(window.remaining).toBe(initial)
+        } else {
+          window.add(added)
+          expect(window.remaining).toBe(initial + added)
+        }
+      }),
+    )
+  })
+})
+
+describe('receive window', () => {
+  test('refuses one byte more than was granted [D2]', () => {
+    const window = receiveWindow(MiB)
+    window.receive(MiB - 1)
+    expect(() => window.receive(2)).toThrow(expect.objectContaining({ code: 'ERR_SSH_CHANNEL_WINDOW_OVERRUN' }))
+  })
+
+  test('grants nothing to a consumer that gives nothing back', () => {
+    const window = receiveWindow(MiB)
+    expect(window.receive(MiB)).toBe(0)
+    expect(window.held).toBe(MiB)
+  })
+
+  test('returns credit in portions, not byte by byte', () => {
+    const window = receiveWindow(MiB)
+    window.receive(MiB)
+    expect(window.release(MiB / 2 - 1)).toBe(0)
+    expect(window.release(1)).toBe(MiB / 2)
+  })
+
+  test('never has more on the way than its size, whatever is received and released', () => {
+    const steps = fc.array(fc.record({ received: fc.nat(200_000), released: fc.nat(200_000) }), { maxLength: 100 })
+    fc.assert(
+      fc.property(steps, fc.constantFrom(100_000, 2 ** 31, 2 ** 32 - 1), (list, size) => {
+        const window = receiveWindow(size)
+        let remaining = window.size
+        let held = 0
+        for (const { received, released } of list) {
+          const arriving = Math.min(received, remaining)
+          remaining += window.receive(arriving) - arriving
+          held += arriving
+          const given = Math.min(released, held)
+          remaining += window.release(given)
+          held -= given
+          expect(window.held).toBe(held)
+          expect(remaining + held).toBeLessThanOrEqual(window.size)
+        }
+      }),
+    )
+  })
+
+  test('doubles when new credit is used a round trip after it was granted', () => {
+    let now = 0
+    const roundTrip = new RoundTrip()
+    roundTrip.sample(100)
+    const window = receiveWindow(2 * MiB, 8 * MiB, () => now, roundTrip)
+    window.receive(2 * MiB)
+    expect(window.release(2 * MiB)).toBe(2 * MiB)
+    now += 100
+    expect(window.receive(1)).toBe(2 * MiB)
+    expect(window.size).toBe(4 * MiB)
+  })
+
+  test('stays as it is when credit is used long after it was granted', () => {
+    let now = 0
+    const roundTrip = new RoundTrip()
+    roundTrip.sample(10)
+    const window = receiveWindow(2 * MiB, 8 * MiB, () => now, roundTrip)
+    window.receive(2 * MiB)
+    window.release(2 * MiB)
+    now += 16
+    expect(window.receive(1)).toBe(0)
+    expect(window.size).toBe(2 * MiB)
+  })
+
+  test('stays as it is while the consumer holds what came before', () => {
+    let now = 0
+    const roundTrip = new RoundTrip()
+    roundTrip.sample(100)
+    const window = receiveWindow(2 * MiB, 8 * MiB, () => now, roundTrip)
+    window.receive(2 * MiB)
+    window.release(MiB)
+    now += 100
+    expect(window.receive(1)).toBe(0)
+    expect(window.size).toBe(2 * MiB)
+  })
+})
+
+describe('window budget', () => {
+  test('gives many channels less and less, and never so little that nothing moves', () => {
+    const budget = new WindowBudget(64 * MiB)
+    const sizes = Array.from({ length: 1000 }, () => budget.reserve(2 * MiB))
+    expect(sizes.slice(0, 20).every((size) => size === 2 * MiB)).toBe(true)
+    expect(Math.min(...sizes)).toBe(64 * 1024)
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(64 * MiB + 1000 * 64 * 1024)
+  })
+
+  test('lets windows grow only into what is free, and takes back what a closed channel had', () => {
+    const budget = new WindowBudget(10 * MiB)
+    expect(budget.reserve(2 * MiB)).toBe(2 * MiB)
+    expect(budget.grow(6 * MiB)).toBe(6 * MiB)
+    expect(budget.grow(6 * MiB)).toBe(2 * MiB)
+    expect(budget.grow(1)).toBe(0)
+    budget.giveBack(4 * MiB)
+    expect(budget.grow(6 * MiB)).toBe(4 * MiB)
+  })
+})
