@@ -53,8 +53,11 @@ export class MuxEnd {
   }
 
   #pull(): Uint8Array | undefined {
-    const parts = this.mux.pull()
-    return parts && concatBytes(parts)
+    let payload: Uint8Array | undefined
+    this.mux.pull((parts) => {
+      payload = concatBytes(parts)
+    })
+    return payload
   }
 }
 

@@ -55,8 +55,6 @@ export class Mux implements ChannelOpener {
   readonly #globalRequests: GlobalRequests
   /** Channels with something to pull, the next in turn first. */
   readonly #ready = new Set<ChannelState>()
-  /** The channel that was pulled last: its writers may be told that there is room. */
-  #pulled: ChannelState | undefined
   #endError: Error | undefined
 
   constructor(options: MuxOptions, handlers: MuxHandlers = {}) {
@@ -96,9 +94,9 @@ export class Mux implements ChannelOpener {
     return this.#context.roundTrip.shortestMs
   }
 
-  /** Whether {@link pull} is worth a call; false promises that it would return nothing and tell nobody. */
+  /** Whether {@link pull} would give something. */
   get hasOutput(): boolean {
-    return this.#ready.size > 0 || this.#pulled !== undefined
+    return this.#ready.size > 0
   }
 
   /**
@@ -128,23 +126,21 @@ export class Mux implements ChannelOpener {
   }
 
   /**
-   * Takes the next message of the channel whose turn it is. Seal it before any other call; pull again until there is
-   * nothing, or until the socket is full.
-   * @returns one payload in parts, bulk data as views of what was written; undefined when there is nothing to send
+   * Gives the next message of the channel whose turn it is. Call it only while there is room for one more, and send
+   * what went through `send` before the next call: writers that are told of the room may use both.
+   * @param take gets one payload in parts, bulk data as views of what was written, and seals it at once
+   * @returns false when there was nothing to give
    */
-  pull(): readonly Uint8Array[] | undefined {
-    // Not when the message was taken: a writer may send or close, and must not overtake what the caller holds.
-    const pulled = this.#pulled
-    this.#pulled = undefined
-    pulled?.drain()
-
+  pull(take: (parts: readonly Uint8Array[]) => void): boolean {
     const [channel] = this.#ready
-    if (channel === undefined) return undefined
+    if (channel === undefined) return false
     this.#ready.delete(channel)
     const parts = channel.pull()
     if (channel.isReady) this.#ready.add(channel)
-    this.#pulled = channel
-    return parts
+    if (parts === undefined) return false
+    take(parts)
+    channel.drain()
+    return true
   }
 
   openChannel(
@@ -194,7 +190,6 @@ export class Mux implements ChannelOpener {
     if (this.#endError !== undefined) return
     this.#endError = error
     this.#ready.clear()
-    this.#pulled = undefined
     const entries = this.#channels.clear()
     this.#globalRequests.end(error)
     for (const entry of entries) {

@@ -173,11 +173,7 @@ export class Peer {
           continue
         }
         if (this.#authState === 'sending-success') this.#authenticated()
-        const parts = this.#authState === 'done' ? mux.pull() : undefined
-        if (parts !== undefined) {
-          transport.seal(parts)
-          continue
-        }
+        if (this.#authState === 'done' && mux.pull((parts) => transport.seal(parts))) continue
         if (this.#isClosing) this.disconnect()
         break
       }
