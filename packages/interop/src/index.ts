@@ -1,1 +1,32 @@
-export {}
+/** Foreign SSH programs as test peers: started on 127.0.0.1, in temporary folders, and gone afterwards. */
+
+export { canServeDropbear, dbclient, startDropbear } from './dropbear.js'
+export { type ForeignServer, knownHostsOf } from './foreign-server.js'
+export { type KeyFile, type KeyFileOptions, type KeyType, keyTypes, makeKey, withoutComment } from './keys.js'
+export { type LoginTarget, type OpensshOptions, scp, sftp, ssh } from './openssh-client.js'
+export {
+  type ClientJob,
+  type JobAlgorithms,
+  type JobStep,
+  type JobStepResult,
+  type Library,
+  lacksLibrary,
+  libraries,
+  runClientJob,
+  startLibraryServer,
+} from './peer-job.js'
+export { findPeer, isRoot, lacks, type PeerName, peer } from './peers.js'
+export {
+  freePort,
+  mustRun,
+  type ProgramOptions,
+  type ProgramResult,
+  type RunningProgram,
+  runProgram,
+  startProgram,
+  untilListening,
+} from './program.js'
+export { type PuttyOptions, plink, psftp } from './putty.js'
+export { type SshdOptions, startSshd } from './sshd.js'
+export { type SystemUser, systemUser } from './system-user.js'
+export { type TemporaryFolder, temporaryFolder } from './temporary-folder.js'

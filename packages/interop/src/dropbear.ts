@@ -1,0 +1,91 @@
+/** Dropbear's server and client. The server reads keys only from its user's home, so it needs a throwaway user. */
+
+import { chownSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { ForeignServer } from './foreign-server.js'
+import { makeKey } from './keys.js'
+import { isRoot, peer } from './peers.js'
+import {
+  freePort,
+  mustRun,
+  type ProgramOptions,
+  type ProgramResult,
+  runProgram,
+  startProgram,
+  untilListening,
+} from './program.js'
+import { systemUser } from './system-user.js'
+import { temporaryFolder } from './temporary-folder.js'
+
+/** Whether {@link startDropbear} can work here. */
+export function canServeDropbear(): boolean {
+  return isRoot()
+}
+
+/** Starts Dropbear. @param extraArguments for instance `['-s']` to refuse passwords, `['-K', '1']` for keepalives */
+export async function startDropbear(extraArguments: readonly string[] = []): Promise<ForeignServer> {
+  if (!canServeDropbear()) throw new Error('Dropbear serves in tests only when they run as root')
+  const folder = temporaryFolder()
+  const user = await systemUser()
+  try {
+    const clientKey = await makeKey(folder.path, 'client', 'ed25519')
+    user.authorize(clientKey.publicLine)
+    const hostKeys: string[] = []
+    const hostKeyArguments: string[] = []
+    for (const type of ['ed25519', 'ecdsa', 'rsa']) {
+      const path = join(folder.path, `host_${type}`)
+      const said = await mustRun(['dropbearkey', '-t', type, '-f', path])
+      const line = said.split('\n').find((text) => /^(ssh|ecdsa)-/.test(text))
+      if (line === undefined) throw new Error(`dropbearkey showed no public key:\n${said}`)
+      hostKeys.push(line.split(' ', 2).join(' '))
+      hostKeyArguments.push('-r', path)
+    }
+    const scratch = join(folder.path, 'scratch')
+    mkdirSync(scratch)
+    chownSync(scratch, user.uid, user.gid)
+    const port = await freePort()
+    const program = startProgram([
+      peer('dropbear'),
+      ...['-F', '-E', '-m', '-p', `127.0.0.1:${port}`, '-P', join(folder.path, 'pid')],
+      ...hostKeyArguments,
+      ...extraArguments,
+    ])
+    await untilListening(port, program)
+    const stop = async (): Promise<void> => {
+      await program.stop()
+      await user.remove()
+      folder.remove()
+    }
+    return {
+      host: '127.0.0.1',
+      port,
+      username: user.name,
+      password: user.password,
+      clientKey,
+      hostKeys,
+      folder: scratch,
+      log: program.log,
+      stop,
+      [Symbol.asyncDispose]: stop,
+    }
+  } catch (error) {
+    await user.remove()
+    folder.remove()
+    throw error
+  }
+}
+
+/** Runs Dropbear's client. It trusts the host key (`-y -y`): its own check cannot be handed a file. */
+export async function dbclient(
+  server: Pick<ForeignServer, 'host' | 'port' | 'username' | 'clientKey'>,
+  command: string,
+  options: ProgramOptions & { readonly extraArguments?: readonly string[] } = {},
+): Promise<ProgramResult> {
+  using folder = temporaryFolder()
+  const key = join(folder.path, 'key')
+  await mustRun(['dropbearconvert', 'openssh', 'dropbear', server.clientKey.path, key])
+  const target = [`${server.username}@${server.host}`, command]
+  const flags = ['-y', '-y', '-i', key, '-p', String(server.port), ...(options.extraArguments ?? [])]
+  const env = { ...options.env, HOME: folder.path }
+  return await runProgram([peer('dbclient'), ...flags, ...target], { ...options, env })
+}

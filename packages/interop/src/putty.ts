@@ -1,0 +1,59 @@
+/** PuTTY's plink and psftp, in batch mode, told which host key to expect. */
+
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import type { LoginTarget } from './openssh-client.js'
+import { peer } from './peers.js'
+import { mustRun, type ProgramOptions, type ProgramResult, runProgram } from './program.js'
+import { type TemporaryFolder, temporaryFolder } from './temporary-folder.js'
+
+export interface PuttyOptions extends ProgramOptions {
+  /** Log in with the password instead of the key. */
+  readonly usePassword?: boolean
+  readonly extraArguments?: readonly string[]
+}
+
+/** Runs a command through plink. */
+export async function plink(target: LoginTarget, command: string, options: PuttyOptions = {}): Promise<ProgramResult> {
+  return await withLogin(target, options, (login, programOptions) =>
+    runProgram([peer('plink'), '-ssh', '-no-antispoof', ...login, target.host, command], programOptions),
+  )
+}
+
+/** Runs psftp with a batch of its commands, one per line. */
+export async function psftp(
+  target: LoginTarget,
+  batch: readonly string[],
+  options: PuttyOptions = {},
+): Promise<ProgramResult> {
+  return await withLogin(target, options, (login, programOptions, folder) => {
+    const file = folder.write('batch', `${batch.join('\n')}\n`)
+    return runProgram([peer('psftp'), ...login, '-b', file, target.host], programOptions)
+  })
+}
+
+async function withLogin(
+  target: LoginTarget,
+  options: PuttyOptions,
+  run: (login: string[], options: ProgramOptions, folder: TemporaryFolder) => Promise<ProgramResult>,
+): Promise<ProgramResult> {
+  using folder = temporaryFolder()
+  const login = ['-batch', '-noagent', '-P', String(target.port), '-l', target.username]
+  for (const key of target.hostKeys) login.push('-hostkey', fingerprint(key))
+  if (options.usePassword === true) {
+    if (target.password === undefined) throw new Error('This server takes no password')
+    login.push('-pwfile', folder.write('password', `${target.password}\n`))
+  } else if (target.clientKey !== undefined) {
+    const key = join(folder.path, 'key.ppk')
+    await mustRun([peer('puttygen'), target.clientKey.path, '-O', 'private', '-o', key])
+    login.push('-i', key)
+  }
+  login.push(...(options.extraArguments ?? []))
+  // PuTTY keeps settings and host keys below HOME.
+  return await run(login, { ...options, env: { ...options.env, HOME: folder.path } }, folder)
+}
+
+function fingerprint(hostKey: string): string {
+  const blob = Buffer.from(hostKey.split(' ')[1] ?? '', 'base64')
+  return `SHA256:${createHash('sha256').update(blob).digest('base64').replace(/=+$/, '')}`
+}

@@ -1,0 +1,88 @@
+/** OpenSSH's server on a free port, with its own configuration, host keys and log. */
+
+import { chownSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { ForeignServer } from './foreign-server.js'
+import { type KeyFileOptions, type KeyType, keyTypes, makeKey, withoutComment } from './keys.js'
+import { peer } from './peers.js'
+import { freePort, startProgram, untilListening } from './program.js'
+import { systemUser } from './system-user.js'
+import { temporaryFolder } from './temporary-folder.js'
+
+export interface SshdOptions {
+  /** Lines of sshd_config: `{ Ciphers: 'aes128-ctr', RekeyLimit: '64K' }`. They win over the defaults here. */
+  readonly config?: Readonly<Record<string, string | number>>
+  /** Types of host keys. Default: all. */
+  readonly hostKeyTypes?: readonly KeyType[]
+  /** Type and size of the key that is let in. Default ed25519. */
+  readonly clientKey?: KeyFileOptions & { readonly type?: KeyType }
+  /** Further lines of authorized_keys, for instance a certificate authority or a forced command. */
+  readonly authorizedKeys?: readonly string[]
+}
+
+/** Starts sshd. @throws Error with its log when it does not come up */
+export async function startSshd(options: SshdOptions = {}): Promise<ForeignServer> {
+  const folder = temporaryFolder()
+  const user = await systemUser()
+  try {
+    const hostKeys = await Promise.all(
+      (options.hostKeyTypes ?? keyTypes).map((type) => makeKey(folder.path, `host_${type}`, type)),
+    )
+    const { type = 'ed25519', ...keyOptions } = options.clientKey ?? {}
+    const clientKey = await makeKey(folder.path, 'client', type, keyOptions)
+    const authorizedKeys = [clientKey.publicLine, ...(options.authorizedKeys ?? [])].join('\n')
+    const authorizedKeysFile = folder.write('authorized_keys', `${authorizedKeys}\n`, 0o644)
+    const scratch = join(folder.path, 'scratch')
+    mkdirSync(scratch)
+    if (process.getuid?.() === 0) {
+      chownSync(scratch, user.uid, user.gid)
+      // Where the unprivileged half of sshd is locked in. A package makes it at boot, and a container never boots.
+      mkdirSync('/run/sshd', { recursive: true, mode: 0o755 })
+    }
+    const port = await freePort()
+    const settings: Record<string, string | number> = {
+      ListenAddress: `127.0.0.1:${port}`,
+      PidFile: 'none',
+      LogLevel: 'DEBUG1',
+      AuthorizedKeysFile: authorizedKeysFile,
+      // The key file lies below /tmp, which anybody may write to.
+      StrictModes: 'no',
+      UsePAM: 'no',
+      PasswordAuthentication: user.password === undefined ? 'no' : 'yes',
+      KbdInteractiveAuthentication: 'no',
+      Subsystem: `sftp ${peer('sftp-server')}`,
+      AcceptEnv: '*',
+      GatewayPorts: 'clientspecified',
+      AllowStreamLocalForwarding: 'yes',
+      MaxStartups: '200',
+      MaxSessions: '100',
+      ...options.config,
+    }
+    const lines = Object.entries(settings).map(([keyword, value]) => `${keyword} ${value}\n`)
+    const hostKeyLines = hostKeys.map(({ path }) => `HostKey ${path}\n`)
+    const config = folder.write('sshd_config', [...hostKeyLines, ...lines].join(''))
+    const program = startProgram([peer('sshd'), '-D', '-e', '-f', config])
+    await untilListening(port, program)
+    const stop = async (): Promise<void> => {
+      await program.stop()
+      await user.remove()
+      folder.remove()
+    }
+    return {
+      host: '127.0.0.1',
+      port,
+      username: user.name,
+      password: user.password,
+      clientKey,
+      hostKeys: hostKeys.map(({ publicLine }) => withoutComment(publicLine)),
+      folder: scratch,
+      log: program.log,
+      stop,
+      [Symbol.asyncDispose]: stop,
+    }
+  } catch (error) {
+    await user.remove()
+    folder.remove()
+    throw error
+  }
+}
