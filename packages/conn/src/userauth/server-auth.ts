@@ -253,9 +253,13 @@ export class ServerAuth<Grant = never> {
         if (this.#state !== deciding) return
         this.#state = { name: 'ready' }
         this.#whileRunning(() => onVerdict(verdict))
-        if (!this.#isRunning && !this.isBusy && this.#state.name !== 'closed') this.#handlers.onReady()
+        this.#announceReady()
       }),
     )
+  }
+
+  #announceReady(): void {
+    if (!this.#isRunning && !this.isBusy && this.#state.name !== 'closed') this.#handlers.onReady()
   }
 
   #settle(
