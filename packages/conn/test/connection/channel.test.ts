@@ -2,7 +2,7 @@ import { channelData, channelExtendedData, concatBytes, toUtf8 } from '@ssh/wire
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { RequestReply } from '../../src/connection/replies.js'
-import { Collector, channelPair, type MuxEnd, muxPair, openOn, pattern } from '../mux-pair.js'
+import { Collector, channelPair, type MuxEnd, openOn, pattern } from '../mux-pair.js'
 
 const noData = new Uint8Array(0)
 
