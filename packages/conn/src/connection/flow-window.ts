@@ -75,8 +75,12 @@ const smallestWindow = 64 * 1024
 /** Credit is returned in portions of at most this size, so that a large window is refilled smoothly. */
 const largestPortion = 1024 * 1024
 
-/** New credit that is used within this many round trips was waited for. */
-const promptUse = 1.5
+/**
+ * New credit that is used within this many of the shortest round trips was waited for. Less would miss it on links
+ * whose round trip varies; more would never stop growing where the credit of a full link is the only thing measured,
+ * because a window twice the size takes the peer a little more than twice as long to use up.
+ */
+const promptUse = 2
 
 /** No round trip shorter than this needs more than the initial window: 2 MiB per millisecond is 2 GB/s. */
 const shortestWorthGrowingMs = 1

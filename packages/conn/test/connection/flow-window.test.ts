@@ -88,7 +88,7 @@ describe('receive window', () => {
     const window = receiveWindow(2 * MiB, 8 * MiB, () => now, roundTrip)
     window.receive(2 * MiB)
     window.release(2 * MiB)
-    now += 16
+    now += 21
     expect(window.receive(1)).toBe(0)
     expect(window.size).toBe(2 * MiB)
   })
