@@ -27,6 +27,8 @@ export class KeyboardInteractiveClient implements ClientMethod {
   #attempts = 0
   #rounds = 0
   #hasUsedPassword = false
+  /** Whether the next try could end otherwise than the last: at first, and when a person has answered something. */
+  #isWorthTrying = true
 
   /** @param answersWithPassword whether a lone hidden prompt for a password becomes a password question */
   constructor(context: ClientMethodContext, answersWithPassword: boolean) {
@@ -35,12 +37,13 @@ export class KeyboardInteractiveClient implements ClientMethod {
   }
 
   next(): void {
-    if (this.#hasUsedPassword || this.#attempts >= maximumAttempts) {
+    if (!this.#isWorthTrying || this.#attempts >= maximumAttempts) {
       this.#context.exhausted()
       return
     }
     this.#attempts++
     this.#rounds = 0
+    this.#isWorthTrying = false
     this.#context.request(attempt, userauthMethods.keyboardInteractive.encode({ languageTag: '', submethods: '' }))
   }
 
@@ -67,8 +70,12 @@ export class KeyboardInteractiveClient implements ClientMethod {
     this.#context.ask<readonly string[]>(
       (answerable) => ({ method: 'keyboard-interactive', ...texts, prompts: shown, ...answerable }),
       (responses) => {
-        if (responses.length === prompts.length) return this.#prove(responses)
-        this.#skip(`${prompts.length} prompts need as many answers, but there were ${responses.length}`)
+        if (responses.length === prompts.length) {
+          this.#isWorthTrying = true
+          this.#prove(responses)
+        } else {
+          this.#skip(`${prompts.length} prompts need as many answers, but there were ${responses.length}`)
+        }
       },
       (reason) => this.#skip(reason ?? 'nobody answered the prompts'),
     )
@@ -78,6 +85,7 @@ export class KeyboardInteractiveClient implements ClientMethod {
 
   restart(): void {
     this.#attempts = 0
+    this.#isWorthTrying = true
     this.#hasUsedPassword = false
   }
 
