@@ -1,5 +1,6 @@
 /** bcrypt_pbkdf, the key derivation of OpenSSH key files (OpenBSD bcrypt_pbkdf(3)). */
 
+/// <reference path="./bcrypt-pbkdf.d.ts" />
 import { webcrypto } from 'node:crypto'
 import { AbortError } from '@ssh/wire'
 import bcrypt from 'bcrypt-pbkdf'

@@ -57,15 +57,23 @@ export function readInteger(value: DerValue | undefined): number {
   return magnitude.reduce((number, byte) => number * 256 + byte, 0)
 }
 
+/** Longer than any object identifier in use. */
+const maximumOidLength = 32
+
 /** An OBJECT IDENTIFIER in dotted form. */
 export function readOid(value: DerValue | undefined): string {
+  const content = contentOf(value, derTags.oid)
+  if (content.length > maximumOidLength)
+    throw new KeyImportError(`Found an object identifier of ${content.length} bytes`)
   const numbers: number[] = []
   let number = 0
-  for (const byte of contentOf(value, derTags.oid)) {
+  for (const byte of content) {
     number = number * 128 + (byte & 0x7f)
     if (byte >= 0x80) continue
-    if (numbers.length > 0) numbers.push(number)
-    else numbers.push(Math.min(Math.floor(number / 40), 2), number - 40 * Math.min(Math.floor(number / 40), 2))
+    // The first two numbers share one: 40 times the first, which is at most 2, plus the second (§8.19).
+    const first = Math.min(Math.floor(number / 40), 2)
+    if (numbers.length === 0) numbers.push(first, number - 40 * first)
+    else numbers.push(number)
     number = 0
   }
   return numbers.join('.')

@@ -7,7 +7,7 @@ import { parsePublicKey } from '../keys/public-key.js'
 
 /** @throws KeyImportError unless the line is a type, the base64 of a blob of that type, and perhaps a comment */
 export function parseOpensshPublicKey(line: string): PublicKey {
-  const [, name, base64, comment] = /^\s*(\S+)[ \t]+([A-Za-z0-9+/]+={0,2})(?:[ \t]+(.*?))?\s*$/.exec(line) ?? []
+  const [, name, base64, comment] = /^(\S+)[ \t]+([A-Za-z0-9+/]+={0,2})(?:[ \t]+(.*))?$/s.exec(line.trim()) ?? []
   if (name === undefined || base64 === undefined) {
     throw new KeyImportError('Expected a public key line: a key type, base64, and perhaps a comment')
   }

@@ -129,6 +129,9 @@ function publicJwk({ n, e }: { readonly n: Uint8Array; readonly e: Uint8Array })
  * @throws KeyImportError unless all numbers belong together (only that p and q are prime is taken on trust)
  */
 function privateJwk(numbers: PrivateNumbers): JsonWebKey {
+  const parts = [numbers.d, numbers.p, numbers.q, numbers.qi]
+  // First, because arithmetic with numbers of any length takes any time.
+  if (parts.some((part) => part.length > numbers.n.length)) throw inconsistent()
   const [p, q, d] = [toBigInt(numbers.p), toBigInt(numbers.q), toBigInt(numbers.d)]
   const ed = toBigInt(numbers.e) * d
   const isConsistent =
@@ -138,7 +141,7 @@ function privateJwk(numbers: PrivateNumbers): JsonWebKey {
     ed % (p - 1n) === 1n &&
     ed % (q - 1n) === 1n &&
     (toBigInt(numbers.qi) * q) % p === 1n
-  if (!isConsistent) throw new KeyImportError('The numbers of the RSA private key do not belong together')
+  if (!isConsistent) throw inconsistent()
   return {
     d: toBase64Url(numbers.d),
     p: toBase64Url(numbers.p),
@@ -147,6 +150,10 @@ function privateJwk(numbers: PrivateNumbers): JsonWebKey {
     dq: toBase64Url(fromBigInt(d % (q - 1n))),
     qi: toBase64Url(numbers.qi),
   }
+}
+
+function inconsistent(): KeyImportError {
+  return new KeyImportError('The numbers of the RSA private key do not belong together')
 }
 
 function toNumbers(jwk: JsonWebKey): PrivateNumbers {

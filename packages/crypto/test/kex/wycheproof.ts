@@ -13,13 +13,22 @@ export interface WycheproofTest {
   readonly result: 'valid' | 'acceptable' | 'invalid'
 }
 
-/** Runs `suite` with the tests of one file, or skips it when the file is not there. */
-export function describeWycheproof<Test extends WycheproofTest>(file: string, suite: (tests: Test[]) => void): void {
+/** What the tests of one group share, by the names of the file's schema. */
+export type WycheproofGroup = Readonly<Record<string, unknown>>
+
+/** Runs `suite` with the tests of one file, each with its group, or skips it when the file is not there. */
+export function describeWycheproof<Test extends WycheproofTest>(
+  file: string,
+  suite: (tests: (Test & { readonly group: WycheproofGroup })[]) => void,
+): void {
   const url = new URL(file, folder)
   if (!existsSync(url)) {
     describe.skip(`Wycheproof ${file} (not found beside the repository, skipped)`, () => {})
     return
   }
-  const { testGroups } = JSON.parse(readFileSync(url, 'utf8')) as { testGroups: { tests: Test[] }[] }
-  describe(`Wycheproof ${file}`, () => suite(testGroups.flatMap((group) => group.tests)))
+  const { testGroups } = JSON.parse(readFileSync(url, 'utf8')) as {
+    testGroups: ({ tests: Test[] } & WycheproofGroup)[]
+  }
+  const tests = testGroups.flatMap((group) => group.tests.map((test) => ({ ...test, group })))
+  describe(`Wycheproof ${file}`, () => suite(tests))
 }
