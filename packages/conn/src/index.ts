@@ -1,7 +1,12 @@
 // Errors
 
 // Clients
-export { ClientConnection, type ClientConnectionInfo, type ConnectionAlgorithms } from './client/client-connection.js'
+export {
+  ClientConnection,
+  type ClientConnectionInfo,
+  type ConnectionAlgorithms,
+  type SessionChannelOptions,
+} from './client/client-connection.js'
 export type { ClientEvents, ClientLink } from './client/client-link.js'
 export {
   type ClientOptions,
@@ -12,6 +17,31 @@ export {
 } from './client/client-options.js'
 export { establishClient } from './client/connect.js'
 export { type Destination, type ParsedDestination, parseDestination } from './client/destination.js'
+// Files
+// Trust and configuration: known_hosts, authorized_keys
+export {
+  type AuthorizedKey,
+  type AuthorizedKey,
+  type AuthorizedKeys,
+  type AuthorizedKeys,
+  mergeAuthorizedKeys,
+  parseAuthorizedKeys,
+  parseAuthorizedKeys,
+} from './config/authorized-keys.js'
+export type { ConfigWarning, ConfigWarning } from './config/config-warning.js'
+export type { KeyRestrictions, KeyRestrictions, PermittedEndpoint } from './config/key-restrictions.js'
+export {
+  formatKnownHost,
+  type KnownHostEntry,
+  type KnownHostEntry,
+  type KnownHostMatches,
+  type KnownHosts,
+  type KnownHosts,
+  lookupKnownHost,
+  mergeKnownHosts,
+  parseKnownHosts,
+  parseKnownHosts,
+} from './config/known-hosts.js'
 // Channels: RFC 4254
 export { Channel, type ChannelHandlers, type ChannelRequest, type ChannelRequestOptions } from './connection/channel.js'
 export type {
@@ -53,7 +83,12 @@ export type {
   SessionRequest,
 } from './server/server-callbacks.js'
 export { ServerConnection, type ServerConnectionInfo } from './server/server-connection.js'
-export { type ServerConnectionOptions, type ServerOptions, serverOptionsSchema } from './server/server-options.js'
+export {
+  type ParsedServerOptions,
+  type ServerConnectionOptions,
+  type ServerOptions,
+  serverOptionsSchema,
+} from './server/server-options.js'
 // Sessions: RFC 4254 §6
 export type { EnvironmentLimits } from './session/environment.js'
 export { type ExitResult, type ExitSignal, exitResult, signalName, signalNumber } from './session/exit-status.js'
@@ -73,3 +108,7 @@ export {
   type SessionServerOptions,
 } from './session/session-server.js'
 export type { X11Request } from './session/x11-request.js'
+export { decideUserKey, type UserKeyRequest, type UserKeyVerdict } from './trust/user-key-policy.js'
+// Authentication: RFC 4252
+export type { AuthMethodName } from './userauth/auth-order.js'
+export type { AuthAttempt } from './userauth/auth-report.js'

@@ -1,1 +1,80 @@
-export {}
+/** SSH and SFTP for Node: what users import. */
+
+export type {
+  ClientConnectionInfo,
+  ConnectionAlgorithms,
+  Destination,
+  KeyboardPrompt,
+  KeySource,
+  OfferedHostKey,
+} from '@ssh/conn'
+// Errors
+export {
+  ChannelError,
+  ChannelListenError,
+  ChannelOpenError,
+  ConfigParseError,
+  ConnectError,
+  ConnectionLost,
+  DisconnectError,
+  HostKeyNotVerifiable,
+  KeyExchangeFailed,
+  OptionsError,
+  PermissionDenied,
+  ProtocolError,
+  TimeoutError,
+} from '@ssh/conn'
+// Keys
+export {
+  CryptoError,
+  generatePrivateKey,
+  importPrivateKey,
+  importPrivateKeyList,
+  importPublicKey,
+  importPublicKeyList,
+  KeyEncryptionError,
+  KeyExportError,
+  KeyImportError,
+  type PrivateKey,
+  type PublicKey,
+  type Signer,
+} from '@ssh/crypto'
+// SFTP
+export {
+  SftpClient,
+  type SftpClientOptions,
+  type SftpDirent,
+  SftpError,
+  SftpFile,
+  type SftpGlob,
+  type SftpHandler,
+  type SftpProgress,
+  SftpServer,
+  type SftpServerOptions,
+  SftpStats,
+  type SftpTransferOptions,
+} from '@ssh/sftp'
+export { lines } from '@ssh/streams'
+export { AbortError, SshError } from '@ssh/wire'
+export type { ClientOptions } from './client/client-options.js'
+export { type SessionStreams, SshClientConnection } from './client/ssh-client-connection.js'
+// Clients
+export { connect, createProcess, run } from './connect.js'
+// Processes
+export { SshClientProcess } from './process/client-process.js'
+export { ExpectError, type Expected, type ExpectOptions, expect } from './process/expect.js'
+export type {
+  ByteInput,
+  ByteOutput,
+  ErrorTarget,
+  Input,
+  InputSource,
+  OutputEncoding,
+  OutputTarget,
+  ProcessOptions,
+  RedirectOptions,
+  RunOptions,
+  WaitOptions,
+} from './process/process-options.js'
+export { type Command, quote, sh } from './process/quote.js'
+export { type CompletedProcess, ProcessError, ProcessTimeoutError } from './process/result.js'

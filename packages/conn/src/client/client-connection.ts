@@ -6,7 +6,7 @@ import { debug, disconnectReasons, SshError } from '@ssh/wire'
 import { ConnectionLost } from '../errors.js'
 import { addressesOf, keepProcessAlive, type SocketAddresses } from '../io/socket-address.js'
 import { parseDuration } from '../quantities.js'
-import { type OpenSessionOptions as ChannelSessionOptions, openSession } from '../session/open-session.js'
+import { type OpenSessionOptions, openSession } from '../session/open-session.js'
 import type { SessionClient } from '../session/session-client.js'
 import type { NegotiatedAlgorithms } from '../transport/negotiate.js'
 import type { ClientEvents, ClientLink } from './client-link.js'
@@ -36,7 +36,7 @@ export interface ConnectionAlgorithms {
 }
 
 /** How to open a session. */
-export interface OpenSessionOptions extends ChannelSessionOptions {
+export interface SessionChannelOptions extends OpenSessionOptions {
   /** The session ends by itself soon: when the server has no room, others may wait for it. Default false. */
   readonly isShort?: boolean
 }
@@ -95,7 +95,7 @@ export class ClientConnection extends EventEmitter<ClientEvents> {
    * @throws ConnectionLost when the connection is over
    * @throws AbortError
    */
-  openSessionChannel(options: OpenSessionOptions = {}): Promise<SessionClient> {
+  openSessionChannel(options: SessionChannelOptions = {}): Promise<SessionClient> {
     const { isShort = false, ...rest } = options
     return this.#slots.open(isShort, () => openSession(this.#link.peer.mux, rest))
   }

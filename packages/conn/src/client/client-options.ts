@@ -82,7 +82,7 @@ export const clientOptionsSchema = z.strictObject({
     .union([
       z.string().min(1),
       z.array(z.string().min(1)).readonly(),
-      objectWith<KnownHosts>('parsed known hosts', 'lookup'),
+      objectWith<KnownHosts>('parsed known hosts', 'entries'),
       callback<KnownHostsLookup>(),
       z.null(),
     ])

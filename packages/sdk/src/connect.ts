@@ -1,0 +1,81 @@
+/** The three ways in for clients: a connection, one command, one process. */
+
+import { clientOptionsSchema, type Destination, establishClient, parseOptions } from '@ssh/conn'
+import { type ClientOptions, sessionDefaultsSchema } from './client/client-options.js'
+import { SshClientConnection } from './client/ssh-client-connection.js'
+import type { SshClientProcess } from './process/client-process.js'
+import type { OutputEncoding, OutputOf, ProcessOptions, RunOptions } from './process/process-options.js'
+import type { Command } from './process/quote.js'
+import type { CompletedProcess } from './process/result.js'
+
+/**
+ * Connects to a server and logs in.
+ *
+ * The host key is checked against known_hosts before anything secret is sent; one that is unknown or changed is refused.
+ *
+ * @param destination `'host'`, `'user@host'`, `'user@host:port'`, `'[v6]:port'`, `'ssh://user@host:port'`, or the parts
+ * @throws OptionsError when an option is unknown or of the wrong kind
+ * @throws ConnectError when there is no TCP connection to be had; `cause` is the system's error
+ * @throws TimeoutError after `connectTimeout` or `loginTimeout`
+ * @throws HostKeyNotVerifiable when the host key is not to be believed
+ * @throws KeyExchangeFailed when there is no common algorithm; `details.ours` and `details.theirs`
+ * @throws PermissionDenied when nothing let us in; `details.attempts` and `details.serverMethods`
+ * @throws KeyImportError, KeyEncryptionError when a key cannot be used
+ * @throws ConnectionLost, DisconnectError, ProtocolError when the connection breaks on the way
+ * @throws AbortError when `signal` fires
+ * @example
+ * await using conn = await connect('user@host', { clientKeys: ['~/.ssh/id_ed25519'] })
+ */
+export async function connect(destination: Destination, options: ClientOptions = {}): Promise<SshClientConnection> {
+  const { env, sendEnv, ...protocol } = options
+  const defaults = parseOptions('connect', sessionDefaultsSchema, { env, sendEnv })
+  return new SshClientConnection(await establishClient(destination, protocol), defaults)
+}
+
+/**
+ * Runs one command on a connection of its own, which is closed afterwards.
+ * @param options those of `connect` and of `run` together
+ * @throws as `connect` and `SshClientConnection.run`
+ */
+export async function run<E extends OutputEncoding | undefined = undefined>(
+  destination: Destination,
+  command: Command,
+  options: ClientOptions & RunOptions & { readonly encoding?: E } = {},
+): Promise<CompletedProcess<OutputOf<E>>> {
+  const { forConnection, forProcess } = divide(options)
+  await using conn = await connect(destination, forConnection)
+  return await conn.run<E>(command, forProcess)
+}
+
+/**
+ * Starts one process on a connection of its own, which is closed with it.
+ * @param options those of `connect` and of `createProcess` together
+ * @throws as `connect` and `SshClientConnection.createProcess`
+ */
+export async function createProcess<E extends OutputEncoding | undefined = undefined>(
+  destination: Destination,
+  command?: Command,
+  options: ClientOptions & ProcessOptions & { readonly encoding?: E } = {},
+): Promise<SshClientProcess<OutputOf<E>>> {
+  const { forConnection, forProcess } = divide(options)
+  const conn = await connect(destination, forConnection)
+  try {
+    const remote = await conn.createProcess<E>(command, forProcess)
+    const close = () => void conn.close()
+    remote.closed.then(close, close)
+    return remote
+  } catch (error) {
+    await conn.close()
+    throw error
+  }
+}
+
+/** Options of both kinds in one object, taken apart: what `connect` does not know is the process's to know or refuse. */
+function divide<O extends object>(options: ClientOptions & O): { forConnection: ClientOptions; forProcess: O } {
+  const entries = Object.entries(options)
+  const pick = (wanted: (name: string) => boolean) => Object.fromEntries(entries.filter(([name]) => wanted(name)))
+  return {
+    forConnection: pick((name) => name in clientOptionsSchema.shape),
+    forProcess: pick((name) => name === 'signal' || !(name in clientOptionsSchema.shape)) as O,
+  }
+}
