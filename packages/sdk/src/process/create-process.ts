@@ -1,0 +1,127 @@
+/** Starts a command, a shell or a subsystem on the server. */
+
+import { OptionsError, parseOptions, type SessionClient, type SessionHandlers, type StartOptions } from '@ssh/conn'
+import { defaultMaxBuffer } from '@ssh/streams'
+import { SessionEvents, SshClientProcess } from './client-process.js'
+import { environmentOf } from './environment.js'
+import {
+  type OutputEncoding,
+  type OutputOf,
+  type ParsedProcessOptions,
+  type ProcessOptions,
+  processOptionsSchema,
+} from './process-options.js'
+import { type Command, commandLine } from './quote.js'
+import { closeRedirects, openRedirects } from './redirect.js'
+import type { Output } from './result.js'
+import { lendTerminal, ptyOptions } from './terminal.js'
+
+/** Opens a session in which nothing runs yet: `openSession` of `@ssh/conn` with a connection's mux. */
+export type SessionFactory = (options: {
+  readonly handlers: SessionHandlers
+  readonly signal: AbortSignal | undefined
+}) => Promise<SessionClient>
+
+/** What a connection says about all of its sessions. */
+export interface SessionDefaults {
+  readonly env?: Readonly<Record<string, string>> | undefined
+  readonly sendEnv?: string | readonly string[] | undefined
+  readonly agentForwarding?: boolean | undefined
+}
+
+/**
+ * Starts a process.
+ *
+ * @param command absent: the user's shell, or the subsystem of the options
+ * @throws OptionsError when the options contradict each other or one is unknown
+ * @throws ChannelOpenError when the server allows no more sessions
+ * @throws ChannelError `ERR_SSH_CHANNEL_REQUEST_REFUSED` when it refuses the program or the terminal
+ * @throws AbortError when `signal` fires before the process has started
+ * @throws Error the system's, when a file to redirect to cannot be opened; what ended the connection
+ */
+export async function createProcess<E extends OutputEncoding | undefined = undefined>(
+  openSession: SessionFactory,
+  command?: Command,
+  options: ProcessOptions & { readonly encoding?: E } = {},
+  defaults: SessionDefaults = {},
+): Promise<SshClientProcess<OutputOf<E>>> {
+  const parsed = parseOptions('createProcess', processOptionsSchema, options)
+  const { encoding = 'utf8' } = parsed
+  const streamEncoding = parsed.encoding === undefined || parsed.encoding === 'buffer' ? undefined : parsed.encoding
+  return startProcess<OutputOf<E>>(openSession, command, parsed, { ...defaults, encoding, streamEncoding })
+}
+
+/** Starts a process whose options are parsed. `run` shares it. */
+export async function startProcess<O extends Output>(
+  openSession: SessionFactory,
+  command: Command | undefined,
+  options: ParsedProcessOptions,
+  settings: SessionDefaults & {
+    readonly encoding: OutputEncoding
+    readonly streamEncoding: BufferEncoding | undefined
+  },
+): Promise<SshClientProcess<O>> {
+  const startedAt = performance.now()
+  const program = programOf(command, options)
+  const env = environmentOf({ ...settings.env, ...options.env }, [settings.sendEnv ?? [], options.sendEnv ?? []].flat())
+  const { signal, input, stdin = input === undefined ? undefined : inputSource(input) } = options
+  const redirects = await openRedirects({ ...options, stdin })
+  const events = new SessionEvents()
+  const session = await openSession({ handlers: events.handlers, signal }).catch((error: unknown) => {
+    closeRedirects(redirects)
+    throw error
+  })
+  const remote = new SshClientProcess<O>(
+    session,
+    events,
+    {
+      command: program.type === 'exec' ? program.command : undefined,
+      subsystem: options.subsystem,
+      env,
+      encoding: settings.encoding,
+      streamEncoding: settings.streamEncoding,
+      maxBuffer: options.maxBuffer ?? defaultMaxBuffer,
+      mergeErrors: options.stderr === 'stdout',
+      startedAt,
+    },
+    redirects,
+  )
+  const pty = ptyOptions(options)
+  const started = session.start({
+    program,
+    pty,
+    env: Object.entries(env),
+    agentForwarding: options.agentForwarding ?? settings.agentForwarding ?? false,
+    signal,
+  })
+  // Input is on its way before the answer is here: it costs no further round trip.
+  if (typeof input === 'string' || input instanceof Uint8Array) remote.stdin.end(input)
+  remote.refused = await started
+  if (pty !== undefined && options.stdin === 'inherit') lendTerminal(remote)
+  return remote
+}
+
+type TextProgram =
+  | Exclude<StartOptions['program'], { type: 'exec' }>
+  | { readonly type: 'exec'; readonly command: string }
+
+function programOf(command: Command | undefined, options: ParsedProcessOptions): TextProgram {
+  const { subsystem, cwd, input, stdin } = options
+  if (input !== undefined && stdin !== undefined) throw contradiction('input', 'stdin')
+  if (subsystem !== undefined) {
+    if (command !== undefined) throw contradiction('subsystem', 'a command')
+    if (cwd !== undefined) throw contradiction('subsystem', 'cwd')
+    return { type: 'subsystem', name: subsystem }
+  }
+  if (command !== undefined) return { type: 'exec', command: commandLine(command, cwd) }
+  if (cwd !== undefined) throw new OptionsError('cwd needs a command; a shell starts in the directory of the login')
+  return { type: 'shell' }
+}
+
+function contradiction(one: string, other: string): OptionsError {
+  return new OptionsError(`${one} and ${other} contradict each other; give one of them`)
+}
+
+function inputSource(input: NonNullable<ParsedProcessOptions['input']>): ParsedProcessOptions['stdin'] {
+  return typeof input === 'string' || input instanceof Uint8Array ? 'pipe' : input
+}

@@ -1,0 +1,104 @@
+/** Answers one session of a client: decides what it may have and runs a handler in it. */
+
+import {
+  type Channel,
+  type Decision,
+  type EnvironmentLimits,
+  type Program,
+  type Pty,
+  SessionServer,
+  type SessionServerHandlers,
+} from '@ssh/conn'
+import { ServerProcessEventsSource, type ServerProcessInfo, SshServerProcess } from './server-process.js'
+
+export interface ServeProcessOptions<Info extends object = ServerProcessInfo> {
+  /** What `process.info` is. */
+  readonly info: Info
+  /** Runs commands, shells, and subsystems that are not in `subsystems`, except `sftp`. Absent: they are refused. */
+  readonly handler?: ((process: SshServerProcess<Info>) => unknown) | undefined
+  /** Runs a subsystem on the session itself, which nobody has attached to yet. */
+  readonly subsystems?: ReadonlyMap<string, (session: SessionServer) => unknown> | undefined
+  /** Runs in place of whatever the client asks for, subsystems too. */
+  readonly forcedCommand?: string | undefined
+  /** Whether a program may start, when there is something to run for it. Default: yes. */
+  readonly acceptProgram?: ((program: Program) => Decision) | undefined
+  /** Whether the client gets a terminal. Default: yes. */
+  readonly acceptPty?: ((pty: Pty) => Decision) | undefined
+  /** Whether the client may set a variable. Default: yes; nothing but the handler sees it. */
+  readonly acceptEnv?: ((name: string, value: Uint8Array) => Decision) | undefined
+  readonly onAgentForwarding?: SessionServerHandlers['onAgentForwarding'] | undefined
+  readonly onX11?: SessionServerHandlers['onX11'] | undefined
+  readonly environmentLimits?: Partial<EnvironmentLimits> | undefined
+  /** A handler or a decision threw or rejected. The session ends with status 1; the connection goes on. */
+  readonly onError?: ((error: unknown) => void) | undefined
+}
+
+/**
+ * Serves a `session` channel that was just accepted.
+ * @returns the protocol's half of the session, already listening
+ */
+export function serveProcess<Info extends object = ServerProcessInfo>(
+  channel: Channel,
+  options: ServeProcessOptions<Info>,
+): SessionServer {
+  const { info, handler, subsystems, forcedCommand, acceptProgram, onError } = options
+  const events = new ServerProcessEventsSource()
+
+  const runHandler = async (): Promise<void> => {
+    const remote = new SshServerProcess(session, events, info, forcedCommand)
+    try {
+      await handler?.(remote)
+    } catch (error) {
+      onError?.(error)
+      remote.exit(1)
+    }
+  }
+  const runSubsystem = async (run: (session: SessionServer) => unknown): Promise<void> => {
+    try {
+      await run(session)
+    } catch (error) {
+      onError?.(error)
+      session.exit(1)
+    }
+  }
+  /** What to run for a program, if anything does. */
+  const runnerOf = (program: Program): (() => Promise<void>) | undefined => {
+    if (program.type === 'subsystem' && forcedCommand === undefined) {
+      const run = subsystems?.get(program.name)
+      if (run !== undefined) return () => runSubsystem(run)
+      // A client that asks for SFTP takes a handler's text for packets and says so in strange ways.
+      if (program.name === 'sftp') return undefined
+    }
+    return handler && runHandler
+  }
+  const start = (program: Program): Decision => {
+    const run = runnerOf(program)
+    if (run === undefined) return false
+    const decided = (agreed: boolean): boolean => {
+      // After the reply, which leaves before the next tick however long the decision took.
+      if (agreed) process.nextTick(() => void (session.channel.isClosed || run()))
+      return agreed
+    }
+    const decision = acceptProgram?.(program) ?? true
+    return typeof decision === 'boolean' ? decided(decision) : decision.then(decided)
+  }
+
+  const session = new SessionServer(
+    channel,
+    {
+      onPty: options.acceptPty ?? (() => true),
+      onEnv: options.acceptEnv ?? (() => true),
+      onShell: () => start({ type: 'shell' }),
+      onExec: (command) => start({ type: 'exec', command }),
+      onSubsystem: (name) => start({ type: 'subsystem', name }),
+      ...(options.onAgentForwarding && { onAgentForwarding: options.onAgentForwarding }),
+      ...(options.onX11 && { onX11: options.onX11 }),
+      onWindowChange: (size) => events.onWindowChange(size),
+      onSignal: (name) => events.onSignal(name),
+      onBreak: (lengthMs) => events.onBreak(lengthMs),
+      ...(onError && { onHandlerError: onError }),
+    },
+    options.environmentLimits ? { environmentLimits: options.environmentLimits } : {},
+  )
+  return session
+}

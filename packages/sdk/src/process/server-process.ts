@@ -1,0 +1,252 @@
+/** One command, shell or subsystem that a client asked our server for. */
+
+import { EventEmitter } from 'node:events'
+import { finished, type Readable, type Writable } from 'node:stream'
+import type { ExitSignal, Pty, SessionServer, TerminalSize } from '@ssh/conn'
+import { ByteReadable, ByteWritable, ignoreError } from '@ssh/streams'
+import { asBuffer, type TerminalModes } from '@ssh/wire'
+import { signalCode } from './client-process.js'
+import { type Pump, pump } from './pump.js'
+
+/** Facts about the connection that a process came over. */
+export interface ServerProcessInfo {
+  /** Who logged in. */
+  readonly username: string
+  readonly [fact: string]: unknown
+}
+
+/** Something that runs and has standard streams: a `ChildProcess`, or a process on yet another server. */
+export interface Redirectable {
+  readonly stdin: Writable | null
+  readonly stdout: Readable | null
+  readonly stderr: Readable | null
+  once(event: 'close', listener: (code: number | null, signal: string | null) => void): unknown
+  once(event: 'error', listener: (error: Error) => void): unknown
+  kill(signal: never): boolean
+  resize?(columns: number, rows: number, width?: number, height?: number): void
+  sendBreak?(lengthMs: number): unknown
+}
+
+/** Streams to connect; those that are left out stay as they are. */
+export interface ServerRedirect {
+  /** Takes what the client sends. */
+  readonly stdin?: Writable
+  /** Becomes the client's standard output. */
+  readonly stdout?: Readable
+  /** Becomes the client's standard error. */
+  readonly stderr?: Readable
+}
+
+interface ServerProcessEvents {
+  /** The client's terminal has a new size; `termSize` has it already. */
+  resize: [size: TerminalSize]
+  /** The client sends a signal, for instance `SIGINT`. */
+  signal: [name: string]
+  /** RFC 4335. */
+  break: [lengthMs: number]
+  /** The session is over. */
+  close: []
+  /** The session broke. Emitted only when somebody listens. */
+  error: [error: Error]
+}
+
+/** What the server's half of a session passes on to the process that runs in it. */
+export class ServerProcessEventsSource {
+  onWindowChange = (_size: TerminalSize): void => {}
+  onSignal = (_name: string): void => {}
+  /** Whether anybody takes it. */
+  onBreak = (_lengthMs: number): boolean => false
+}
+
+/**
+ * What a handler gets. It reads `stdin`, writes `stdout` and `stderr`, and says how it ended with `exit` or
+ * `exitWithSignal`; until then the session stays open, also when the handler returns.
+ */
+export class SshServerProcess<Info extends object = ServerProcessInfo> extends EventEmitter<ServerProcessEvents> {
+  /** What the client sends. */
+  readonly stdin: Readable
+  readonly stdout: Writable
+  readonly stderr: Writable
+  /** The command line; undefined for a shell or a subsystem. Not checked in any way: never give it to a shell unread. */
+  readonly command: string | undefined
+  /** {@link command} as it came, which need not be UTF-8. */
+  readonly commandBytes: Uint8Array | undefined
+  /** With a forced command: what the client asked for. */
+  readonly originalCommand: string | undefined
+  readonly subsystem: string | undefined
+  /** Variables that the client set and we accepted. They are the client's choice: pass on only those you know. */
+  readonly env: ReadonlyMap<string, string>
+  /** {@link env} as it came. */
+  readonly envBytes: ReadonlyMap<string, Uint8Array>
+  readonly info: Info
+  /** Settles when the session is over, and never rejects. */
+  readonly closed: Promise<void>
+  readonly #session: SessionServer
+  #isExiting = false
+
+  /**
+   * @param session with its program decided, and nobody reading it
+   * @param forcedCommand runs in place of what the client asked for
+   */
+  constructor(session: SessionServer, events: ServerProcessEventsSource, info: Info, forcedCommand?: string) {
+    super()
+    this.#session = session
+    this.info = info
+    const { program } = session
+    const asked = program?.type === 'exec' ? program.command : undefined
+    this.commandBytes = forcedCommand === undefined ? asked : Buffer.from(forcedCommand)
+    this.command = this.commandBytes && asBuffer(this.commandBytes).toString()
+    this.originalCommand = forcedCommand === undefined ? undefined : asked && asBuffer(asked).toString()
+    this.subsystem = program?.type === 'subsystem' && forcedCommand === undefined ? program.name : undefined
+    this.envBytes = session.env
+    this.env = new Map([...session.env].map(([name, value]) => [name, asBuffer(value).toString()]))
+
+    const stdin = new ByteReadable(session.channel)
+    const stdout = new ByteWritable(session.channel)
+    const stderr = new ByteWritable(session.stderr)
+    this.stdin = stdin
+    this.stdout = stdout
+    this.stderr = stderr
+    events.onWindowChange = (size) => this.#later(() => this.emit('resize', size))
+    events.onSignal = (name) => this.#later(() => this.emit('signal', signalCode(name)))
+    events.onBreak = (lengthMs) => {
+      this.#later(() => this.emit('break', lengthMs))
+      return this.listenerCount('break') > 0
+    }
+    this.closed = session.closed.then(() => this.#later(() => this.emit('close')))
+    session.channel.attach({
+      ...stdin.handlers,
+      ...stdout.handlers,
+      onClose: (error) => {
+        stdin.handlers.onClose(error)
+        stdout.handlers.onClose(error)
+        if (error !== undefined) this.#later(() => this.listenerCount('error') > 0 && this.emit('error', error))
+      },
+    })
+    session.stderr.attach(stderr.handlers)
+  }
+
+  /** The terminal's type, for instance `xterm-256color`; undefined when the client did not ask for a terminal. */
+  get termType(): string | undefined {
+    return this.#pty?.term
+  }
+
+  /** The terminal's latest size. */
+  get termSize(): TerminalSize | undefined {
+    const pty = this.#pty
+    if (pty === undefined) return undefined
+    const { columns, rows, widthPixels, heightPixels } = pty
+    return { columns, rows, widthPixels, heightPixels }
+  }
+
+  get termModes(): TerminalModes | undefined {
+    return this.#pty?.modes
+  }
+
+  /** Ends the process: sends what was written, then the status. Only the first exit counts. @param status 0 to 255 */
+  exit(status: number): void {
+    this.#exit(() => this.#session.exit(status))
+  }
+
+  /**
+   * Ends the process as if by a signal: sends what was written, then the signal. Only the first exit counts.
+   * @param signal name with or without `SIG`, or number
+   * @throws ChannelError `ERR_SSH_CHANNEL_UNKNOWN_SIGNAL`
+   */
+  exitWithSignal(signal: string | number, details?: Partial<Omit<ExitSignal, 'name'>>): void {
+    this.#exit(() => this.#session.exitWithSignal(signal, details))
+  }
+
+  /** Ends the session without a status, after what was written has been sent. */
+  close(): Promise<void> {
+    this.#exit(() => void this.#session.close())
+    return this.closed
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /**
+   * Runs the session on something else.
+   *
+   * With a `ChildProcess`, or the process of another connection: connects the three streams, relays signals, breaks and
+   * sizes, ends it when the client goes away, and exits as it does: `await process.redirect(spawn('sort'))`. With
+   * streams: connects those, and leaves the exit to the handler. Back-pressure holds all the way.
+   *
+   * @returns settles when everything has been passed on
+   * @throws Error when the child cannot be started (the client is told status 127 or 126) or a stream fails; a rejection
+   *   nobody handles is not reported as one
+   */
+  redirect(target: Redirectable | ServerRedirect): Promise<void> {
+    const done = 'kill' in target ? this.#run(target) : this.#connect(target)
+    done.catch(ignoreError)
+    return done
+  }
+
+  async #connect({ stdin, stdout, stderr }: ServerRedirect): Promise<void> {
+    const pumps: Pump[] = []
+    if (stdin) pumps.push(pump(this.stdin, stdin))
+    if (stdout) pumps.push(pump(stdout, this.stdout, { endTarget: false }))
+    if (stderr) pumps.push(pump(stderr, this.stderr, { endTarget: false }))
+    await Promise.all(pumps.map(({ done }) => done))
+  }
+
+  async #run(child: Redirectable): Promise<void> {
+    const relaySignal = (name: string) => child.kill(name as never)
+    const relaySize = ({ columns, rows, widthPixels, heightPixels }: TerminalSize) =>
+      child.resize?.(columns, rows, widthPixels, heightPixels)
+    const relayBreak = (lengthMs: number) => void child.sendBreak?.(lengthMs)
+    const hangUp = () => relaySignal('SIGHUP')
+    this.on('signal', relaySignal).on('resize', relaySize).on('break', relayBreak).once('close', hangUp)
+    try {
+      const ended = new Promise<readonly [number | null, string | null]>((resolve, reject) => {
+        child.once('error', reject)
+        child.once('close', (code, signal) => resolve([code, signal]))
+      })
+      // A child that does not read all of its input is no failure.
+      if (child.stdin) pump(this.stdin, child.stdin)
+      const outputs: Pump[] = []
+      if (child.stdout) outputs.push(pump(child.stdout, this.stdout, { endTarget: false }))
+      if (child.stderr) outputs.push(pump(child.stderr, this.stderr, { endTarget: false }))
+      const [code, signal] = await ended
+      await Promise.all(outputs.map(({ done }) => done.catch(ignoreError)))
+      if (signal !== null) this.exitWithSignal(signal)
+      else if (code !== null) this.exit(code)
+      else void this.close()
+    } catch (error) {
+      // What a shell says of a program that is not there, and of one that cannot be run.
+      this.exit(isNotFound(error) ? 127 : 126)
+      throw error
+    } finally {
+      this.off('signal', relaySignal).off('resize', relaySize).off('break', relayBreak).off('close', hangUp)
+    }
+  }
+
+  get #pty(): Pty | undefined {
+    return this.#session.pty
+  }
+
+  /** Lets the streams hand on what they hold before the session says how it ended. */
+  #exit(sendExit: () => void): void {
+    if (this.#isExiting) return
+    this.#isExiting = true
+    let open = 2
+    for (const stream of [this.stdout, this.stderr]) {
+      finished(stream, () => {
+        open -= 1
+        if (open === 0) sendExit()
+      })
+      stream.end()
+    }
+  }
+
+  /** Never within the delivery of a packet: what a listener throws is the program's own affair. */
+  #later(action: () => unknown): void {
+    process.nextTick(action)
+  }
+}
+
+function isNotFound(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT'
+}
