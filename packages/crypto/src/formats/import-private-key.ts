@@ -1,6 +1,6 @@
 /** Private keys from the text or bytes of a file, whatever its format. */
 
-import { equalBytes, Reader } from '@ssh/wire'
+import { AbortError, equalBytes, Reader } from '@ssh/wire'
 import { KeyImportError } from '../errors.js'
 import type { PrivateKey } from '../keys/key.js'
 import { readPrivateKey } from '../keys/private-key.js'
@@ -51,6 +51,7 @@ export async function importPrivateKeyList(
   options: PrivateKeyImportOptions = {},
 ): Promise<PrivateKey[]> {
   try {
+    if (options.signal?.aborted) throw new AbortError(options.signal.reason)
     const source = openKeySource(data)
     const keys: PrivateKey[] = []
     for (const block of source.blocks) {

@@ -1,6 +1,6 @@
 /** Private keys held in this process. */
 
-import { type Reader, text, Writer } from '@ssh/wire'
+import { printable, type Reader, text, Writer } from '@ssh/wire'
 import { CryptoError, KeyExportError } from '../errors.js'
 import { writeOpensshContainer } from '../formats/openssh-private.js'
 import { writePrivatePem } from '../formats/write-private-pem.js'
@@ -42,7 +42,7 @@ export class SshPrivateKey implements PrivateKey {
     if (row?.keyType !== this.algorithm) {
       throw new CryptoError(
         'ERR_SSH_CRYPTO_WRONG_KEY',
-        `A key of type ${this.algorithm} signs with ${this.signatureAlgorithms.join(', ')}, not with ${algorithm}`,
+        `A key of type ${this.algorithm} signs with ${this.signatureAlgorithms.join(', ')}, not with ${printable(algorithm, 64)}`,
         { details: { algorithm, supported: this.signatureAlgorithms } },
       )
     }

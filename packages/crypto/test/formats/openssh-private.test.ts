@@ -148,6 +148,9 @@ describe('an OpenSSH private key', () => {
     const pending = importPrivateKey(text, { passphrase: 'secret', signal: controller.signal })
     controller.abort('enough')
     await expect(pending).rejects.toMatchObject({ code: 'ABORT_ERR', cause: 'enough' })
+    await expect(importPrivateKey(container({}), { signal: controller.signal })).rejects.toMatchObject({
+      code: 'ABORT_ERR',
+    })
   })
 
   it('is written with the passphrase as bytes or text alike, and read with either', async () => {
