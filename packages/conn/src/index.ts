@@ -17,29 +17,22 @@ export {
 } from './client/client-options.js'
 export { establishClient } from './client/connect.js'
 export { type Destination, type ParsedDestination, parseDestination } from './client/destination.js'
-// Files
 // Trust and configuration: known_hosts, authorized_keys
 export {
   type AuthorizedKey,
-  type AuthorizedKey,
-  type AuthorizedKeys,
   type AuthorizedKeys,
   mergeAuthorizedKeys,
   parseAuthorizedKeys,
-  parseAuthorizedKeys,
 } from './config/authorized-keys.js'
-export type { ConfigWarning, ConfigWarning } from './config/config-warning.js'
-export type { KeyRestrictions, KeyRestrictions, PermittedEndpoint } from './config/key-restrictions.js'
+export type { ConfigWarning } from './config/config-warning.js'
+export type { KeyRestrictions, PermittedEndpoint } from './config/key-restrictions.js'
 export {
   formatKnownHost,
   type KnownHostEntry,
-  type KnownHostEntry,
   type KnownHostMatches,
-  type KnownHosts,
   type KnownHosts,
   lookupKnownHost,
   mergeKnownHosts,
-  parseKnownHosts,
   parseKnownHosts,
 } from './config/known-hosts.js'
 // Channels: RFC 4254

@@ -2,7 +2,8 @@
  * What a server's authentication asks its owner, and how the owner answers: now or later, once.
  *
  * At most one decision is pending, and nothing more is read until it is made. An answer that comes twice, or
- * after the end, is ignored.
+ * after the end, is ignored. One that cannot be carried out throws (OptionsError, WireError, TypeError), and the
+ * decision can still be answered.
  */
 
 import type { PublicKey } from '@ssh/crypto'

@@ -8,12 +8,12 @@ import type { AuthMethodName } from './auth-order.js'
 export const anyMethod: RequiredMethods = [['publickey'], ['keyboard-interactive'], ['password']]
 
 /**
- * The same lists, if they are safe.
- * @throws OptionsError when there is none, which nobody could complete, or one is empty, which everybody would have
+ * The same lists, if they are safe. None at all lets nobody in.
+ * @throws OptionsError when one is empty: everybody would have completed it
  */
 export function checkRequiredMethods(lists: RequiredMethods): RequiredMethods {
-  if (lists.length > 0 && lists.every((list) => list.length > 0)) return lists
-  throw new OptionsError('requiredMethods needs at least one list, and each list at least one method')
+  if (lists.every((list) => list.length > 0)) return lists
+  throw new OptionsError('Each list of requiredMethods needs at least one method')
 }
 
 /** Methods that may come next, each once: what a USERAUTH_FAILURE lists. */

@@ -15,7 +15,7 @@ import {
   userauthSuccess,
 } from '@ssh/wire'
 import { PermissionDenied, ProtocolError } from '../errors.js'
-import type { AuthDecision, AuthenticatedUser, AuthFactor, AuthVerdict, RequiredMethods } from './auth-decision.js'
+import type { AuthFactor, AuthVerdict, RequiredMethods } from './auth-decision.js'
 import type { AuthMethodName } from './auth-order.js'
 import { readKeyboardInteractiveRequest } from './methods/keyboard-interactive.js'
 import { readPasswordRequest } from './methods/password.js'
@@ -34,34 +34,7 @@ import {
   isComplete,
   methodsThatCanContinue,
 } from './required-methods.js'
-
-export interface ServerAuthOptions {
-  /** The first exchange hash: what a signature is bound to. */
-  readonly sessionIdentifier: Uint8Array
-  /** Signature algorithms that are accepted: the list sent as `server-sig-algs`. */
-  readonly signatureAlgorithms: readonly string[]
-  /** What a user must complete, unless the `begin` decision says otherwise. Default: any one method. */
-  readonly requiredMethods?: RequiredMethods
-  /** Whether clients may change passwords. Default false: a change request fails without being asked about. */
-  readonly allowPasswordChange?: boolean
-  /** Refused requests after which the connection ends. Default 6. */
-  readonly maximumFailures?: number
-  /** Messages of any outcome after which the connection ends. Default 128. */
-  readonly maximumRequests?: number
-}
-
-export interface ServerAuthHandlers<Grant> {
-  /** A payload for the client. */
-  send(payload: Uint8Array): void
-  /** Something is to be decided; `isBusy` is true until it is answered. */
-  onDecision(decision: AuthDecision<Grant>): void
-  /** The user is in; USERAUTH_SUCCESS has just been sent. */
-  onSuccess(user: AuthenticatedUser<Grant>): void
-  /** The limits are used up; the connection must end with this error. */
-  onFailure(error: SshError): void
-  /** A decision was answered after `receive` had returned: payloads may flow again. */
-  onReady(): void
-}
+import type { ServerAuthHandlers, ServerAuthOptions } from './server-auth-options.js'
 
 type State =
   /** The next message is the client's to choose. */
@@ -101,7 +74,7 @@ export class ServerAuth<Grant = never> {
   /** Whether our own code is on the stack, so that whoever called us sees `isBusy` afterwards. */
   #isRunning = false
 
-  /** @throws OptionsError when `requiredMethods` is empty or has an empty list */
+  /** @throws OptionsError when `requiredMethods` has an empty list */
   constructor(options: ServerAuthOptions, handlers: ServerAuthHandlers<Grant>) {
     this.#options = options
     this.#handlers = handlers
@@ -251,8 +224,15 @@ export class ServerAuth<Grant = never> {
       pose((verdict) => {
         // Each decision has a state of its own, so a late or second answer finds another one and is dropped.
         if (this.#state !== deciding) return
-        this.#state = { name: 'ready' }
-        this.#whileRunning(() => onVerdict(verdict))
+        const decided: State = { name: 'ready' }
+        this.#state = decided
+        try {
+          this.#whileRunning(() => onVerdict(verdict))
+        } catch (error) {
+          // The verdict cannot be carried out, for instance a prompt that is no text: it stays to be made.
+          if (this.#state === decided) this.#state = deciding
+          throw error
+        }
         this.#announceReady()
       }),
     )

@@ -4,14 +4,11 @@ import type { PrivateKey, Signer } from '@ssh/crypto'
 import { asBuffer, userauthRequest } from '@ssh/wire'
 import type { PermissionDenied } from '../../src/errors.js'
 import type { AuthDecision, AuthenticatedUser } from '../../src/userauth/auth-decision.js'
-import {
-  ClientAuth,
-  type ClientAuthHandlers,
-  type ClientAuthOptions,
-  type ClientAuthResult,
-} from '../../src/userauth/client-auth.js'
+import { ClientAuth } from '../../src/userauth/client-auth.js'
+import type { ClientAuthHandlers, ClientAuthOptions, ClientAuthResult } from '../../src/userauth/client-auth-options.js'
 import type { CredentialQuestion } from '../../src/userauth/credential-question.js'
-import { ServerAuth, type ServerAuthHandlers, type ServerAuthOptions } from '../../src/userauth/server-auth.js'
+import { ServerAuth } from '../../src/userauth/server-auth.js'
+import type { ServerAuthHandlers, ServerAuthOptions } from '../../src/userauth/server-auth-options.js'
 
 export const sessionIdentifier = Buffer.alloc(32, 0x5e)
 
