@@ -160,8 +160,8 @@ export class ReceiveWindow {
     if (!peerWaited || !consumerWaited || this.#size >= this.#maximumSize) return 0
     const growth = this.#budget.grow(Math.min(this.#size, this.#maximumSize - this.#size))
     this.#size += growth
-    this.#returned += growth
-    return this.#grantReturned()
+    this.#remaining += growth
+    return growth
   }
 
   /**
@@ -170,7 +170,12 @@ export class ReceiveWindow {
    */
   release(byteCount: number): number {
     this.#returned += byteCount
-    return this.#returned >= Math.min(this.#size / 2, largestPortion) ? this.#grantReturned() : 0
+    if (this.#returned < Math.min(this.#size / 2, largestPortion)) return 0
+    const granted = this.#returned
+    this.#grant ??= { limit: this.#received + this.#remaining, atMs: this.#clock() }
+    this.#returned = 0
+    this.#remaining += granted
+    return granted
   }
 
   /** The channel is gone: its share goes back to the budget. */
@@ -179,13 +184,5 @@ export class ReceiveWindow {
     this.#size = 0
     this.#remaining = 0
     this.#returned = 0
-  }
-
-  #grantReturned(): number {
-    const byteCount = this.#returned
-    if (byteCount > 0) this.#grant ??= { limit: this.#received + this.#remaining, atMs: this.#clock() }
-    this.#returned = 0
-    this.#remaining += byteCount
-    return byteCount
   }
 }
