@@ -48,7 +48,7 @@ export class Environment {
     const replaced = this.#variables.get(name)
     this.#byteCount += sizeOf(name, value) - (replaced === undefined ? 0 : sizeOf(name, replaced))
     // A copy: the value is a view of a packet, which would otherwise stay alive as long as the session.
-    this.#variables.set(name, value.slice())
+    this.#variables.set(name, new Uint8Array(value))
   }
 }
 
