@@ -18,10 +18,15 @@ export {
   ConnectionLost,
   DisconnectError,
   HostKeyNotVerifiable,
+  type KeyboardChallenge,
   KeyExchangeFailed,
   OptionsError,
+  type PasswordChangeRequired,
   PermissionDenied,
   ProtocolError,
+  ServerConnection,
+  type ServerConnectionInfo,
+  SshServer,
   TimeoutError,
 } from '@ssh/conn'
 // Keys
@@ -78,3 +83,15 @@ export type {
 } from './process/process-options.js'
 export { type Command, quote, sh } from './process/quote.js'
 export { type CompletedProcess, ProcessError, ProcessTimeoutError } from './process/result.js'
+export { SshServerProcess } from './process/server-process.js'
+// Servers
+export { listen } from './server/listen.js'
+export type {
+  ListenOptions,
+  ProcessHandler,
+  ServerProcess,
+  SftpFactory,
+  SshServerCallbacks,
+  SshServerFactory,
+  StreamsHandler,
+} from './server/server-options.js'

@@ -1,7 +1,8 @@
 /** What the builder of a server may decide. Names follow AsyncSSH's SSHServer; every callback may be async. */
 
 import type { PublicKey } from '@ssh/crypto'
-import type { SessionServer, SessionServerHandlers, SessionServerOptions } from '../session/session-server.js'
+import type { Channel } from '../connection/channel.js'
+import type { SessionServer } from '../session/session-server.js'
 import type { ServerConnection } from './server-connection.js'
 
 type MaybePromise<T> = T | Promise<T>
@@ -56,8 +57,8 @@ export interface ServerCallbacks {
 /** A session that the client wants. */
 export interface SessionRequest {
   readonly connection: ServerConnection
-  /** Opens the session; `handlers` decide what may run in it. */
-  accept(handlers: SessionServerHandlers, options?: SessionServerOptions): SessionServer
+  /** Opens the session; `serve` takes its channel at once and decides what may run in it. */
+  accept(serve: (channel: Channel) => SessionServer): SessionServer
   /** Refuses it. @param reason told to the client */
   reject(reason?: string): void
 }

@@ -1,0 +1,73 @@
+/** Options of `listen`: those of the protocol, and who answers sessions. */
+
+import {
+  callback,
+  type ServerCallbacks,
+  type ServerConnection,
+  type ServerConnectionInfo,
+  type ServerOptions,
+} from '@ssh/conn'
+import type { SftpHandler, SftpServerOptions } from '@ssh/sftp'
+import { z } from 'zod'
+import type { SshServerProcess } from '../process/server-process.js'
+
+type MaybePromise<T> = T | Promise<T>
+
+/** A command, shell or subsystem of a client, with the facts of its connection as `info`. */
+export type ServerProcess = SshServerProcess<ServerConnectionInfo>
+
+/** Runs one command or shell of a client; ends it by `process.exit` or `process.redirect`. */
+export type ProcessHandler = (process: ServerProcess) => unknown
+
+/** The streams form of {@link ProcessHandler}. */
+export type StreamsHandler = (
+  stdin: ServerProcess['stdin'],
+  stdout: ServerProcess['stdout'],
+  stderr: ServerProcess['stderr'],
+) => unknown
+
+/** Makes what one SFTP session sees: a handler, or where on this machine its files are. */
+export type SftpFactory = (session: {
+  readonly connection: ServerConnection
+  readonly username: string
+}) => MaybePromise<SftpHandler<unknown> | SftpServerOptions>
+
+/** Callbacks of one connection: those of the protocol, and who answers a session. */
+export interface SshServerCallbacks extends Omit<ServerCallbacks, 'sessionRequested'> {
+  /**
+   * The client wants a session. False refuses it, a handler answers it, and true leaves it to the options
+   * `processFactory`, `sessionFactory` and `sftpFactory`. Default: true.
+   */
+  sessionRequested?(): MaybePromise<boolean | ProcessHandler>
+}
+
+/** Makes the callbacks for one connection. */
+export type SshServerFactory = (connection: ServerConnection) => MaybePromise<SshServerCallbacks>
+
+/** What answers sessions, in place of the protocol's plain callback. */
+export const sessionOptionsSchema = z.strictObject({
+  /** Makes the object with a connection's callbacks. */
+  serverFactory: callback<SshServerFactory>().optional(),
+  /** Runs each command and shell. */
+  processFactory: callback<ProcessHandler>().optional(),
+  /** The same with the three streams in place of a process; `processFactory` goes first. */
+  sessionFactory: callback<StreamsHandler>().optional(),
+  /** Serves SFTP: `true` the whole file system of this process's user, `{ root }` one folder, or a factory. */
+  sftpFactory: z
+    .union([
+      z.boolean(),
+      z.strictObject({
+        root: z.string().min(1).exactOptional(),
+        startDirectory: z.string().min(1).exactOptional(),
+        readOnly: z.boolean().exactOptional(),
+      }),
+      callback<SftpFactory>(),
+    ])
+    .optional(),
+  /** Whether clients get a terminal when they ask for one. Default true. */
+  allowPty: z.boolean().optional(),
+})
+
+/** Options of `listen`. */
+export type ListenOptions = Omit<ServerOptions, 'serverFactory'> & z.input<typeof sessionOptionsSchema>
+export type ParsedSessionOptions = z.output<typeof sessionOptionsSchema>
