@@ -178,11 +178,11 @@ export class ChannelState {
 
   // What the face asks for
 
-  /** Stream of an extended data type; from the first call on, what arrives of it is kept. */
-  extended(dataType: number): Consumer {
+  /** Stream of an extended data type; from the first call on, what arrives of it is kept unless that call discards. */
+  extended(dataType: number, discards: boolean): Consumer {
     const known = this.#extended.get(dataType)
     if (known !== undefined) return known
-    const consumer = new Consumer((byteCount) => this.#release(byteCount))
+    const consumer = new Consumer((byteCount) => this.#release(byteCount), discards)
     this.#extended.set(dataType, consumer)
     if (this.#remoteEnded) consumer.end()
     if (this.#isOver) consumer.close(this.#endError)

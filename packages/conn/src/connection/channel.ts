@@ -118,11 +118,13 @@ export class Channel implements ByteChannel {
    * is asked for and never read stops the channel. `attach({})` discards it. Types that nobody asked for are discarded.
    *
    * What is written keeps its place among the data of the other streams. `close` and `abort` end this stream only.
+   *
+   * @param options.discard only write: what arrives is discarded, attached or not. Counts at the first call
    */
-  extendedData(dataType: number): ByteChannel {
+  extendedData(dataType: number, options: { readonly discard?: boolean } = {}): ByteChannel {
     const known = this.#extended.get(dataType)
     if (known !== undefined) return known
-    const stream = new ExtendedStream(this.#state, dataType)
+    const stream = new ExtendedStream(this.#state, dataType, options.discard === true)
     this.#extended.set(dataType, stream)
     return stream
   }

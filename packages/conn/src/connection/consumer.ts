@@ -10,6 +10,7 @@ import { Fifo } from './fifo.js'
  */
 export class Consumer implements ByteSource {
   readonly #giveBack: (byteCount: number) => void
+  readonly #discards: boolean
   readonly #kept = new Fifo<Uint8Array>()
   #handlers: ByteHandlers | undefined
   #held = 0
@@ -19,9 +20,13 @@ export class Consumer implements ByteSource {
   #close: 'none' | 'due' | 'told' = 'none'
   #closeError: Error | undefined
 
-  /** @param giveBack returns window to the peer */
-  constructor(giveBack: (byteCount: number) => void) {
+  /**
+   * @param giveBack returns window to the peer
+   * @param discards drop data as it arrives, whether or not somebody attaches
+   */
+  constructor(giveBack: (byteCount: number) => void, discards = false) {
     this.#giveBack = giveBack
+    this.#discards = discards
   }
 
   /** @throws ChannelError `ERR_SSH_CHANNEL_ATTACHED` when a consumer is attached already */
@@ -47,7 +52,7 @@ export class Consumer implements ByteSource {
   }
 
   data(chunk: Uint8Array): void {
-    if (this.#close !== 'none') {
+    if (this.#discards || this.#close !== 'none') {
       this.#giveBack(chunk.length)
       return
     }

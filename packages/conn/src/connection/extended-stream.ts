@@ -14,10 +14,10 @@ export class ExtendedStream implements ByteChannel {
   readonly #input: Consumer
   #isEnded = false
 
-  constructor(state: ChannelState, dataType: number) {
+  constructor(state: ChannelState, dataType: number, discards: boolean) {
     this.#state = state
     this.#dataType = dataType
-    this.#input = state.extended(dataType)
+    this.#input = state.extended(dataType, discards)
   }
 
   attach(handlers: ByteHandlers): void {

@@ -69,7 +69,8 @@ export class SessionServer {
   /** Takes a channel of type `session` that was just accepted. */
   constructor(channel: Channel, handlers: SessionServerHandlers, options: SessionServerOptions = {}) {
     this.channel = channel
-    this.stderr = channel.extendedData(extendedDataTypes.stderr)
+    // Clients have no error output; one that sends some must not fill the window of its own input with it.
+    this.stderr = channel.extendedData(extendedDataTypes.stderr, { discard: true })
     this.#handlers = handlers
     this.#environment = new Environment(options.environmentLimits)
     this.closed = new Promise((resolve) => {

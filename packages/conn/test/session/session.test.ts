@@ -475,6 +475,15 @@ describe('the end of a program', () => {
   })
 })
 
+test('error output from a client is discarded, and its input goes on [D9]', async () => {
+  const { pair, client, server } = await sessionPair()
+  const input = new Collector(server.channel)
+  for (let round = 0; round < 100; round++) client.stderr.write(pattern(100_000))
+  client.channel.write(toUtf8('input'))
+  pair.flow()
+  expect(input.bytes).toEqual(Buffer.from('input'))
+})
+
 test('flow control and end of write are told to the client', async () => {
   const seen: unknown[] = []
   const { pair, server } = await sessionPair(permissive, {
