@@ -3,7 +3,6 @@
  * methods are faster and nobody has to trust a group.
  */
 
-import { checkPrimeSync } from 'node:crypto'
 import {
   type AlgorithmRow,
   type DhGroup,
@@ -16,7 +15,7 @@ import {
   registry,
   respondDh,
 } from '@ssh/crypto'
-import { equalBytes, fromBigInt, groupExchangeMessages, mpint, toBigInt, Writer } from '@ssh/wire'
+import { groupExchangeMessages, mpint, toBigInt, Writer } from '@ssh/wire'
 import { KeyExchangeFailed } from '../errors.js'
 import { type KexMethod, unexpectedKexMessage } from './kex-method.js'
 
@@ -33,14 +32,15 @@ export const groupExchangeAlgorithms = registry<GroupExchangeAlgorithm>({
   hash: 'sha256',
 })
 
-/** Sizes a client asks for, in bits. 2048 is RFC 8270's minimum; checking a prime over 4096 bits takes too long. */
-const asked = { minimum: 2048, preferred: 3072, maximum: 4096 } as const
+/**
+ * Sizes a client asks for, in bits. RFC 8270 has 2048 for a minimum. More is not preferred, and much more not taken:
+ * testing a prime that nobody knows takes 0.2 s at 2048 bits and 1.2 s at 3072, and holds up the process.
+ */
+const asked = { minimum: 2048, preferred: 2048, maximum: 3072 } as const
 /** Groups a server gives, smallest first: well-known ones, so that a client need not trust us (RFC 3526). */
 const given: readonly DhGroup[] = [modpGroup14, modpGroup16, modpGroup18]
-/** Bytes of a private exponent in a group we did not choose: more than twice the strength of 4096 bits. */
+/** Bytes of a private exponent in a group we did not choose: more than twice the strength of 3072 bits. */
 const exponentLength = 48
-/** Rounds of the primality test: each misses a composite with probability 1/4 at most. */
-const primalityRounds = 4
 
 const [, group, kexInitiate, kexReply, groupRequest] = groupExchangeMessages.definitions
 
@@ -133,7 +133,7 @@ function chooseGroup({ minimum = asked.minimum, preferred, maximum = 8192 }: Req
   return chosen
 }
 
-/** Whether a server's group is fit to use: the size that was asked for, a safe prime, a sensible generator. */
+/** Whether a server's group has the size that was asked for and a sensible generator; `initiateDh` tests the prime. */
 function checkGroup({ prime, generator }: DhGroup): void {
   const value = toBigInt(prime)
   const bits = value.toString(2).length
@@ -142,10 +142,6 @@ function checkGroup({ prime, generator }: DhGroup): void {
   }
   const base = toBigInt(generator)
   if (base <= 1n || base >= value - 1n) throw badGroup('its generator is not between 1 and the prime less 1')
-  if (given.some((known) => equalBytes(known.prime, prime))) return
-  const options = { checks: primalityRounds }
-  const isSafePrime = checkPrimeSync(prime, options) && checkPrimeSync(fromBigInt(value >> 1n), options)
-  if (!isSafePrime) throw badGroup('its prime is not a safe prime')
 }
 
 function badGroup(why: string): KeyExchangeFailed {

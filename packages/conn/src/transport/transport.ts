@@ -234,9 +234,9 @@ export class Transport {
     this.fail(error)
   }
 
-  /** Changes keys; does nothing while that is under way, or before the first keys are in use. */
+  /** Changes keys; does nothing while that is under way, or before authentication: OpenSSH gives up on a rekey there. */
   rekey(): void {
-    if (this.isOpen && this.#exchange.stateName === 'idle') this.#attempt(() => this.#exchange.start())
+    if (this.#mayRekey) this.#attempt(() => this.#exchange.start())
   }
 
   /** Authentication is done. Server: right after sealing SUCCESS; client: from inside `onPayload` of SUCCESS. */
@@ -325,9 +325,12 @@ export class Transport {
     return isRunning ? (this.#exchangeSince ?? 0) + this.#limits.kexTimeoutMs : undefined
   }
 
+  get #mayRekey(): boolean {
+    return this.#isAuthenticated && !this.#isClosed && this.#exchange.stateName === 'idle'
+  }
+
   get #rekeyDeadline(): number | undefined {
-    const isIdle = this.#isAuthenticated && !this.#isClosed && this.#exchange.stateName === 'idle'
-    return isIdle ? this.#policy.deadline : undefined
+    return this.#mayRekey ? this.#policy.deadline : undefined
   }
 
   #identifications() {
@@ -529,8 +532,7 @@ export class Transport {
   }
 
   #rekeyIfUsedUp(): void {
-    const isIdle = this.#isAuthenticated && !this.#isClosed && this.#exchange.stateName === 'idle'
-    if (isIdle && this.#policy.isUsedUp(this.#encoder, this.#decoder)) this.#exchange.start()
+    if (this.#mayRekey && this.#policy.isUsedUp(this.#encoder, this.#decoder)) this.#exchange.start()
   }
 
   /** What this side's own waiting took does not count against the peer. */

@@ -75,6 +75,7 @@ describe('a handshake', () => {
     const raw = new RawPeer(end.transport, { role: other, hostKey }).handshake()
     expect(end.errorCodes).toEqual([])
     expect(hex(end.transport.sessionIdentifier)).toBe(hex(raw.sessionIdentifier))
+    end.transport.setAuthenticated()
     end.transport.rekey()
     raw.pump().sendKexInit().pump()
     expect(end.keyExchanges).toBe(2)

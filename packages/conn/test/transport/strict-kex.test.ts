@@ -101,6 +101,7 @@ describe('strict key exchange', () => {
   test('has its marker in the first KEXINIT only', async () => {
     const { end, raw } = await meet('client')
     raw.handshake()
+    end.transport.setAuthenticated()
     end.transport.rekey()
     raw.pump()
     const [first, second] = raw.received

@@ -1,6 +1,6 @@
 /** Diffie-Hellman over the integers modulo a safe prime: RFC 4253 §8, with the fixed groups of RFC 8268. */
 
-import { createDiffieHellman, type DiffieHellman } from 'node:crypto'
+import { constants, createDiffieHellman, type DiffieHellman } from 'node:crypto'
 import { toBigInt, wipe } from '@ssh/wire'
 import { type RandomSource, systemRandom } from '../random.js'
 import { invalidPublicValue } from './invalid-public-value.js'
@@ -36,7 +36,10 @@ export function dhGroup({ group, ...facts }: DhGroupFacts): KexAlgorithm {
   }
 }
 
-/** The client's half over any group; the arithmetic of group exchange (RFC 4419) too. */
+/**
+ * The client's half over any group; the arithmetic of group exchange (RFC 4419) too.
+ * @throws CryptoError `ERR_SSH_CRYPTO_INVALID_PUBLIC_VALUE` when the prime is not a safe prime
+ */
 export function initiateDh(group: DhGroup, random: RandomSource = systemRandom): KexInitiation {
   const pair = generate(group, random)
   return {
@@ -60,9 +63,14 @@ export function respondDh(
 }
 
 const what = 'Diffie-Hellman public value'
+const notSafePrime = constants.DH_CHECK_P_NOT_PRIME | constants.DH_CHECK_P_NOT_SAFE_PRIME
 
 function generate({ prime, generator, exponentLength }: DhGroup, random: RandomSource): DiffieHellman {
   const pair = createDiffieHellman(prime, generator)
+  // node:crypto tests a prime it does not know; the peer may have chosen it.
+  if ((pair.verifyError & notSafePrime) !== 0) {
+    throw invalidPublicValue('Diffie-Hellman group', 'its prime is not a safe prime')
+  }
   const exponent = random.bytes(exponentLength)
   pair.setPrivateKey(exponent)
   pair.generateKeys()
