@@ -101,6 +101,23 @@ export {
   type SessionServerOptions,
 } from './session/session-server.js'
 export type { X11Request } from './session/x11-request.js'
+// Transport: RFC 4253
+export { kexMethodNames } from './transport/kex-methods.js'
+export type { DirectionAlgorithms, NegotiatedAlgorithms } from './transport/negotiate.js'
+export { Transport } from './transport/transport.js'
+export {
+  type AlgorithmPreferences,
+  defaultRekeyLimits,
+  defaultTransportLimits,
+  type HostKey,
+  type HostKeyOffer,
+  type KeysChanged,
+  type RekeyLimits,
+  type Role,
+  type TransportHandlers,
+  type TransportLimits,
+  type TransportOptions,
+} from './transport/transport-options.js'
 export { decideUserKey, type UserKeyRequest, type UserKeyVerdict } from './trust/user-key-policy.js'
 // Authentication: RFC 4252
 export type { AuthMethodName } from './userauth/auth-order.js'

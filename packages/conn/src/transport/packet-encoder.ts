@@ -9,7 +9,7 @@ import type { KeyUse } from './rekey-policy.js'
 const headerLength = 5
 const minimumPadding = 4
 /** Padding is drawn from a pool of so many random bytes, not asked for packet by packet. */
-const paddingPoolLength = 16 * 1024
+const paddingPoolLength = 4096
 /** Packets one set of keys may protect: sequence numbers are uint32, and none may come twice. */
 export const maximumPacketsPerKeys = 2 ** 32
 

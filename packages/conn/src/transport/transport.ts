@@ -52,6 +52,8 @@ import {
 type Stage = Extract<Phase, 'newKeys' | 'service' | 'auth' | 'authEnding' | 'open'>
 /** Phases within one. */
 type ExchangePhase = Exclude<Phase, Stage>
+/** What is remembered of the keys in use: not the keys. */
+type DirectionInUse = Pick<DirectionKeys, 'cipher' | 'compression'>
 
 export class Transport {
   /** What is done with the messages that the gate leaves to the transport. */
@@ -86,8 +88,8 @@ export class Transport {
   #exchangePhase: ExchangePhase | undefined = 'kexInit'
   /** When the exchange under way began, or was last held up by this side. */
   #exchangeSince: number | undefined
-  #sendingKeys: DirectionKeys | undefined
-  #receivingKeys: DirectionKeys | undefined
+  #sending: DirectionInUse | undefined
+  #receiving: DirectionInUse | undefined
   #algorithms: NegotiatedAlgorithms | undefined
   /** Client: the service asked for and not accepted yet. */
   #requestedService: string | undefined
@@ -186,8 +188,7 @@ export class Transport {
   /** Client: asks for a service; sent as soon as our keys are in use. The answer is `onService`. */
   requestService(name: string): void {
     this.#requestedService = name
-    if (this.#sendingKeys !== undefined && !this.#isClosed)
-      this.#trySend([serviceRequest.encode({ serviceName: name })])
+    if (this.#sending !== undefined && !this.#isClosed) this.#trySend([serviceRequest.encode({ serviceName: name })])
   }
 
   /** Bytes waiting in the output. */
@@ -244,8 +245,8 @@ export class Transport {
     if (this.#isAuthenticated) return
     this.#isAuthenticated = true
     this.#stage = 'open'
-    const sending = this.#sendingKeys?.compression
-    const receiving = this.#receivingKeys?.compression
+    const sending = this.#sending?.compression
+    const receiving = this.#receiving?.compression
     if (sending?.isDelayed) this.#encoder.useCompressor(sending.createCompressor())
     if (receiving?.isDelayed) this.#decoder.useDecompressor(receiving.createDecompressor())
   }
@@ -281,8 +282,7 @@ export class Transport {
 
   /** Stops with `error`: tells the peer its `disconnectReason` if it has one, then `onError`. */
   fail(error: SshError): void {
-    const { disconnectReason } = error
-    this.#close(error, disconnectReason)
+    this.#close(error, error.disconnectReason)
   }
 
   /** Whether it has ended, for whichever reason. */
@@ -467,8 +467,8 @@ export class Transport {
   }
 
   #switchSending(keys: DirectionKeys): void {
-    const isFirst = this.#sendingKeys === undefined
-    this.#sendingKeys = keys
+    const isFirst = this.#sending === undefined
+    this.#sending = { cipher: keys.cipher, compression: keys.compression }
     const compressor = this.#compresses(keys.compression) ? keys.compression.createCompressor() : undefined
     this.#encoder.useKeys(keys.cipher.createSealer(keys.key, keys.iv, keys.mac), compressor, this.isStrict)
     if (!isFirst) {
@@ -481,15 +481,15 @@ export class Transport {
   }
 
   #switchReceiving(keys: DirectionKeys): void {
-    this.#receivingKeys = keys
+    this.#receiving = { cipher: keys.cipher, compression: keys.compression }
     const decompressor = this.#compresses(keys.compression) ? keys.compression.createDecompressor() : undefined
     this.#decoder.useKeys(keys.cipher.createOpener(keys.key, keys.iv, keys.mac), decompressor, this.isStrict)
     this.#exchangePhase = undefined
   }
 
   #keysChanged(change: KeysChanged): void {
-    const sendLimit = this.#sendingKeys?.cipher.rekeyAfterBytes ?? 0
-    const receiveLimit = this.#receivingKeys?.cipher.rekeyAfterBytes ?? 0
+    const sendLimit = this.#sending?.cipher.rekeyAfterBytes ?? 0
+    const receiveLimit = this.#receiving?.cipher.rekeyAfterBytes ?? 0
     this.#policy.keysChanged(this.#options.clock(), sendLimit, receiveLimit)
     this.#exchangeSince = undefined
     this.#algorithms = change.algorithms
@@ -544,8 +544,9 @@ export class Transport {
   #attempt<Result>(action: () => Result): Result | undefined {
     try {
       return action()
-    } catch (error) {
-      this.fail(asSshError(error))
+    } catch (thrown) {
+      const error = asSshError(thrown)
+      this.#close(error, error.disconnectReason ?? disconnectReasons.protocolError)
       return undefined
     }
   }
