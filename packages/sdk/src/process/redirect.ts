@@ -90,7 +90,7 @@ async function toWritable(output: ByteOutput, close: boolean): Promise<OpenOutpu
   if (typeof output === 'number') {
     return file(createWriteStream('', { fd: output, autoClose: close && isOwnDescriptor(output) }))
   }
-  if (isFileHandle(output)) return file(output.createWriteStream({ autoClose: close }))
+  if (isFileHandle(output)) return file(close ? output.createWriteStream() : handleWritable(output))
   if ('path' in output && !('write' in output)) {
     return file((await open(output.path, output.append === true ? 'a' : 'w', output.mode)).createWriteStream())
   }
@@ -102,9 +102,6 @@ async function toWritable(output: ByteOutput, close: boolean): Promise<OpenOutpu
 function webWritable(stream: WritableStream<Uint8Array>, close: boolean): Writable {
   const writer = stream.getWriter()
   writer.closed.catch(() => {})
-  const settle = (work: Promise<void>, callback: (error?: Error | null) => void) => {
-    work.then(() => callback(), callback)
-  }
   return new Writable({
     write: (chunk: Uint8Array, _encoding, callback) => settle(writer.write(chunk), callback),
     final(callback) {
@@ -117,6 +114,15 @@ function webWritable(stream: WritableStream<Uint8Array>, close: boolean): Writab
       callback(error)
     },
   })
+}
+
+/** Unlike `createWriteStream`, keeps no hold on a file that it must not close. */
+function handleWritable(handle: FileHandle): Writable {
+  return new Writable({ write: (chunk: Uint8Array, _encoding, callback) => settle(handle.writeFile(chunk), callback) })
+}
+
+function settle(work: Promise<void>, callback: (error?: Error | null) => void): void {
+  work.then(() => callback(), callback)
 }
 
 /** Descriptors 0 to 2 belong to this process as a whole. */

@@ -1,14 +1,6 @@
 /** Answers one session of a client: decides what it may have and runs a handler in it. */
 
-import {
-  type Channel,
-  type Decision,
-  type EnvironmentLimits,
-  type Program,
-  type Pty,
-  SessionServer,
-  type SessionServerHandlers,
-} from '@ssh/conn'
+import type { Decision, Program, Pty, SessionServer, SessionServerHandlers } from '@ssh/conn'
 import { ServerProcessEventsSource, type ServerProcessInfo, SshServerProcess } from './server-process.js'
 
 export interface ServeProcessOptions<Info extends object = ServerProcessInfo> {
@@ -18,7 +10,7 @@ export interface ServeProcessOptions<Info extends object = ServerProcessInfo> {
   readonly handler?: ((process: SshServerProcess<Info>) => unknown) | undefined
   /** Runs a subsystem on the session itself, which nobody has attached to yet. */
   readonly subsystems?: ReadonlyMap<string, (session: SessionServer) => unknown> | undefined
-  /** Runs in place of whatever the client asks for, subsystems too. */
+  /** Runs in place of whatever the client asks for, subsystems too; `internal-sftp` means our own, as in OpenSSH. */
   readonly forcedCommand?: string | undefined
   /** Whether a program may start, when there is something to run for it. Default: yes. */
   readonly acceptProgram?: ((program: Program) => Decision) | undefined
@@ -28,17 +20,20 @@ export interface ServeProcessOptions<Info extends object = ServerProcessInfo> {
   readonly acceptEnv?: ((name: string, value: Uint8Array) => Decision) | undefined
   readonly onAgentForwarding?: SessionServerHandlers['onAgentForwarding'] | undefined
   readonly onX11?: SessionServerHandlers['onX11'] | undefined
-  readonly environmentLimits?: Partial<EnvironmentLimits> | undefined
   /** A handler or a decision threw or rejected. The session ends with status 1; the connection goes on. */
   readonly onError?: ((error: unknown) => void) | undefined
 }
 
+/** The forced command that stands for our own SFTP server. */
+const internalSftp = /^internal-sftp(?:\s|$)/
+
 /**
- * Serves a `session` channel that was just accepted.
+ * Serves one session.
+ * @param accept opens it: `SessionRequest.accept`, or a `SessionServer` on a channel that was just accepted
  * @returns the protocol's half of the session, already listening
  */
 export function serveProcess<Info extends object = ServerProcessInfo>(
-  channel: Channel,
+  accept: (handlers: SessionServerHandlers) => SessionServer,
   options: ServeProcessOptions<Info>,
 ): SessionServer {
   const { info, handler, subsystems, forcedCommand, acceptProgram, onError } = options
@@ -63,11 +58,12 @@ export function serveProcess<Info extends object = ServerProcessInfo>(
   }
   /** What to run for a program, if anything does. */
   const runnerOf = (program: Program): (() => Promise<void>) | undefined => {
-    if (program.type === 'subsystem' && forcedCommand === undefined) {
-      const run = subsystems?.get(program.name)
+    const subsystem = subsystemOf(program, forcedCommand)
+    if (subsystem !== undefined) {
+      const run = subsystems?.get(subsystem)
       if (run !== undefined) return () => runSubsystem(run)
       // A client that asks for SFTP takes a handler's text for packets and says so in strange ways.
-      if (program.name === 'sftp') return undefined
+      if (subsystem === 'sftp') return undefined
     }
     return handler && runHandler
   }
@@ -83,22 +79,24 @@ export function serveProcess<Info extends object = ServerProcessInfo>(
     return typeof decision === 'boolean' ? decided(decision) : decision.then(decided)
   }
 
-  const session = new SessionServer(
-    channel,
-    {
-      onPty: options.acceptPty ?? (() => true),
-      onEnv: options.acceptEnv ?? (() => true),
-      onShell: () => start({ type: 'shell' }),
-      onExec: (command) => start({ type: 'exec', command }),
-      onSubsystem: (name) => start({ type: 'subsystem', name }),
-      ...(options.onAgentForwarding && { onAgentForwarding: options.onAgentForwarding }),
-      ...(options.onX11 && { onX11: options.onX11 }),
-      onWindowChange: (size) => events.onWindowChange(size),
-      onSignal: (name) => events.onSignal(name),
-      onBreak: (lengthMs) => events.onBreak(lengthMs),
-      ...(onError && { onHandlerError: onError }),
-    },
-    options.environmentLimits ? { environmentLimits: options.environmentLimits } : {},
-  )
+  const session = accept({
+    onPty: options.acceptPty ?? (() => true),
+    onEnv: options.acceptEnv ?? (() => true),
+    onShell: () => start({ type: 'shell' }),
+    onExec: (command) => start({ type: 'exec', command }),
+    onSubsystem: (name) => start({ type: 'subsystem', name }),
+    ...(options.onAgentForwarding && { onAgentForwarding: options.onAgentForwarding }),
+    ...(options.onX11 && { onX11: options.onX11 }),
+    onWindowChange: (size) => events.onWindowChange(size),
+    onSignal: (name) => events.onSignal(name),
+    onBreak: (lengthMs) => events.onBreak(lengthMs),
+    ...(onError && { onHandlerError: onError }),
+  })
   return session
+}
+
+/** Name of the subsystem to run; undefined for a command or a shell. */
+function subsystemOf(program: Program, forcedCommand: string | undefined): string | undefined {
+  if (forcedCommand !== undefined) return internalSftp.test(forcedCommand) ? 'sftp' : undefined
+  return program.type === 'subsystem' ? program.name : undefined
 }
