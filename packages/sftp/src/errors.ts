@@ -25,9 +25,8 @@ export interface SftpErrorOptions extends SshErrorOptions {
  * - `ERR_SFTP_CLOSED` the client, file or server was closed by this side
  * - `ERR_SFTP_UNSAFE_NAME` a name from the server that would leave the local target directory
  * - `ERR_SFTP_FILE_CHANGED` a file changed while it was copied, so that the copy cannot be whole
- * - `ERR_SFTP_NO_MATCH` a pattern that nothing matches
  *
- * A server that lacks an operation gives `ENOTSUP`.
+ * A server that lacks an operation gives `ENOTSUP`; a pattern that nothing matches gives `ENOENT`.
  */
 export class SftpError extends SshError {
   /** The SSH_FX_* code the server answered with, if the error came from there. */
@@ -36,6 +35,10 @@ export class SftpError extends SshError {
   readonly path: string | undefined
   /** What the server said, made safe to print. */
   readonly serverText: string | undefined
+  /** Set by get, put and their kin: what was being copied when this happened. */
+  srcpath: string | undefined
+  /** Set by get, put and their kin: where it was being copied to. */
+  dstpath: string | undefined
 
   constructor(code: string, message: string, options: SftpErrorOptions = {}) {
     const { status, path, serverText, ...base } = options
@@ -49,19 +52,28 @@ export class SftpError extends SshError {
     return 'sftp'
   }
 
-  /**
-   * The error for a status reply.
-   * @param operation what was asked, for the message: `open`, `rename`
-   */
-  static fromStatus(status: number, serverText: string, operation: string, path?: string): SftpError {
+  /** The error for a status reply. */
+  static fromStatus(status: number, serverText: string, context: FailedOperation): SftpError {
+    const { operation, path, offset } = context
     const { code, meaning } = statusRow(status)
+    const where = offset === undefined ? operation : `${operation} at offset ${offset}`
     const said = serverText === '' ? '' : ` (server: ${printable(serverText)})`
-    return new SftpError(code, `${code}: ${meaning}, ${operation}${said}`, {
+    return new SftpError(code, `${code}: ${meaning}, ${where}${said}`, {
       status,
       serverText,
       ...(path !== undefined && { path }),
+      ...(offset !== undefined && { details: { offset } }),
     })
   }
+}
+
+/** What was asked, for the message of its failure. */
+export interface FailedOperation {
+  /** `open`, `rename`. */
+  readonly operation: string
+  readonly path?: string | undefined
+  /** Position in the file. */
+  readonly offset?: number | undefined
 }
 
 /** The peer broke the protocol; the session ends with this. */

@@ -3,6 +3,7 @@
  * @see draft-ietf-secsh-filexfer-02, OpenSSH PROTOCOL §4
  */
 
+export type { SftpGlob } from './client/glob.js'
 // Client
 export type {
   SftpBlockOptions,
@@ -21,7 +22,8 @@ export type {
   SftpWriteFileOptions,
   SftpWriteStreamOptions,
 } from './client/options.js'
-export { SftpClient, type SftpGlob, type SftpLimits } from './client/sftp-client.js'
+export type { SftpLimits } from './client/session.js'
+export { type Paths, SftpClient } from './client/sftp-client.js'
 export { SftpFile } from './client/sftp-file.js'
 export { type SftpDirent, SftpStats } from './client/stats.js'
 // Errors
@@ -42,5 +44,6 @@ export type {
   TreeReader,
   TreeWriter,
 } from './server/handler.js'
+export { type MemoryFile, MemoryHandler, type MemoryHandlerOptions } from './server/memory-handler.js'
 export { type ServeSftpOptions, type SftpServerSession, serveSftp } from './server/serve-sftp.js'
-export { SftpServer, type SftpServerOptions } from './server/sftp-server.js'
+export { type ServerFile, SftpServer, type SftpServerOptions } from './server/sftp-server.js'

@@ -1,5 +1,6 @@
 /** Options of the client's calls. */
 
+import { SftpError } from '../errors.js'
 import type { SftpAttrs } from '../protocol/attrs.js'
 import type { OpenFlags } from '../protocol/open-flags.js'
 
@@ -18,7 +19,7 @@ export interface SftpClientOptions extends SftpCallOptions {
   readonly maximumInFlight?: number
 }
 
-/** How bulk data travels. */
+/** How bulk data travels. Both are whole numbers from 1. */
 export interface SftpBlockOptions {
   /** Bytes per READ or WRITE. Default: as much as the server allows, else 32 KiB. Larger than that is cut down. */
   readonly blockSize?: number
@@ -111,11 +112,19 @@ export interface SftpTransferOptions extends SftpFileOptions {
   readonly followSymlinks?: boolean
   /** Files copied at the same time. Default 16. */
   readonly concurrency?: number
-  /** Told how far it is: at the start and end of each file, and every 100 ms at most in between. */
+  /** Told how far it is: at the end of each file, and every 100 ms at most in between. */
   readonly progress?: ((event: SftpProgress) => void) | undefined
   /**
-   * Called with what could not be copied (`srcpath` and `dstpath` in its `details`); the rest is copied all the same.
+   * Called with what could not be copied (the error's `srcpath` and `dstpath`); the rest is copied all the same.
    * Default: the first error ends the transfer.
    */
   readonly onError?: ((error: Error) => void) | undefined
+}
+
+/** @throws SftpError `EINVAL` naming the first of these options that is no whole number from 1 */
+export function checkCounts(counts: Readonly<Record<string, number | undefined>>): void {
+  for (const [name, value] of Object.entries(counts)) {
+    if (value === undefined || (Number.isInteger(value) && value >= 1)) continue
+    throw new SftpError('EINVAL', `Expected ${name} to be a whole number from 1, found ${value}`)
+  }
 }

@@ -1,93 +1,524 @@
-import type { Readable, Writable } from 'node:stream'
+/** The SFTP client: one method per operation, over any ByteChannel. */
+
+import { type Readable, Writable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import type { ByteChannel } from '@ssh/wire'
+import { SftpError } from '../errors.js'
 import type { SftpAttrs } from '../protocol/attrs.js'
-import type { SftpStatVfs } from '../protocol/extensions.js'
-import type { OpenFlags } from '../protocol/open-flags.js'
-import type {
-  SftpCallOptions,
-  SftpClientOptions,
-  SftpFileOptions,
-  SftpGlobOptions,
-  SftpLinkOptions,
-  SftpMakedirsOptions,
-  SftpMkdirOptions,
-  SftpReadFileOptions,
-  SftpReadStreamOptions,
-  SftpRmtreeOptions,
-  SftpTransferOptions,
-  SftpWriteFileOptions,
-  SftpWriteStreamOptions,
+import {
+  type ExtendedFields,
+  type ExtendedRequestName,
+  type SftpStatVfs,
+  statVfsReply,
+} from '../protocol/extensions.js'
+import { type OpenFlags, parseOpenFlags } from '../protocol/open-flags.js'
+import { untilAborted } from './abort.js'
+import { makeDirectories, removeTree } from './directory.js'
+import type { FileTree } from './file-tree.js'
+import { globPaths, type SftpGlob } from './glob.js'
+import { LocalTree } from './local-files.js'
+import {
+  canonicalPath,
+  listDirectory,
+  makeDirectory,
+  makeSymlink,
+  readSymlink,
+  removeDirectory,
+  removeFile,
+  renamePath,
+  setstatPath,
+  statPath,
+} from './operations.js'
+import {
+  checkCounts,
+  type SftpCallOptions,
+  type SftpClientOptions,
+  type SftpFileOptions,
+  type SftpGlobOptions,
+  type SftpLinkOptions,
+  type SftpMakedirsOptions,
+  type SftpMkdirOptions,
+  type SftpReadFileOptions,
+  type SftpReadStreamOptions,
+  type SftpRmtreeOptions,
+  type SftpTransferOptions,
+  type SftpWriteFileOptions,
+  type SftpWriteStreamOptions,
 } from './options.js'
-import type { SftpFile } from './sftp-file.js'
+import { resolvePath } from './paths.js'
+import { Progress } from './progress.js'
+import { RemoteTree } from './remote-tree.js'
+import { expectDone, expectExtended, type ReplyKind } from './reply-kinds.js'
+import { ClientSession, type SftpLimits } from './session.js'
+import { SftpFile } from './sftp-file.js'
 import type { SftpDirent, SftpStats } from './stats.js'
+import { readStream, writeStream } from './streams.js'
+import { attrsOfTimes } from './times.js'
+import { transfer } from './transfer.js'
 
+/** One path or several. */
 export type Paths = string | readonly string[]
-export type SftpGlob = AsyncIterable<string> & PromiseLike<string[]>
 
-/** What `limits()` answers: the server's own numbers, or the defaults of the protocol; Infinity where it has no limit. */
-export interface SftpLimits {
-  readonly maxPacketLength: number
-  readonly maxReadLength: number
-  readonly maxWriteLength: number
-  readonly maxOpenHandles: number
-}
+/**
+ * An SFTP session. Calls may be made side by side; each settles exactly once, also when the channel is lost.
+ *
+ * Relative paths start in the server's default directory, or in that of {@link SftpClient.chdir}. Every call takes
+ * `signal`, and rejects with an AbortError when it fires. Every call can reject with an {@link SftpError}.
+ *
+ * @example
+ * await using sftp = await SftpClient.start(channel)
+ * await sftp.get('report.pdf', '/tmp/report.pdf')
+ */
+export class SftpClient {
+  readonly #session: ClientSession
+  readonly #remote: FileTree
+  readonly #local: FileTree = new LocalTree()
+  #directory: string | undefined
 
-/** The SFTP client. Signatures first; bodies follow. */
-export declare class SftpClient {
-  static start(channel: ByteChannel, options?: SftpClientOptions): Promise<SftpClient>
-  readonly version: number
-  readonly extensions: ReadonlyMap<string, string>
-  readonly closed: Promise<void>
-  get(remotePaths: Paths, local?: string | Writable, options?: SftpTransferOptions): Promise<void>
-  put(
-    local: Paths | Uint8Array | Readable | AsyncIterable<Uint8Array>,
+  private constructor(session: ClientSession) {
+    this.#session = session
+    this.#remote = new RemoteTree(session, (path) => this.#resolve(path))
+  }
+
+  /**
+   * Starts SFTP on a channel whose other end serves it, and waits for the server's version.
+   * @param channel a subsystem channel, a child process's pipes, …; the client owns it from now on
+   * @throws SftpError `ERR_SFTP_PROTOCOL` when the other end does not speak SFTP version 3, `ERR_SFTP_CONNECTION_LOST`
+   */
+  static async start(channel: ByteChannel, options: SftpClientOptions = {}): Promise<SftpClient> {
+    checkCounts({ maximumInFlight: options.maximumInFlight })
+    return new SftpClient(await ClientSession.start(channel, options))
+  }
+
+  /** The protocol's version that both sides speak: 3. */
+  get version(): number {
+    return this.#session.version
+  }
+
+  /** Extensions the server announced: name and data, usually a version. */
+  get extensions(): ReadonlyMap<string, string> {
+    return this.#session.extensions
+  }
+
+  /** Settles when the session is over, however it ended; never rejects. */
+  get closed(): Promise<void> {
+    return this.#session.closed
+  }
+
+  /** The server's limits, or the protocol's defaults when it tells none. */
+  limits(): Promise<SftpLimits> {
+    return this.#session.limits
+  }
+
+  /**
+   * Fetches files.
+   *
+   * A failed or aborted file is removed again, so that no half file looks whole. New files get the mode 0666 less the
+   * umask, unless `preserve`. Nothing is written through a symbolic link below the target, and names that would lead
+   * out of it are refused (`ERR_SFTP_UNSAFE_NAME`).
+   *
+   * @param remotePaths one path or several; directories need `recurse`
+   * @param local a path, or a directory that the files go into (default: the working directory), or for one file a
+   *   Writable, which is ended
+   */
+  async get(remotePaths: Paths, local: string | Writable = '.', options: SftpTransferOptions = {}): Promise<void> {
+    if (local instanceof Writable) return this.#getStream(onlyPath(remotePaths), local, options)
+    await this.#transfer(this.#remote, this.#local, remotePaths, local, options)
+  }
+
+  /**
+   * Sends files. A new file gets the local one's permission bits less the server's umask.
+   *
+   * A file that failed half-way stays as far as it came; the error's `details.offset` tells where.
+   *
+   * @param local one path or several; or for one file a Readable, an async iterable of bytes, or bytes
+   * @param remotePath a path, or a directory that the files go into (default: the current one)
+   */
+  async put(
+    local: Paths | Uint8Array | AsyncIterable<Uint8Array>,
     remotePath?: string,
-    options?: SftpTransferOptions,
-  ): Promise<void>
-  mget(remotePatterns: Paths, localPath?: string, options?: SftpTransferOptions): Promise<void>
-  mput(localPatterns: Paths, remotePath?: string, options?: SftpTransferOptions): Promise<void>
-  open(path: string, flags?: OpenFlags, attrs?: SftpAttrs, options?: SftpFileOptions): Promise<SftpFile>
+    options: SftpTransferOptions = {},
+  ): Promise<void> {
+    if (typeof local === 'string' || Array.isArray(local)) {
+      await this.#transfer(this.#local, this.#remote, local as Paths, remotePath ?? '.', options)
+      return
+    }
+    if (remotePath === undefined) throw new SftpError('EINVAL', 'Bytes and streams have no name: give the remote path')
+    const source = local as Uint8Array | AsyncIterable<Uint8Array>
+    await this.#putStream(source instanceof Uint8Array ? [source] : source, remotePath, options)
+  }
+
+  /** As {@link SftpClient.get}, for what matches patterns. @throws SftpError `ENOENT` when one has no match */
+  async mget(remotePatterns: Paths, localPath = '.', options: SftpTransferOptions = {}): Promise<void> {
+    await this.#transferMatches(this.#remote, this.#local, remotePatterns, localPath, options)
+  }
+
+  /** As {@link SftpClient.put}, for what matches patterns. @throws SftpError `ENOENT` when one has no match */
+  async mput(localPatterns: Paths, remotePath = '.', options: SftpTransferOptions = {}): Promise<void> {
+    await this.#transferMatches(this.#local, this.#remote, localPatterns, remotePath, options)
+  }
+
+  /**
+   * Opens a file.
+   * @param flags as in `fs.open`, or a sum of `openFlags`
+   * @param attrs of a new file
+   */
+  async open(
+    path: string,
+    flags: OpenFlags = 'r',
+    attrs: SftpAttrs = {},
+    options: SftpFileOptions = {},
+  ): Promise<SftpFile> {
+    return SftpFile.open(this.#session, this.#resolve(path), parseOpenFlags(flags), attrs, options)
+  }
+
+  /** The whole content: a Buffer, or a string when `encoding` is given. */
   readFile(path: string, options: SftpReadFileOptions & { encoding: BufferEncoding }): Promise<string>
   readFile(path: string, options?: SftpReadFileOptions): Promise<Buffer>
-  writeFile(path: string, data: string | Uint8Array, options?: SftpWriteFileOptions): Promise<void>
-  appendFile(path: string, data: string | Uint8Array, options?: SftpWriteFileOptions): Promise<void>
-  createReadStream(path: string, options?: SftpReadStreamOptions): Readable
-  createWriteStream(path: string, options?: SftpWriteStreamOptions): Writable
-  stat(path: string, options?: SftpCallOptions): Promise<SftpStats>
-  lstat(path: string, options?: SftpCallOptions): Promise<SftpStats>
-  setstat(path: string, attrs: SftpAttrs, options?: SftpLinkOptions): Promise<void>
-  statvfs(path: string, options?: SftpCallOptions): Promise<SftpStatVfs>
-  truncate(path: string, size?: number, options?: SftpCallOptions): Promise<void>
-  chown(path: string, uid: number, gid: number, options?: SftpLinkOptions): Promise<void>
-  chmod(path: string, mode: number, options?: SftpLinkOptions): Promise<void>
-  utime(path: string, atime?: number | Date, mtime?: number | Date, options?: SftpLinkOptions): Promise<void>
-  exists(path: string, options?: SftpCallOptions): Promise<boolean>
-  lexists(path: string, options?: SftpCallOptions): Promise<boolean>
-  isFile(path: string, options?: SftpCallOptions): Promise<boolean>
-  isDir(path: string, options?: SftpCallOptions): Promise<boolean>
-  isLink(path: string, options?: SftpCallOptions): Promise<boolean>
-  getSize(path: string, options?: SftpCallOptions): Promise<number>
-  getAtime(path: string, options?: SftpCallOptions): Promise<number>
-  getMtime(path: string, options?: SftpCallOptions): Promise<number>
-  remove(path: string, options?: SftpCallOptions): Promise<void>
-  unlink(path: string, options?: SftpCallOptions): Promise<void>
-  rename(oldPath: string, newPath: string, options?: SftpCallOptions): Promise<void>
-  posixRename(oldPath: string, newPath: string, options?: SftpCallOptions): Promise<void>
-  mkdir(path: string, options?: SftpMkdirOptions): Promise<void>
-  makedirs(path: string, options?: SftpMakedirsOptions): Promise<void>
-  rmdir(path: string, options?: SftpCallOptions): Promise<void>
-  rmtree(path: string, options?: SftpRmtreeOptions): Promise<void>
-  readdir(path?: string, options?: SftpCallOptions): Promise<SftpDirent[]>
-  listdir(path?: string, options?: SftpCallOptions): Promise<string[]>
-  scandir(path?: string, options?: SftpCallOptions): AsyncIterable<SftpDirent>
-  glob(patterns: Paths, options?: SftpGlobOptions): SftpGlob
-  realpath(path: string, options?: SftpCallOptions): Promise<string>
-  getcwd(options?: SftpCallOptions): Promise<string>
-  chdir(path: string, options?: SftpCallOptions): Promise<void>
-  readlink(path: string, options?: SftpCallOptions): Promise<string>
-  symlink(targetPath: string, linkPath: string, options?: SftpCallOptions): Promise<void>
-  link(oldPath: string, newPath: string, options?: SftpCallOptions): Promise<void>
-  limits(): SftpLimits
-  close(): Promise<void>
-  [Symbol.asyncDispose](): Promise<void>
+  async readFile(path: string, options: SftpReadFileOptions = {}): Promise<string | Buffer> {
+    return this.#withFile(path, 'r', {}, options, (file) => file.readFile(options))
+  }
+
+  /** Writes a file, replacing what was in it. */
+  async writeFile(path: string, data: string | Uint8Array, options: SftpWriteFileOptions = {}): Promise<void> {
+    const { encoding = 'utf8', flags = 'w', attrs = {} } = options
+    const bytes = typeof data === 'string' ? Buffer.from(data, encoding) : data
+    await this.#withFile(path, flags, attrs, options, (file) => file.write(bytes, undefined, options))
+  }
+
+  /** Writes to the end of a file, which is made if it is missing. */
+  async appendFile(path: string, data: string | Uint8Array, options: SftpWriteFileOptions = {}): Promise<void> {
+    await this.writeFile(path, data, { flags: 'a', ...options })
+  }
+
+  /** A Readable that reads ahead. */
+  createReadStream(path: string, options: SftpReadStreamOptions = {}): Readable {
+    return readStream(() => this.open(path, 'r', {}, options), { ...options, autoClose: true })
+  }
+
+  /** A Writable that writes behind: `finish` comes when the server has it all and the file is closed. */
+  createWriteStream(path: string, options: SftpWriteStreamOptions = {}): Writable {
+    const { flags = options.start === undefined ? 'w' : 'r+', attrs = {} } = options
+    return writeStream(() => this.open(path, flags, attrs, options), { ...options, autoClose: true })
+  }
+
+  async stat(path: string, options: SftpCallOptions = {}): Promise<SftpStats> {
+    return statPath(this.#session, this.#resolve(path), true, options.signal)
+  }
+
+  /** As {@link SftpClient.stat}, of a symbolic link itself. */
+  async lstat(path: string, options: SftpCallOptions = {}): Promise<SftpStats> {
+    return statPath(this.#session, this.#resolve(path), false, options.signal)
+  }
+
+  async setstat(path: string, attrs: SftpAttrs, options: SftpLinkOptions = {}): Promise<void> {
+    await setstatPath(this.#session, this.#resolve(path), attrs, options.followSymlinks ?? true, options.signal)
+  }
+
+  /** The file system `path` is on. @throws SftpError `ENOTSUP` when the server cannot tell */
+  async statvfs(path: string, options: SftpCallOptions = {}): Promise<SftpStatVfs> {
+    const fields = { path: this.#resolve(path) }
+    return statVfsReply.decode(await this.#extended(expectExtended, 'statvfs@openssh.com', fields, path, options))
+  }
+
+  /** Cuts the file, or fills it with zeros, to `size` bytes. */
+  async truncate(path: string, size = 0, options: SftpCallOptions = {}): Promise<void> {
+    await this.setstat(path, { size }, options)
+  }
+
+  async chown(path: string, uid: number, gid: number, options: SftpLinkOptions = {}): Promise<void> {
+    await this.setstat(path, { uid, gid }, options)
+  }
+
+  async chmod(path: string, mode: number, options: SftpLinkOptions = {}): Promise<void> {
+    await this.setstat(path, { permissions: mode }, options)
+  }
+
+  /** Sets access and modification time, as Dates or seconds since 1970; default now. */
+  async utime(
+    path: string,
+    atime?: number | Date,
+    mtime?: number | Date,
+    options: SftpLinkOptions = {},
+  ): Promise<void> {
+    await this.setstat(path, attrsOfTimes(atime, mtime), options)
+  }
+
+  /** Whether the file, or what a link points to, is there and may be looked at. */
+  async exists(path: string, options: SftpCallOptions = {}): Promise<boolean> {
+    return (await this.#statIfThere(path, true, options)) !== undefined
+  }
+
+  /** As {@link SftpClient.exists}, of a symbolic link itself. */
+  async lexists(path: string, options: SftpCallOptions = {}): Promise<boolean> {
+    return (await this.#statIfThere(path, false, options)) !== undefined
+  }
+
+  async isFile(path: string, options: SftpCallOptions = {}): Promise<boolean> {
+    return (await this.#statIfThere(path, true, options))?.isFile() ?? false
+  }
+
+  async isDir(path: string, options: SftpCallOptions = {}): Promise<boolean> {
+    return (await this.#statIfThere(path, true, options))?.isDirectory() ?? false
+  }
+
+  async isLink(path: string, options: SftpCallOptions = {}): Promise<boolean> {
+    return (await this.#statIfThere(path, false, options))?.isSymbolicLink() ?? false
+  }
+
+  /** Bytes. @throws SftpError `ENOTSUP` when the server does not tell */
+  async getSize(path: string, options: SftpCallOptions = {}): Promise<number> {
+    return told((await this.stat(path, options)).size, 'size', path)
+  }
+
+  /** Last access, in seconds since 1970. @throws SftpError `ENOTSUP` when the server does not tell */
+  async getAtime(path: string, options: SftpCallOptions = {}): Promise<number> {
+    return told((await this.stat(path, options)).atime, 'access time', path)
+  }
+
+  /** Last change of the content, in seconds since 1970. @throws SftpError `ENOTSUP` when the server does not tell */
+  async getMtime(path: string, options: SftpCallOptions = {}): Promise<number> {
+    return told((await this.stat(path, options)).mtime, 'modification time', path)
+  }
+
+  /** Removes a file or a link. */
+  async remove(path: string, options: SftpCallOptions = {}): Promise<void> {
+    await removeFile(this.#session, this.#resolve(path), options.signal)
+  }
+
+  /** The same as {@link SftpClient.remove}. */
+  async unlink(path: string, options: SftpCallOptions = {}): Promise<void> {
+    await this.remove(path, options)
+  }
+
+  /** Renames. In version 3 a server refuses when `newPath` exists: see {@link SftpClient.posixRename}. */
+  async rename(oldPath: string, newPath: string, options: SftpCallOptions = {}): Promise<void> {
+    await renamePath(this.#session, this.#resolve(oldPath), this.#resolve(newPath), options.signal)
+  }
+
+  /** Renames, replacing `newPath` in one step. @throws SftpError `ENOTSUP` when the server cannot */
+  async posixRename(oldPath: string, newPath: string, options: SftpCallOptions = {}): Promise<void> {
+    const fields = { oldPath: this.#resolve(oldPath), newPath: this.#resolve(newPath) }
+    await this.#extended(expectDone, 'posix-rename@openssh.com', fields, oldPath, options)
+  }
+
+  async mkdir(path: string, options: SftpMkdirOptions = {}): Promise<void> {
+    const attrs = options.mode === undefined ? {} : { permissions: options.mode }
+    await makeDirectory(this.#session, this.#resolve(path), attrs, options.signal)
+  }
+
+  /** Makes a directory and those above it. @throws SftpError `EEXIST` when it exists, unless `existOk` */
+  async makedirs(path: string, options: SftpMakedirsOptions = {}): Promise<void> {
+    await makeDirectories(this.#session, this.#resolve(path), options)
+  }
+
+  /** Removes an empty directory. */
+  async rmdir(path: string, options: SftpCallOptions = {}): Promise<void> {
+    await removeDirectory(this.#session, this.#resolve(path), options.signal)
+  }
+
+  /** Removes a directory and all it holds; links are removed, never followed. */
+  async rmtree(path: string, options: SftpRmtreeOptions = {}): Promise<void> {
+    await removeTree(this.#session, this.#resolve(path), options)
+  }
+
+  /** Names and attributes in a directory (default: the current one), without `.` and `..`. */
+  async readdir(path = '.', options: SftpCallOptions = {}): Promise<SftpDirent[]> {
+    const entries: SftpDirent[] = []
+    for await (const entry of this.scandir(path, options)) entries.push(entry)
+    return entries
+  }
+
+  /** Names in a directory. */
+  async listdir(path = '.', options: SftpCallOptions = {}): Promise<string[]> {
+    return (await this.readdir(path, options)).map(({ name }) => name)
+  }
+
+  /** As {@link SftpClient.readdir}, page by page: a directory of any size takes the memory of a few pages. */
+  scandir(path = '.', options: SftpCallOptions = {}): AsyncGenerator<SftpDirent> {
+    return listDirectory(this.#session, this.#resolve(path), options.signal)
+  }
+
+  /**
+   * Paths that match: `*`, `?`, `[…]`, `**`, `{a,b}`, `/` at the end for directories only. Iterate it, or await it.
+   * @throws SftpError `ENOENT` for a pattern without a match, unless `onError` takes it
+   */
+  glob(patterns: Paths, options: SftpGlobOptions = {}): SftpGlob {
+    return globPaths(this.#remote, toList(patterns), options)
+  }
+
+  /** The canonical absolute path. */
+  async realpath(path: string, options: SftpCallOptions = {}): Promise<string> {
+    return canonicalPath(this.#session, this.#resolve(path), options.signal)
+  }
+
+  /** The directory that relative paths start in. */
+  async getcwd(options: SftpCallOptions = {}): Promise<string> {
+    return this.#directory ?? this.realpath('.', options)
+  }
+
+  /** Makes relative paths start in `path`. @throws SftpError `ENOTDIR` when it is no directory */
+  async chdir(path: string, options: SftpCallOptions = {}): Promise<void> {
+    const directory = await this.realpath(path, options)
+    if (!(await this.stat(directory, options)).isDirectory()) {
+      throw new SftpError('ENOTDIR', 'ENOTDIR: not a directory, chdir', { path })
+    }
+    this.#directory = directory
+  }
+
+  /** What a symbolic link points to, as it is written there. */
+  async readlink(path: string, options: SftpCallOptions = {}): Promise<string> {
+    return readSymlink(this.#session, this.#resolve(path), options.signal)
+  }
+
+  /** Makes `linkPath` a link to `targetPath`, which is stored as it is. Arguments go in OpenSSH's order. */
+  async symlink(targetPath: string, linkPath: string, options: SftpCallOptions = {}): Promise<void> {
+    await makeSymlink(this.#session, targetPath, this.#resolve(linkPath), options.signal)
+  }
+
+  /** Gives the file `oldPath` a second name. @throws SftpError `ENOTSUP` when the server cannot */
+  async link(oldPath: string, newPath: string, options: SftpCallOptions = {}): Promise<void> {
+    const fields = { oldPath: this.#resolve(oldPath), newPath: this.#resolve(newPath) }
+    await this.#extended(expectDone, 'hardlink@openssh.com', fields, oldPath, options)
+  }
+
+  /** Ends the session. What still waits for an answer fails with `ERR_SFTP_CLOSED`. May be called again. */
+  close(): Promise<void> {
+    return this.#session.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #resolve(path: string): string {
+    return resolvePath(this.#directory, path)
+  }
+
+  #extended<T, N extends ExtendedRequestName>(
+    kind: ReplyKind<T>,
+    name: N,
+    fields: ExtendedFields<N>,
+    path: string,
+    options: SftpCallOptions,
+  ): Promise<T> {
+    const [operation = name] = name.split('@')
+    return this.#session.extended(kind, name, fields, { operation, path, signal: options.signal })
+  }
+
+  async #statIfThere(path: string, follow: boolean, options: SftpCallOptions): Promise<SftpStats | undefined> {
+    try {
+      return await statPath(this.#session, this.#resolve(path), follow, options.signal)
+    } catch (error) {
+      if (error instanceof SftpError && ['ENOENT', 'ENOTDIR', 'EACCES'].includes(error.code)) return undefined
+      throw error
+    }
+  }
+
+  /** Opens a file for one piece of work. After a failure of the work, one of closing does not matter. */
+  async #withFile<T>(
+    path: string,
+    flags: OpenFlags,
+    attrs: SftpAttrs,
+    options: SftpFileOptions,
+    work: (file: SftpFile) => Promise<T>,
+  ): Promise<T> {
+    const file = await this.open(path, flags, attrs, options)
+    try {
+      const result = await work(file)
+      await file.close(options)
+      return result
+    } catch (error) {
+      file.close().catch(() => {})
+      throw error
+    }
+  }
+
+  async #transfer(from: FileTree, to: FileTree, paths: Paths, destination: string, options: SftpTransferOptions) {
+    checkTransferOptions(options)
+    const plan = {
+      from,
+      to,
+      sources: toList(paths),
+      destination,
+      intoDirectory: typeof paths !== 'string',
+      areGiven: true,
+      budget: this.#session.budget,
+    }
+    await transfer(plan, options)
+  }
+
+  async #transferMatches(
+    from: FileTree,
+    to: FileTree,
+    patterns: Paths,
+    destination: string,
+    options: SftpTransferOptions,
+  ): Promise<void> {
+    checkTransferOptions(options)
+    const { signal, onError } = options
+    const sources = await globPaths(from, toList(patterns), { signal, onError })
+    const plan = {
+      from,
+      to,
+      sources,
+      destination,
+      intoDirectory: sources.length > 1,
+      areGiven: false,
+      budget: this.#session.budget,
+    }
+    await transfer(plan, options)
+  }
+
+  async #getStream(path: string, target: Writable, options: SftpTransferOptions): Promise<void> {
+    checkTransferOptions(options)
+    const { signal } = options
+    await this.#withFile(path, 'r', {}, options, async (file) => {
+      const { size = 0 } = options.progress ? await file.stat(options) : {}
+      const progress = new Progress(options.progress).only(path, '', size)
+      const blocks = async function* () {
+        for await (const block of file.blocks(0, Number.POSITIVE_INFINITY, options)) {
+          yield block
+          progress.add(block.length)
+        }
+      }
+      await untilAborted(pipeline(blocks, target, signal ? { signal } : {}), signal)
+      progress.finish()
+    })
+  }
+
+  async #putStream(
+    source: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+    path: string,
+    options: SftpTransferOptions,
+  ): Promise<void> {
+    checkTransferOptions(options)
+    const { signal } = options
+    const progress = new Progress(options.progress).only('', path, 0)
+    await this.#withFile(path, 'w', {}, options, async (file) => {
+      const onBytes = (byteCount: number): void => progress.add(byteCount)
+      const target = writeStream(() => Promise.resolve(file), { ...options, onBytes, autoClose: false })
+      await untilAborted(pipeline(source, target, signal ? { signal } : {}), signal)
+    })
+    progress.finish()
+  }
+}
+
+function checkTransferOptions({ blockSize, maxRequests, concurrency }: SftpTransferOptions): void {
+  checkCounts({ blockSize, maxRequests, concurrency })
+}
+
+function toList(paths: Paths): readonly string[] {
+  return typeof paths === 'string' ? [paths] : paths
+}
+
+function onlyPath(paths: Paths): string {
+  const [path, ...others] = toList(paths)
+  if (path !== undefined && others.length === 0) return path
+  throw new SftpError('EINVAL', `A stream takes one file, found ${toList(paths).length}`)
+}
+
+function told(value: number | undefined, what: string, path: string): number {
+  if (value !== undefined) return value
+  throw new SftpError('ENOTSUP', `ENOTSUP: the server does not tell the ${what}`, { path })
 }

@@ -1,29 +1,280 @@
-import type { Readable, Writable } from 'node:stream'
-import type { SftpAttrs } from '../protocol/attrs.js'
-import type { SftpStatVfs } from '../protocol/extensions.js'
-import type { SftpCallOptions, SftpReadFileOptions, SftpReadStreamOptions, SftpWriteStreamOptions } from './options.js'
-import type { SftpStats } from './stats.js'
+/** An open remote file. */
 
-/** An open remote file. Signatures first; bodies follow. */
-export declare class SftpFile implements AsyncIterable<Buffer> {
+import type { Readable, Writable } from 'node:stream'
+import { SftpError } from '../errors.js'
+import type { SftpAttrs } from '../protocol/attrs.js'
+import { writeHeadroom } from '../protocol/data-packets.js'
+import { type SftpStatVfs, statVfsReply } from '../protocol/extensions.js'
+import { openFlags } from '../protocol/open-flags.js'
+import { throwIfAborted } from './abort.js'
+import {
+  closeHandle,
+  type OpenHandle,
+  openHandle,
+  readFully,
+  setstatHandle,
+  statHandle,
+  writePacket,
+} from './operations.js'
+import {
+  checkCounts,
+  type SftpCallOptions,
+  type SftpFileOptions,
+  type SftpReadFileOptions,
+  type SftpReadStreamOptions,
+  type SftpWriteStreamOptions,
+} from './options.js'
+import { readAhead } from './read-ahead.js'
+import { expectDone, expectExtended, joinBlock } from './reply-kinds.js'
+import type { ClientSession } from './session.js'
+import type { SftpStats } from './stats.js'
+import { readStream, writeStream } from './streams.js'
+import { attrsOfTimes } from './times.js'
+import { WriteBehind } from './write-behind.js'
+
+/** Options of {@link SftpFile.writer}. */
+export interface WriterOptions extends SftpFileOptions {
+  /** So many more bytes are written, as the server has confirmed. */
+  readonly onBytes?: (byteCount: number) => void
+}
+
+/**
+ * An open remote file with a position, as `SftpClient.open` gives it. Close it, or declare it with `await using`.
+ *
+ * Reads and writes are cut into requests of the server's size and pipelined. Two calls at once are safe when each names
+ * its position; without positions, wait for one before the next.
+ */
+export class SftpFile implements AsyncIterable<Buffer> {
   readonly path: string
-  read(length?: number, position?: number, options?: SftpCallOptions): Promise<Buffer>
+  readonly #file: OpenHandle
+  readonly #appends: boolean
+  readonly #options: SftpFileOptions
+  readonly #readLength: number
+  readonly #writeLength: number
+  /** Undefined while only the server knows where it appends. */
+  #position: number | undefined
+  #closing: Promise<void> | undefined
+
+  private constructor(
+    file: OpenHandle,
+    flags: number,
+    options: SftpFileOptions,
+    limits: { maxReadLength: number; maxWriteLength: number },
+  ) {
+    this.path = file.path
+    this.#file = file
+    this.#appends = (flags & openFlags.append) !== 0
+    this.#options = options
+    const { blockSize = Number.POSITIVE_INFINITY } = options
+    this.#readLength = Math.min(blockSize, limits.maxReadLength)
+    this.#writeLength = Math.min(blockSize, limits.maxWriteLength)
+    this.#position = this.#appends ? undefined : 0
+  }
+
+  /** Opens `path`; users call `SftpClient.open`. */
+  static async open(
+    session: ClientSession,
+    path: string,
+    flags: number,
+    attrs: SftpAttrs,
+    options: SftpFileOptions,
+  ): Promise<SftpFile> {
+    const { blockSize, maxRequests, signal } = options
+    checkCounts({ blockSize, maxRequests })
+    const handle = await openHandle(session, path, flags, attrs, signal)
+    return new SftpFile({ session, handle, path }, flags, options, await session.limits)
+  }
+
+  /**
+   * Reads from `position`, or from where the last read or write ended, and moves on in the second case.
+   * @param length bytes; default: all that is left
+   * @returns fewer bytes only at the end of the file, none when it is reached
+   */
+  async read(length = Number.POSITIVE_INFINITY, position?: number, options: SftpCallOptions = {}): Promise<Buffer> {
+    const start = position ?? (await this.tell(options))
+    const bytes =
+      length <= this.#readLength
+        ? joinBlock(await this.#readOne(start, length, options))
+        : await this.#readMany(start, start + length, options)
+    if (position === undefined) this.#position = start + bytes.length
+    return bytes
+  }
+
+  /** Reads the whole file from its start, wherever the position is. */
   readFile(options: SftpReadFileOptions & { encoding: BufferEncoding }): Promise<string>
   readFile(options?: SftpReadFileOptions): Promise<Buffer>
-  write(data: string | Uint8Array, position?: number, options?: SftpCallOptions): Promise<number>
-  seek(offset: number, from?: 'start' | 'current' | 'end', options?: SftpCallOptions): Promise<number>
-  tell(options?: SftpCallOptions): Promise<number>
-  stat(options?: SftpCallOptions): Promise<SftpStats>
-  setstat(attrs: SftpAttrs, options?: SftpCallOptions): Promise<void>
-  statvfs(options?: SftpCallOptions): Promise<SftpStatVfs>
-  truncate(size?: number, options?: SftpCallOptions): Promise<void>
-  chown(uid: number, gid: number, options?: SftpCallOptions): Promise<void>
-  chmod(mode: number, options?: SftpCallOptions): Promise<void>
-  utime(atime?: number | Date, mtime?: number | Date, options?: SftpCallOptions): Promise<void>
-  sync(options?: SftpCallOptions): Promise<void>
-  createReadStream(options?: SftpReadStreamOptions): Readable
-  createWriteStream(options?: SftpWriteStreamOptions): Writable
-  close(options?: SftpCallOptions): Promise<void>
-  [Symbol.asyncIterator](): AsyncIterator<Buffer>
-  [Symbol.asyncDispose](): Promise<void>
+  async readFile(options: SftpReadFileOptions = {}): Promise<string | Buffer> {
+    const bytes = await this.#readMany(0, Number.POSITIVE_INFINITY, options)
+    return options.encoding ? bytes.toString(options.encoding) : bytes
+  }
+
+  /**
+   * Writes all of `data` (a string as UTF-8) at `position`, or where the last read or write ended.
+   * A file opened for appending writes at its end, whatever the position.
+   * @returns bytes written
+   */
+  async write(data: string | Uint8Array, position?: number, options: SftpCallOptions = {}): Promise<number> {
+    const bytes = typeof data === 'string' ? Buffer.from(data) : data
+    const start = this.#appends ? 0 : (position ?? (await this.tell(options)))
+    if (bytes.length <= this.#writeLength && bytes.length > 0) await this.#writeOne(bytes, start, options)
+    else await this.#writeMany(bytes, start, options)
+    if (this.#appends) this.#position = undefined
+    else if (position === undefined) this.#position = start + bytes.length
+    return bytes.length
+  }
+
+  /** Moves the position. @returns the new one, from the start of the file */
+  async seek(
+    offset: number,
+    from: 'start' | 'current' | 'end' = 'start',
+    options: SftpCallOptions = {},
+  ): Promise<number> {
+    const base = from === 'start' ? 0 : from === 'current' ? await this.tell(options) : await this.#size(options)
+    const target = base + offset
+    if (!Number.isSafeInteger(target) || target < 0) {
+      throw new SftpError('EINVAL', `Cannot seek to ${target}`, { path: this.path })
+    }
+    this.#position = target
+    return target
+  }
+
+  /** The position; asks the server for the size when the file was opened for appending. */
+  async tell(options: SftpCallOptions = {}): Promise<number> {
+    this.#position ??= await this.#size(options)
+    return this.#position
+  }
+
+  stat(options: SftpCallOptions = {}): Promise<SftpStats> {
+    return statHandle(this.#open(), options.signal)
+  }
+
+  setstat(attrs: SftpAttrs, options: SftpCallOptions = {}): Promise<void> {
+    return setstatHandle(this.#open(), attrs, options.signal)
+  }
+
+  /** The file system the file is on. @throws SftpError `ENOTSUP` when the server cannot tell */
+  async statvfs(options: SftpCallOptions = {}): Promise<SftpStatVfs> {
+    const { session, handle, path } = this.#open()
+    const context = { operation: 'fstatvfs', path, signal: options.signal }
+    return statVfsReply.decode(await session.extended(expectExtended, 'fstatvfs@openssh.com', { handle }, context))
+  }
+
+  /** Cuts the file, or fills it with zeros, to `size` bytes; default: the position. */
+  async truncate(size?: number, options: SftpCallOptions = {}): Promise<void> {
+    await this.setstat({ size: size ?? (await this.tell(options)) }, options)
+  }
+
+  chown(uid: number, gid: number, options: SftpCallOptions = {}): Promise<void> {
+    return this.setstat({ uid, gid }, options)
+  }
+
+  chmod(mode: number, options: SftpCallOptions = {}): Promise<void> {
+    return this.setstat({ permissions: mode }, options)
+  }
+
+  /** Sets access and modification time, as Dates or seconds since 1970; default now. */
+  utime(atime?: number | Date, mtime?: number | Date, options: SftpCallOptions = {}): Promise<void> {
+    return this.setstat(attrsOfTimes(atime, mtime), options)
+  }
+
+  /** Asks the server to put the file on its disk. @throws SftpError `ENOTSUP` when it cannot */
+  sync(options: SftpCallOptions = {}): Promise<void> {
+    const { session, handle, path } = this.#open()
+    return session.extended(
+      expectDone,
+      'fsync@openssh.com',
+      { handle },
+      { operation: 'fsync', path, signal: options.signal },
+    )
+  }
+
+  /** A Readable that reads ahead; it starts at 0 unless told, leaves the position alone, and leaves the file open. */
+  createReadStream(options: SftpReadStreamOptions = {}): Readable {
+    return readStream(() => Promise.resolve(this), { ...options, autoClose: false })
+  }
+
+  /** A Writable that writes behind; it starts at 0 unless told, leaves the position alone, and leaves the file open. */
+  createWriteStream(options: SftpWriteStreamOptions = {}): Writable {
+    return writeStream(() => Promise.resolve(this), { ...options, autoClose: false })
+  }
+
+  /** Blocks from `start` to before `end`, in order and read ahead. */
+  async *blocks(start: number, end: number, options: SftpFileOptions = {}): AsyncGenerator<Buffer> {
+    const blocks = readAhead(this.#open(), {
+      start,
+      end,
+      blockSize: Math.min(this.#readLength, options.blockSize ?? Number.POSITIVE_INFINITY),
+      maxRequests: options.maxRequests ?? this.#maxRequests,
+      signal: options.signal,
+    })
+    for await (const block of blocks) yield joinBlock(block)
+  }
+
+  /** A writer that gathers and pipelines; finish it before the file is closed. */
+  writer(start: number, options: WriterOptions = {}): WriteBehind {
+    return new WriteBehind(this.#open(), {
+      start,
+      blockSize: Math.min(this.#writeLength, options.blockSize ?? Number.POSITIVE_INFINITY),
+      maxRequests: this.#appends ? 1 : (options.maxRequests ?? this.#maxRequests),
+      signal: options.signal,
+      onBytes: options.onBytes,
+    })
+  }
+
+  /** Closes the file. May be called again. @throws SftpError what the server answers, which may be of earlier writes */
+  close(options: SftpCallOptions = {}): Promise<void> {
+    const { session, handle } = this.#file
+    this.#closing ??= closeHandle(session, handle, this.path, options.signal)
+    return this.#closing
+  }
+
+  /** The content from the start, in blocks. */
+  [Symbol.asyncIterator](): AsyncIterator<Buffer> {
+    return this.blocks(0, Number.POSITIVE_INFINITY)
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  get #maxRequests(): number {
+    return this.#options.maxRequests ?? Number.POSITIVE_INFINITY
+  }
+
+  /** @throws SftpError `ERR_SFTP_CLOSED` */
+  #open(): OpenHandle {
+    if (this.#closing !== undefined) throw new SftpError('ERR_SFTP_CLOSED', 'The file was closed', { path: this.path })
+    return this.#file
+  }
+
+  async #size(options: SftpCallOptions): Promise<number> {
+    const { size } = await this.stat(options)
+    if (size === undefined) throw new SftpError('ENOTSUP', 'The server does not tell the size', { path: this.path })
+    return size
+  }
+
+  async #readOne(start: number, length: number, options: SftpCallOptions) {
+    throwIfAborted(options.signal)
+    return length === 0 ? { chunks: [], length: 0 } : await readFully(this.#open(), start, length, options.signal)
+  }
+
+  async #readMany(start: number, end: number, options: SftpFileOptions): Promise<Buffer> {
+    const blocks: Buffer[] = []
+    for await (const block of this.blocks(start, end, options)) blocks.push(block)
+    return Buffer.concat(blocks)
+  }
+
+  async #writeOne(bytes: Uint8Array, start: number, options: SftpCallOptions): Promise<void> {
+    const file = this.#open()
+    const headroom = writeHeadroom(file.handle)
+    const packet = Buffer.allocUnsafe(headroom + bytes.length)
+    packet.set(bytes, headroom)
+    await writePacket(file, packet, start, options.signal)
+  }
+
+  async #writeMany(bytes: Uint8Array, start: number, options: SftpFileOptions): Promise<void> {
+    const writer = this.writer(start, options)
+    await writer.write(bytes)
+    await writer.finish()
+  }
 }

@@ -3,7 +3,7 @@
  * its version as text.
  */
 
-import { type Codec, payloadTable, string, struct } from '@ssh/wire'
+import { type Codec, type FieldValues, payloadTable, string, struct } from '@ssh/wire'
 import { attrs, uint53 } from './attrs.js'
 import { fileName } from './file-name.js'
 
@@ -35,6 +35,11 @@ export const extendedRequests = payloadTable({
 
 /** The name of an extended request that has a row. */
 export type ExtendedRequestName = (typeof extendedRequests.names)[number]
+
+/** The fields of an extended request. */
+export type ExtendedFields<N extends ExtendedRequestName> = FieldValues<
+  (typeof extendedRequests.rows)[N]['payload']['fields']
+>
 
 /** The version of each extended request spoken here, as VERSION announces it. */
 export const extensionVersions: Readonly<Record<ExtendedRequestName, string>> = {

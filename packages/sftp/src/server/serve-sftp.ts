@@ -1,10 +1,28 @@
-import type { ByteChannel } from '@ssh/wire'
+/**
+ * One served channel: packets in, answers out, and how much of both at a time.
+ *
+ * Requests are answered side by side, those on one handle in order. A client that sends faster than it is answered, or
+ * does not read its replies, finds its window shut. What breaks the framing or the handshake ends the channel; anything
+ * else is answered with a status.
+ */
+
+import { type ByteChannel, concatBytes } from '@ssh/wire'
+import { protocolError, SftpError } from '../errors.js'
+import { packetLength, peekPacket } from '../protocol/data-packets.js'
+import { framePacket, maximumDataLength, type Packet, PacketReader } from '../protocol/framing.js'
+import { PacketWriter } from '../protocol/packet-writer.js'
+import { protocolVersion, type Request, replies, requestMessages, requests } from '../protocol/packets.js'
+import { statusCodes } from '../protocol/status.js'
+import { Answerer } from './answerer.js'
 import type { SftpHandler } from './handler.js'
+import { errorPacket, statusPacket } from './reply-packets.js'
 
 export interface ServeSftpOptions {
+  /** Refuses everything that would change a file. Default false. */
+  readonly readOnly?: boolean
   /** Open handles. Default 256. */
   readonly maximumHandles?: number
-  /** Requests answered at the same time. Default 128. */
+  /** Requests being answered at the same time. Default 128. */
   readonly maximumRequests?: number
 }
 
@@ -12,13 +30,155 @@ export interface ServeSftpOptions {
 export interface SftpServerSession {
   /** Settles when the channel is over and every file is closed; never rejects. */
   readonly closed: Promise<void>
+  /** Ends the channel; what is being answered is dropped. */
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** Serves `handler` on `channel`. Signature first; the body follows. */
-export declare function serveSftp<F>(
+/**
+ * Serves files on a channel.
+ * @param channel a subsystem channel, standard input and output, …; the session owns it from now on
+ * @param handler whose files: an `SftpServer` for a directory of this machine, a `MemoryHandler`, or your own
+ */
+export function serveSftp<F>(
   channel: ByteChannel,
   handler: SftpHandler<F>,
-  options?: ServeSftpOptions,
-): SftpServerSession
+  options: ServeSftpOptions = {},
+): SftpServerSession {
+  return new ServerSession(channel, handler, options)
+}
+
+/** Bytes of requests, and of the data they ask for, being answered at the same time. */
+const maximumBytesInFlight = 4 * 1024 * 1024
+
+class ServerSession<F> implements SftpServerSession {
+  readonly closed: Promise<void>
+  readonly #channel: ByteChannel
+  readonly #answerer: Answerer<F>
+  readonly #maximumRequests: number
+  readonly #reader = new PacketReader()
+  readonly #writer: PacketWriter
+  /** Bytes received and not released. */
+  #held = 0
+  #inFlight = 0
+  #bytesInFlight = 0
+  #isInitialised = false
+  #clientEnded = false
+  #isOver = false
+  #markClosed: () => void = () => {}
+
+  constructor(channel: ByteChannel, handler: SftpHandler<F>, options: ServeSftpOptions) {
+    const { readOnly = false, maximumHandles = 256, maximumRequests = 128 } = options
+    this.#channel = channel
+    this.#answerer = new Answerer(handler, { readOnly, maximumHandles })
+    this.#maximumRequests = maximumRequests
+    this.#writer = new PacketWriter(channel, () => this.#pump())
+    this.closed = new Promise((resolve) => {
+      this.#markClosed = resolve
+    })
+    channel.attach({
+      onData: (chunk) => {
+        this.#held += chunk.length
+        this.#reader.push(chunk)
+        this.#pump()
+      },
+      onEnd: () => {
+        this.#clientEnded = true
+        this.#closeWhenAnswered()
+      },
+      onDrain: () => this.#writer.drained(),
+      onClose: () => {
+        this.#isOver = true
+        this.#answerer.end().then(this.#markClosed)
+      },
+    })
+  }
+
+  close(): Promise<void> {
+    if (!this.#isOver) {
+      this.#writer.flushAll()
+      this.#channel.close()
+    }
+    return this.closed
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  get #isPaused(): boolean {
+    return this.#inFlight >= this.#maximumRequests || this.#bytesInFlight >= maximumBytesInFlight || this.#writer.isFull
+  }
+
+  /** Takes requests while there is room to answer them; what waits is not released, so the client's window shuts. */
+  #pump(): void {
+    try {
+      while (!this.#isOver && !this.#isPaused) {
+        const packet = this.#reader.next()
+        if (packet === undefined) break
+        this.#receive(packet)
+      }
+    } catch (error) {
+      this.#channel.abort(error instanceof Error ? error : new Error(String(error)))
+    }
+    if (this.#isOver) return
+    const kept = this.#isPaused ? this.#reader.pending : 0
+    const released = this.#held - kept
+    if (released <= 0) return
+    this.#held = kept
+    this.#channel.release(released)
+  }
+
+  #receive(packet: Packet): void {
+    const { number, id } = peekPacket(packet)
+    if (number === requests.init.number) return this.#receiveInit(packet)
+    if (!this.#isInitialised) throw protocolError(`Expected INIT (1), found message ${number}`)
+    if (id === undefined) throw protocolError(`The client sent message ${number} without an id`)
+    if (!requestMessages.has(number)) {
+      this.#writer.send(statusPacket(id, statusCodes.opUnsupported, 'unknown request'))
+      return
+    }
+    let request: Request
+    try {
+      request = requestMessages.decode(concatBytes(packet))
+    } catch (error) {
+      // A number too large for us is the one fault that leaves the packet readable: see uint53.
+      if (!(error instanceof SftpError)) throw error
+      this.#writer.send(errorPacket(id, error))
+      return
+    }
+    this.#answer(id, request, packetLength(packet))
+  }
+
+  #receiveInit(packet: Packet): void {
+    if (this.#isInitialised) throw protocolError('The client sent a second INIT')
+    requests.init.decode(concatBytes(packet))
+    this.#isInitialised = true
+    const extensions = [...this.#answerer.extensions].map(([name, version]) => ({ name, data: Buffer.from(version) }))
+    this.#writer.send(framePacket(replies.version.encode({ version: protocolVersion, extensions })))
+  }
+
+  #answer(id: number, request: Request, length: number): void {
+    const cost = length + (request.type === 'read' ? Math.min(request.length, maximumDataLength) : 0)
+    this.#inFlight++
+    this.#bytesInFlight += cost
+    this.#answerer
+      .answer(id, request)
+      .catch((error) => errorPacket(id, error))
+      .then((reply) => {
+        this.#inFlight--
+        this.#bytesInFlight -= cost
+        if (this.#isOver) return
+        this.#writer.send(reply)
+        this.#pump()
+        this.#closeWhenAnswered()
+      })
+  }
+
+  /** A client that will ask nothing more gets the answers it waits for, and then the end. */
+  #closeWhenAnswered(): void {
+    if (!this.#clientEnded || this.#isOver || this.#inFlight > 0 || this.#isPaused) return
+    this.#writer.flushAll()
+    this.#channel.close()
+  }
+}

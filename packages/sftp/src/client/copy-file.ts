@@ -1,0 +1,154 @@
+/** Copies one open file to another, block by block, with many blocks in flight in any order. */
+
+import { SftpError } from '../errors.js'
+import { throwIfAborted } from './abort.js'
+import type { SourceFile, TargetFile } from './file-tree.js'
+import type { InFlightBudget } from './in-flight-budget.js'
+
+export interface CopyOptions {
+  readonly budget: InFlightBudget
+  readonly blockSize: number
+  readonly maxRequests: number
+  readonly signal: AbortSignal | undefined
+  /** So many more bytes are written. */
+  onBytes(byteCount: number): void
+}
+
+/** Bytes asked for behind the believed end of a file, to learn whether it ends there. */
+const probeLength = 32 * 1024
+
+/**
+ * Copies until the end of the source, wherever that turns out to be.
+ *
+ * The size is only believed: blocks are asked for up to it and one behind it. A file that is shorter ends there; one
+ * that is longer, or whose size is not known, is read on in strides that double. Nothing is allocated by a size.
+ *
+ * @returns bytes copied
+ * @throws SftpError `ERR_SFTP_FILE_CHANGED` when the source ended before a place that had data a moment ago
+ */
+export function copyFile(source: SourceFile, target: TargetFile, options: CopyOptions): Promise<number> {
+  return new FileCopy(source, target, options).run()
+}
+
+class FileCopy {
+  readonly #source: SourceFile
+  readonly #target: TargetFile
+  readonly #options: CopyOptions
+  readonly #blockSize: number
+  readonly #done: Promise<number>
+  #resolve: (byteCount: number) => void = () => {}
+  #reject: (error: unknown) => void = () => {}
+  /** First byte not asked for. */
+  #next = 0
+  /** Bytes are believed to be in the file up to here. */
+  #horizon: number
+  /** Where the source ended, once a read has found out. */
+  #end = Number.POSITIVE_INFINITY
+  /** Behind the last byte written. */
+  #written = 0
+  #inFlight = 0
+  #isWaiting = false
+  #failure: { readonly error: unknown } | undefined
+
+  constructor(source: SourceFile, target: TargetFile, options: CopyOptions) {
+    this.#source = source
+    this.#target = target
+    this.#options = options
+    this.#blockSize = Math.min(options.blockSize, source.maximumLength, target.maximumLength)
+    this.#horizon = source.size ?? 0
+    if (source.isSizeCertain) this.#end = this.#horizon
+    this.#done = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+  }
+
+  run(): Promise<number> {
+    this.#pump()
+    return this.#done
+  }
+
+  /** Asks for as many blocks as may be in flight, and ends the copy when nothing is left to ask for. */
+  #pump(): void {
+    const { budget, maxRequests, signal } = this.#options
+    while (!this.#isWaiting) {
+      const length = this.#nextLength()
+      if (length === 0) {
+        if (this.#inFlight === 0) this.#settle()
+        return
+      }
+      if (this.#inFlight >= maxRequests) return
+      if (!budget.tryAcquire(length)) {
+        this.#isWaiting = true
+        budget.acquire(length, signal).then(
+          () => {
+            this.#isWaiting = false
+            this.#start(length)
+            this.#pump()
+          },
+          (error) => {
+            this.#isWaiting = false
+            this.#fail(error)
+            this.#pump()
+          },
+        )
+        return
+      }
+      this.#start(length)
+    }
+  }
+
+  /** Bytes to ask for at `#next`; 0 when there is nothing to ask, now or at all. */
+  #nextLength(): number {
+    if (this.#failure !== undefined || this.#next >= this.#end || this.#next > this.#horizon) return 0
+    const left = this.#horizon - this.#next
+    if (left > 0) return Math.min(this.#blockSize, left)
+    return this.#horizon === 0 ? this.#blockSize : Math.min(this.#blockSize, probeLength)
+  }
+
+  #start(length: number): void {
+    const position = this.#next
+    this.#next += length
+    this.#inFlight++
+    this.#move(position, length)
+      .catch((error) => this.#fail(error))
+      .finally(() => {
+        this.#options.budget.release(length)
+        this.#inFlight--
+        this.#pump()
+      })
+  }
+
+  async #move(position: number, length: number): Promise<void> {
+    const { budget, signal, onBytes } = this.#options
+    throwIfAborted(signal)
+    const block = await this.#source.read(position, length, this.#target.headroom, signal)
+    const end = position + block.length
+    if (block.length < length) this.#end = Math.min(this.#end, end)
+    else if (end > this.#horizon) this.#horizon = end + Math.max(this.#blockSize, end)
+    if (block.length === 0 || this.#failure !== undefined) return
+    // What was learnt above lets the next blocks be asked for while this one is written.
+    this.#pump()
+    await this.#target.write(position, block, signal)
+    this.#written = Math.max(this.#written, end)
+    budget.observeBytes(block.length, performance.now())
+    onBytes(block.length)
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= { error }
+  }
+
+  #settle(): void {
+    if (this.#failure !== undefined) this.#reject(this.#failure.error)
+    else if (this.#written > this.#end) {
+      this.#reject(
+        new SftpError(
+          'ERR_SFTP_FILE_CHANGED',
+          `The file ended at ${this.#end} bytes after ${this.#written} had been read: it changed while it was copied`,
+          { details: { size: this.#end, copied: this.#written } },
+        ),
+      )
+    } else this.#resolve(this.#written)
+  }
+}

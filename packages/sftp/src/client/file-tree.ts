@@ -1,0 +1,79 @@
+/**
+ * One side of a transfer: the local file system or a server. Both look the same, so one walk copies in any direction.
+ *
+ * A path here is in the form of its side; `join` and `baseName` know it.
+ */
+
+import type { SftpAttrs } from '../protocol/attrs.js'
+import type { Block } from './reply-kinds.js'
+import type { SftpStats } from './stats.js'
+
+/** A name in a directory, with the attributes the listing gave: of the link itself, if it is one. */
+export interface TreeEntry {
+  readonly name: string
+  readonly attrs: SftpStats
+}
+
+/** What globs need of a tree. */
+export interface ListableTree {
+  /** @throws SftpError */
+  stat(path: string, followSymlinks: boolean, signal: AbortSignal | undefined): Promise<SftpStats>
+  /** Without `.` and `..`. */
+  scandir(path: string, signal: AbortSignal | undefined): AsyncIterable<TreeEntry>
+}
+
+export interface FileTree extends ListableTree {
+  /** `local` takes names from a server, so it checks them. */
+  readonly kind: 'local' | 'remote'
+  join(directory: string, name: string): string
+  baseName(path: string): string
+  /** Makes a directory, or leaves the one that is there. `isGiven` tells that the caller named this very path. */
+  ensureDirectory(path: string, isGiven: boolean, signal: AbortSignal | undefined): Promise<void>
+  readlink(path: string, signal: AbortSignal | undefined): Promise<string>
+  symlink(targetPath: string, linkPath: string, signal: AbortSignal | undefined): Promise<void>
+  setAttrs(path: string, attrs: SftpAttrs, signal: AbortSignal | undefined): Promise<void>
+  openSource(path: string, attrs: SftpStats, signal: AbortSignal | undefined): Promise<SourceFile>
+  openTarget(path: string, options: TargetOptions): Promise<TargetFile>
+}
+
+export interface TargetOptions {
+  /** What the source is. */
+  readonly attrs: SftpStats
+  readonly preserve: boolean
+  /** Whether the caller named this very path; else a local symbolic link in its place is not followed. */
+  readonly isGiven: boolean
+  readonly signal: AbortSignal | undefined
+}
+
+/** Bytes of a file on their way, perhaps with room in front for the header of the packet that carries them. */
+export interface SourceBlock extends Block {
+  /** The same bytes behind as much room as was asked for. */
+  readonly packet?: Buffer
+}
+
+/** A file being read. */
+export interface SourceFile {
+  /** Bytes per read at most. */
+  readonly maximumLength: number
+  /** What is believed to be the size; undefined when it is not known. */
+  readonly size: number | undefined
+  /** Whether the size is known for sure, so that nothing needs to be read behind it. */
+  readonly isSizeCertain: boolean
+  /** Reads all of `length`; fewer bytes only at the end of the file. */
+  read(position: number, length: number, headroom: number, signal: AbortSignal | undefined): Promise<SourceBlock>
+  /** Lets go of the file. Never fails: everything wanted has been read. */
+  close(): void
+}
+
+/** A file being written. */
+export interface TargetFile {
+  /** Bytes per write at most. */
+  readonly maximumLength: number
+  /** Room wanted in front of a block. */
+  readonly headroom: number
+  write(position: number, block: SourceBlock, signal: AbortSignal | undefined): Promise<void>
+  /** All is written: gives the file its attributes if they shall be preserved, and closes it. */
+  finish(): Promise<void>
+  /** The copy failed: closes the file, and removes it where half a file could be taken for a whole one. */
+  discard(): Promise<void>
+}

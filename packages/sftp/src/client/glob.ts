@@ -1,0 +1,176 @@
+/**
+ * Glob patterns over a tree: `*`, `?`, `[…]`, `**`, `{a,b}`, and `/` at the end for directories only.
+ *
+ * A pattern is matched one part at a time against listings, so names of the other side are only ever compared with it,
+ * never read as patterns themselves.
+ */
+
+import { braceExpand, Minimatch, type MinimatchOptions, minimatch } from 'minimatch'
+import { SftpError } from '../errors.js'
+import type { ListableTree } from './file-tree.js'
+import type { SftpGlobOptions } from './options.js'
+import { assertDepth, assertPlainName, joinPath } from './paths.js'
+import type { SftpStats } from './stats.js'
+
+const matching: MinimatchOptions = {
+  nobrace: true,
+  nocomment: true,
+  nonegate: true,
+  noext: true,
+  noglobstar: true,
+  platform: 'linux',
+}
+
+/** Paths that match, found while they are asked for; as a promise, all of them. */
+export interface SftpGlob extends AsyncIterable<string>, PromiseLike<string[]> {}
+
+/** @throws SftpError `ENOENT` for a pattern without a match, unless `onError` takes it */
+export function globPaths(tree: ListableTree, patterns: readonly string[], options: SftpGlobOptions): SftpGlob {
+  const search = (): AsyncGenerator<string> => findAll(tree, patterns, options)
+  return {
+    [Symbol.asyncIterator]: search,
+    // biome-ignore lint/suspicious/noThenProperty: awaiting a glob for all its matches is what it is for
+    then: (onFulfilled, onRejected) => collect(search()).then(onFulfilled, onRejected),
+  }
+}
+
+async function collect(paths: AsyncIterable<string>): Promise<string[]> {
+  const all: string[] = []
+  for await (const path of paths) all.push(path)
+  return all
+}
+
+async function* findAll(
+  tree: ListableTree,
+  patterns: readonly string[],
+  options: SftpGlobOptions,
+): AsyncGenerator<string> {
+  const seen = new Set<string>()
+  for (const pattern of patterns) {
+    let hasMatch = false
+    for (const plain of braceExpand(pattern)) {
+      for await (const path of new Search(tree, plain, options).paths()) {
+        hasMatch = true
+        if (seen.has(path)) continue
+        seen.add(path)
+        yield path
+      }
+    }
+    if (!hasMatch) report(new SftpError('ENOENT', 'ENOENT: nothing matches the pattern', { path: pattern }), options)
+  }
+}
+
+function report(error: Error, { onError }: SftpGlobOptions): void {
+  if (onError === undefined) throw error
+  onError(error)
+}
+
+/** One part of a pattern: any number of directories, a name as it is, or something to match names with. */
+type Part = { readonly kind: 'anyDepth' } | { readonly kind: 'literal'; readonly name: string } | MagicPart
+interface MagicPart {
+  readonly kind: 'magic'
+  matches(name: string): boolean
+}
+
+/** One pattern without braces. */
+class Search {
+  readonly #tree: ListableTree
+  readonly #options: SftpGlobOptions
+  readonly #parts: readonly Part[]
+  readonly #start: string
+  readonly #isDirectoriesOnly: boolean
+
+  constructor(tree: ListableTree, pattern: string, options: SftpGlobOptions) {
+    this.#tree = tree
+    this.#options = options
+    this.#start = pattern.startsWith('/') ? '/' : ''
+    this.#isDirectoriesOnly = pattern.endsWith('/')
+    this.#parts = pattern
+      .split('/')
+      .filter((part) => part !== '')
+      .map((part) => parsePart(part, options.dot ?? false))
+  }
+
+  paths(): AsyncGenerator<string> {
+    return this.#walk(this.#start, undefined, 0, 0)
+  }
+
+  /** Matches of the parts from `index` on below `path`, whose attributes are known if a listing gave them. */
+  async *#walk(path: string, attrs: SftpStats | undefined, index: number, depth: number): AsyncGenerator<string> {
+    const part = this.#parts[index]
+    if (part === undefined) {
+      if (path !== '' && (await this.#isWanted(path, attrs))) yield this.#isDirectoriesOnly ? joinPath(path, '') : path
+    } else if (part.kind === 'literal') {
+      yield* this.#walk(joinPath(path, part.name), undefined, index + 1, depth)
+    } else if (part.kind === 'magic') {
+      yield* this.#walkMatches(path, part, index, depth)
+    } else {
+      yield* this.#walkAnyDepth(path, attrs, index, depth)
+    }
+  }
+
+  async *#walkMatches(path: string, part: MagicPart, index: number, depth: number): AsyncGenerator<string> {
+    const isLast = index === this.#parts.length - 1
+    for await (const { name, attrs } of this.#list(path)) {
+      if (!part.matches(name)) continue
+      // What is listed exists; and below something that is no directory nothing can match.
+      const canDescend = attrs.isDirectory() || attrs.isSymbolicLink() || attrs.type === 'unknown'
+      if (isLast || canDescend) yield* this.#walk(joinPath(path, name), attrs, index + 1, depth)
+    }
+  }
+
+  /** `**`: here, and in every directory below that is no link. At the end it matches everything there. */
+  async *#walkAnyDepth(
+    path: string,
+    attrs: SftpStats | undefined,
+    index: number,
+    depth: number,
+  ): AsyncGenerator<string> {
+    const isLast = index === this.#parts.length - 1
+    yield* this.#walk(path, attrs, index + 1, depth)
+    assertDepth(depth, path)
+    for await (const { name, attrs } of this.#list(path)) {
+      if (name.startsWith('.') && !this.#options.dot) continue
+      const child = joinPath(path, name)
+      if (attrs.isDirectory()) yield* this.#walkAnyDepth(child, attrs, index, depth + 1)
+      else if (isLast) yield* this.#walk(child, attrs, index + 1, depth)
+    }
+  }
+
+  /** Whether the whole pattern matches `path`: it exists, and is a directory if the pattern says so. */
+  async #isWanted(path: string, attrs: SftpStats | undefined): Promise<boolean> {
+    if (attrs !== undefined && !this.#isDirectoriesOnly) return true
+    if (attrs?.isDirectory()) return true
+    try {
+      const found = await this.#tree.stat(path, this.#isDirectoriesOnly, this.#options.signal)
+      return !this.#isDirectoriesOnly || found.isDirectory()
+    } catch (error) {
+      if (isMissing(error)) return false
+      throw error
+    }
+  }
+
+  async *#list(path: string) {
+    try {
+      for await (const entry of this.#tree.scandir(path === '' ? '.' : path, this.#options.signal)) {
+        assertPlainName(entry.name, path)
+        yield entry
+      }
+    } catch (error) {
+      if (!(error instanceof SftpError)) throw error
+      if (!isMissing(error)) report(error, this.#options)
+    }
+  }
+}
+
+function parsePart(part: string, dot: boolean): Part {
+  if (part === '**') return { kind: 'anyDepth' }
+  const matcher = new Minimatch(part, { ...matching, dot })
+  if (!matcher.hasMagic()) return { kind: 'literal', name: minimatch.unescape(part) }
+  return { kind: 'magic', matches: (name) => matcher.match(name) }
+}
+
+/** Not there, or no directory: nothing matches below it, which is no failure. */
+function isMissing(error: unknown): boolean {
+  return error instanceof SftpError && (error.code === 'ENOENT' || error.code === 'ENOTDIR')
+}

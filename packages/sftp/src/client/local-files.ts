@@ -1,0 +1,235 @@
+/** The local file system as one side of a transfer. Only this file of the client touches it. */
+
+import * as fs from 'node:fs'
+import * as nodePath from 'node:path'
+import { promisify } from 'node:util'
+import { SftpError } from '../errors.js'
+import { toLocalPath, toNamePath } from '../local-path.js'
+import type { SftpAttrs } from '../protocol/attrs.js'
+import type { FileTree, SourceBlock, SourceFile, TargetFile, TargetOptions, TreeEntry } from './file-tree.js'
+import { preservedAttrs } from './remote-tree.js'
+import { SftpStats } from './stats.js'
+import { toSeconds } from './times.js'
+
+const { O_CREAT, O_NOFOLLOW = 0, O_RDONLY, O_TRUNC, O_WRONLY } = fs.constants
+
+const open = promisify(fs.open)
+const close = promisify(fs.close)
+const fchmod = promisify(fs.fchmod)
+const fstat = promisify(fs.fstat)
+const futimes = promisify(fs.futimes)
+
+/** Bytes per local read or write at most, for peers that take more. */
+const maximumLength = 1024 * 1024
+
+export class LocalTree implements FileTree {
+  readonly kind = 'local'
+
+  join(directory: string, name: string): string {
+    // Not path.join: it would fold `..` away, and a name with escaped bytes is none of its business.
+    return directory === '' || /[/\\]$/.test(directory) ? directory + name : directory + nodePath.sep + name
+  }
+
+  baseName(path: string): string {
+    return nodePath.basename(path)
+  }
+
+  async stat(path: string, followSymlinks: boolean): Promise<SftpStats> {
+    const stat = followSymlinks ? fs.promises.stat : fs.promises.lstat
+    return toStats(await named(path, 'stat', stat(toLocalPath(path))))
+  }
+
+  async *scandir(path: string): AsyncGenerator<TreeEntry> {
+    // Names as bytes, so that those that are not UTF-8 survive.
+    const options = { encoding: 'buffer', bufferSize: 256 } as unknown as fs.OpenDirOptions
+    const directory = await named(path, 'opendir', fs.promises.opendir(toLocalPath(path), options))
+    for await (const entry of directory) {
+      const name = toNamePath(entry.name as unknown as Uint8Array)
+      yield { name, attrs: await this.stat(this.join(path, name), false) }
+    }
+  }
+
+  async ensureDirectory(path: string, isGiven: boolean): Promise<void> {
+    try {
+      await fs.promises.mkdir(toLocalPath(path))
+    } catch (error) {
+      // A link the server planted earlier would lead the files below it somewhere else.
+      const there = await this.stat(path, isGiven).catch(() => undefined)
+      if (there?.isDirectory()) return
+      if (there?.isSymbolicLink()) throw linkInTheWay(path)
+      throw localError(error, 'mkdir', path)
+    }
+  }
+
+  async readlink(path: string): Promise<string> {
+    return toNamePath(await named(path, 'readlink', fs.promises.readlink(toLocalPath(path), 'buffer')))
+  }
+
+  async symlink(targetPath: string, linkPath: string): Promise<void> {
+    await named(linkPath, 'symlink', fs.promises.symlink(toLocalPath(targetPath), toLocalPath(linkPath)))
+  }
+
+  async setAttrs(path: string, { permissions, atime, mtime }: SftpAttrs): Promise<void> {
+    if (permissions !== undefined)
+      await named(path, 'chmod', fs.promises.chmod(toLocalPath(path), permissions & 0o7777))
+    if (atime !== undefined && mtime !== undefined) {
+      await named(path, 'utimes', fs.promises.utimes(toLocalPath(path), atime, mtime))
+    }
+  }
+
+  async openSource(path: string): Promise<SourceFile> {
+    const fd = await named(path, 'open', open(toLocalPath(path), O_RDONLY))
+    const { size } = await fstat(fd)
+    return new LocalSource(fd, path, size)
+  }
+
+  async openTarget(path: string, { attrs, preserve, isGiven }: TargetOptions): Promise<TargetFile> {
+    const flags = O_WRONLY | O_CREAT | O_TRUNC | (isGiven ? 0 : O_NOFOLLOW)
+    if (!isGiven && O_NOFOLLOW === 0) await this.#refuseLink(path)
+    // A file that may turn out private is private from its birth on; its own mode comes when it is whole.
+    const mode = preserve ? 0o600 : 0o666
+    const fd = await named(path, 'open', open(toLocalPath(path), flags, mode))
+    return new LocalTarget(fd, path, preserve ? preservedAttrs(attrs) : {})
+  }
+
+  /** For systems whose `open` cannot refuse links. */
+  async #refuseLink(path: string): Promise<void> {
+    const there = await this.stat(path, false).catch(() => undefined)
+    if (there?.isSymbolicLink()) throw linkInTheWay(path)
+  }
+}
+
+class LocalSource implements SourceFile {
+  readonly maximumLength = maximumLength
+  readonly size: number | undefined
+  readonly isSizeCertain: boolean
+  readonly #fd: number
+  readonly #path: string
+
+  constructor(fd: number, path: string, size: number) {
+    this.#fd = fd
+    this.#path = path
+    // Files of /proc and devices say 0 and have content all the same.
+    this.size = size === 0 ? undefined : size
+    this.isSizeCertain = size > 0
+  }
+
+  async read(position: number, length: number, headroom: number): Promise<SourceBlock> {
+    const packet = Buffer.allocUnsafe(headroom + length)
+    let filled = headroom
+    while (filled < packet.length) {
+      const count = await readAt(this.#fd, packet, filled, position + filled - headroom, this.#path)
+      if (count === 0) break
+      filled += count
+    }
+    const used = packet.subarray(0, filled)
+    return { packet: used, chunks: [used.subarray(headroom)], length: filled - headroom }
+  }
+
+  close(): void {
+    fs.close(this.#fd, () => {})
+  }
+}
+
+class LocalTarget implements TargetFile {
+  readonly maximumLength = maximumLength
+  readonly headroom = 0
+  readonly #fd: number
+  readonly #path: string
+  readonly #finalAttrs: SftpAttrs
+
+  constructor(fd: number, path: string, finalAttrs: SftpAttrs) {
+    this.#fd = fd
+    this.#path = path
+    this.#finalAttrs = finalAttrs
+  }
+
+  async write(position: number, block: SourceBlock): Promise<void> {
+    let chunks = block.chunks
+    let written = 0
+    while (written < block.length) {
+      const count = await writeAt(this.#fd, chunks, position + written, this.#path)
+      written += count
+      if (written < block.length) chunks = withoutFirst(chunks, count)
+    }
+  }
+
+  async finish(): Promise<void> {
+    const { permissions, atime, mtime } = this.#finalAttrs
+    if (permissions !== undefined) await named(this.#path, 'chmod', fchmod(this.#fd, permissions))
+    if (atime !== undefined && mtime !== undefined) await named(this.#path, 'utimes', futimes(this.#fd, atime, mtime))
+    await named(this.#path, 'close', close(this.#fd))
+  }
+
+  /** Half a file must not look like a whole one: it goes. */
+  async discard(): Promise<void> {
+    await close(this.#fd).catch(() => {})
+    await fs.promises.unlink(toLocalPath(this.#path)).catch(() => {})
+  }
+}
+
+function toStats(stats: fs.Stats): SftpStats {
+  return new SftpStats({
+    size: stats.size,
+    uid: stats.uid,
+    gid: stats.gid,
+    permissions: stats.mode,
+    atime: toSeconds(stats.atime),
+    mtime: toSeconds(stats.mtime),
+  })
+}
+
+function readAt(fd: number, buffer: Buffer, offset: number, position: number, path: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    fs.read(fd, buffer, offset, buffer.length - offset, position, (error, count) => {
+      if (error) reject(localError(error, 'read', path, position))
+      else resolve(count)
+    })
+  })
+}
+
+function writeAt(fd: number, chunks: readonly Uint8Array[], position: number, path: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const settle = (error: Error | null, count: number): void => {
+      if (error) reject(localError(error, 'write', path, position))
+      else resolve(count)
+    }
+    const [first] = chunks
+    if (chunks.length === 1 && first !== undefined) fs.write(fd, first, 0, first.length, position, settle)
+    else fs.writev(fd, chunks, position, settle)
+  })
+}
+
+function withoutFirst(chunks: readonly Uint8Array[], count: number): Uint8Array[] {
+  const rest: Uint8Array[] = []
+  let skip = count
+  for (const chunk of chunks) {
+    if (chunk.length > skip) rest.push(chunk.subarray(skip))
+    skip = Math.max(0, skip - chunk.length)
+  }
+  return rest
+}
+
+/** A local operation whose failure names the path. */
+async function named<T>(path: string, operation: string, promise: Promise<T>): Promise<T> {
+  try {
+    return await promise
+  } catch (error) {
+    throw localError(error, operation, path)
+  }
+}
+
+/** A system error with its code kept, and the path and place it happened at. */
+function localError(error: unknown, operation: string, path: string, offset?: number): SftpError {
+  const code = (error as NodeJS.ErrnoException | null)?.code ?? 'ERR_SFTP_FAILURE'
+  const where = offset === undefined ? operation : `${operation} at offset ${offset}`
+  return new SftpError(code, `${code}: local ${where} failed`, {
+    path,
+    cause: error,
+    ...(offset !== undefined && { details: { offset } }),
+  })
+}
+
+function linkInTheWay(path: string): SftpError {
+  return new SftpError('ELOOP', 'ELOOP: a symbolic link stands where a name from the server is to be written', { path })
+}

@@ -1,0 +1,176 @@
+/** A server as one side of a transfer. */
+
+import { SftpError } from '../errors.js'
+import type { SftpAttrs } from '../protocol/attrs.js'
+import { writeHeadroom } from '../protocol/data-packets.js'
+import { openFlags } from '../protocol/open-flags.js'
+import type { FileTree, SourceBlock, SourceFile, TargetFile, TargetOptions, TreeEntry } from './file-tree.js'
+import {
+  closeHandle,
+  listDirectory,
+  makeDirectory,
+  makeSymlink,
+  type OpenHandle,
+  openHandle,
+  readFully,
+  readSymlink,
+  setstatHandle,
+  setstatPath,
+  statPath,
+  writePacket,
+} from './operations.js'
+import { baseName, joinPath } from './paths.js'
+import type { ClientSession } from './session.js'
+import type { SftpStats } from './stats.js'
+
+type Signal = AbortSignal | undefined
+
+export class RemoteTree implements FileTree {
+  readonly kind = 'remote'
+  readonly #session: ClientSession
+  readonly #resolve: (path: string) => string
+
+  /** @param resolve makes a path that the caller gave absolute, where the client has a current directory */
+  constructor(session: ClientSession, resolve: (path: string) => string) {
+    this.#session = session
+    this.#resolve = resolve
+  }
+
+  join(directory: string, name: string): string {
+    return joinPath(directory, name)
+  }
+
+  baseName(path: string): string {
+    return baseName(path)
+  }
+
+  stat(path: string, followSymlinks: boolean, signal: Signal): Promise<SftpStats> {
+    return statPath(this.#session, this.#resolve(path), followSymlinks, signal)
+  }
+
+  scandir(path: string, signal: Signal): AsyncIterable<TreeEntry> {
+    return listDirectory(this.#session, this.#resolve(path), signal)
+  }
+
+  async ensureDirectory(path: string, _isGiven: boolean, signal: Signal): Promise<void> {
+    try {
+      await makeDirectory(this.#session, this.#resolve(path), {}, signal)
+    } catch (error) {
+      // Version 3 has no status for a directory that is there already: only looking tells.
+      if (!(await this.#isDirectory(path, signal))) throw error
+    }
+  }
+
+  readlink(path: string, signal: Signal): Promise<string> {
+    return readSymlink(this.#session, this.#resolve(path), signal)
+  }
+
+  symlink(targetPath: string, linkPath: string, signal: Signal): Promise<void> {
+    return makeSymlink(this.#session, targetPath, this.#resolve(linkPath), signal)
+  }
+
+  setAttrs(path: string, attrs: SftpAttrs, signal: Signal): Promise<void> {
+    return setstatPath(this.#session, this.#resolve(path), attrs, true, signal)
+  }
+
+  async openSource(path: string, attrs: SftpStats, signal: Signal): Promise<SourceFile> {
+    const handle = await openHandle(this.#session, this.#resolve(path), openFlags.read, {}, signal)
+    const { maxReadLength } = await this.#session.limits
+    return new RemoteSource({ session: this.#session, handle, path }, maxReadLength, attrs.size)
+  }
+
+  async openTarget(path: string, { attrs, preserve, signal }: TargetOptions): Promise<TargetFile> {
+    const { write, create, truncate } = openFlags
+    const { permissions } = attrs
+    // The mode goes with OPEN, where the server's umask applies: a request of its own would be one more to be refused.
+    const initial = permissions === undefined ? {} : { permissions: permissions & 0o777 }
+    const handle = await openHandle(this.#session, this.#resolve(path), write | create | truncate, initial, signal)
+    const { maxWriteLength } = await this.#session.limits
+    const file = { session: this.#session, handle, path }
+    return new RemoteTarget(file, maxWriteLength, preserve ? preservedAttrs(attrs) : undefined, signal)
+  }
+
+  async #isDirectory(path: string, signal: Signal): Promise<boolean> {
+    try {
+      return (await this.stat(path, true, signal)).isDirectory()
+    } catch (error) {
+      if (error instanceof SftpError) return false
+      throw error
+    }
+  }
+}
+
+/** What `preserve` carries over: permission bits and times. */
+export function preservedAttrs({ permissions, atime, mtime }: SftpAttrs): SftpAttrs {
+  return {
+    ...(permissions !== undefined && { permissions: permissions & 0o7777 }),
+    ...(atime !== undefined && mtime !== undefined && { atime, mtime }),
+  }
+}
+
+class RemoteSource implements SourceFile {
+  readonly maximumLength: number
+  readonly size: number | undefined
+  readonly isSizeCertain = false
+  readonly #file: OpenHandle
+
+  constructor(file: OpenHandle, maximumLength: number, size: number | undefined) {
+    this.#file = file
+    this.maximumLength = maximumLength
+    this.size = size
+  }
+
+  read(position: number, length: number, _headroom: number, signal: Signal): Promise<SourceBlock> {
+    return readFully(this.#file, position, length, signal)
+  }
+
+  close(): void {
+    this.#file.session.closeQuietly(this.#file.handle)
+  }
+}
+
+class RemoteTarget implements TargetFile {
+  readonly maximumLength: number
+  readonly headroom: number
+  readonly #file: OpenHandle
+  readonly #finalAttrs: SftpAttrs | undefined
+  readonly #signal: Signal
+
+  constructor(file: OpenHandle, maximumLength: number, finalAttrs: SftpAttrs | undefined, signal: Signal) {
+    this.#file = file
+    this.maximumLength = maximumLength
+    this.headroom = writeHeadroom(file.handle)
+    this.#finalAttrs = finalAttrs
+    this.#signal = signal
+  }
+
+  write(position: number, block: SourceBlock, signal: Signal): Promise<void> {
+    return writePacket(this.#file, block.packet ?? withHeadroom(block, this.headroom), position, signal)
+  }
+
+  async finish(): Promise<void> {
+    const { session, handle, path } = this.#file
+    try {
+      if (this.#finalAttrs !== undefined) await setstatHandle(this.#file, this.#finalAttrs, this.#signal)
+    } catch (error) {
+      session.closeQuietly(handle)
+      throw error
+    }
+    await closeHandle(session, handle, path, this.#signal)
+  }
+
+  /** What was written stays: the upload can be resumed from it, and the error says how far it came. */
+  async discard(): Promise<void> {
+    this.#file.session.closeQuietly(this.#file.handle)
+  }
+}
+
+function withHeadroom(block: SourceBlock, headroom: number): Buffer {
+  const packet = Buffer.allocUnsafe(headroom + block.length)
+  let offset = headroom
+  for (const chunk of block.chunks) {
+    packet.set(chunk, offset)
+    offset += chunk.length
+  }
+  return packet
+}

@@ -1,0 +1,74 @@
+/** What a request may be answered with, and what its caller gets of it. */
+
+import { asBuffer, concatBytes } from '@ssh/wire'
+import { protocolError } from '../errors.js'
+import type { SftpAttrs } from '../protocol/attrs.js'
+import { dataOfPacket } from '../protocol/data-packets.js'
+import type { Packet } from '../protocol/framing.js'
+import { type NameEntry, replies } from '../protocol/packets.js'
+
+/** How a reply becomes a value. A status other than these rules allow is an error. */
+export interface ReplyKind<T> {
+  /** Number of the message that carries the value; undefined when only a status is expected. */
+  readonly number: number | undefined
+  read(packet: Packet): T
+  /** The value when the server answers SSH_FX_EOF, for requests that can come to an end. */
+  readonly atEnd?: T
+}
+
+/** Bytes of a file: views, in order, as they arrived. */
+export interface Block {
+  readonly chunks: readonly Uint8Array[]
+  readonly length: number
+}
+
+/** The status SSH_FX_OK and nothing else. */
+export const expectDone: ReplyKind<void> = { number: undefined, read: () => undefined }
+
+/** A handle, copied: it outlives the chunk it came in. */
+export const expectHandle: ReplyKind<Uint8Array> = {
+  number: replies.handle.number,
+  read: (packet) => Buffer.from(replies.handle.decode(concatBytes(packet)).handle),
+}
+
+/** What a read at the end of the file gives. */
+export const emptyBlock: Block = { chunks: [], length: 0 }
+
+/** Data, 1 to `length` bytes of it, or {@link emptyBlock} at the end of the file. */
+export function expectData(length: number): ReplyKind<Block> {
+  return {
+    number: replies.data.number,
+    read(packet) {
+      const block = dataOfPacket(packet)
+      // No data at all would be asked for again, for ever: the end of a file is a status.
+      if (block.length === 0 || block.length > length) {
+        throw protocolError(`Expected 1 to ${length} bytes of data, found ${block.length}`)
+      }
+      return block
+    },
+    atEnd: emptyBlock,
+  }
+}
+
+/** Names, or none at the end of the listing. */
+export const expectNames: ReplyKind<readonly NameEntry[]> = {
+  number: replies.name.number,
+  read: (packet) => replies.name.decode(concatBytes(packet)).entries,
+  atEnd: [],
+}
+
+export const expectAttrs: ReplyKind<SftpAttrs> = {
+  number: replies.attrs.number,
+  read: (packet) => replies.attrs.decode(concatBytes(packet)).attrs,
+}
+
+/** The payload of an extended reply. */
+export const expectExtended: ReplyKind<Uint8Array> = {
+  number: replies.extendedReply.number,
+  read: (packet) => replies.extendedReply.decode(concatBytes(packet)).payload,
+}
+
+/** A block in one piece. */
+export function joinBlock(block: Block): Buffer {
+  return asBuffer(concatBytes(block.chunks))
+}

@@ -1,0 +1,317 @@
+/**
+ * One SFTP session seen from the client: the handshake, and requests that become promises.
+ *
+ * Replies come in any order and find their request by id. A server that breaks the protocol (an unknown or repeated id,
+ * a reply of another type, more data than asked for) ends the session; one that refuses a request ends only that.
+ */
+
+import { AbortError, type ByteChannel, concatBytes, SshError } from '@ssh/wire'
+import { protocolError, SftpError } from '../errors.js'
+import { peekPacket } from '../protocol/data-packets.js'
+import { type ExtendedFields, type ExtendedRequestName, extendedRequests, limitsReply } from '../protocol/extensions.js'
+import { defaultDataLength, framePacket, maximumDataLength, type Packet, PacketReader } from '../protocol/framing.js'
+import { PacketWriter } from '../protocol/packet-writer.js'
+import { protocolVersion, replies, requests } from '../protocol/packets.js'
+import { statusCodes } from '../protocol/status.js'
+import { onAbort } from './abort.js'
+import { InFlightBudget } from './in-flight-budget.js'
+import type { SftpClientOptions } from './options.js'
+import { expectDone, expectExtended, expectHandle, type ReplyKind } from './reply-kinds.js'
+import { RequestTable } from './request-table.js'
+
+/** What an error of a request says about it. */
+export interface RequestContext {
+  /** For messages: `open`, `rename`. */
+  readonly operation: string
+  readonly path?: string | undefined
+  /** Position in the file. */
+  readonly offset?: number
+  readonly signal?: AbortSignal | undefined
+}
+
+/** The server's limits (OpenSSH PROTOCOL §4.8); Infinity where it names none. */
+export interface SftpLimits {
+  /** Bytes of a packet without its length field. */
+  readonly maxPacketLength: number
+  /** Bytes one READ may ask for. */
+  readonly maxReadLength: number
+  /** Bytes one WRITE may carry. */
+  readonly maxWriteLength: number
+  readonly maxOpenHandles: number
+}
+
+const defaultLimits: SftpLimits = {
+  maxPacketLength: defaultDataLength + 1024,
+  maxReadLength: defaultDataLength,
+  maxWriteLength: defaultDataLength,
+  maxOpenHandles: Number.POSITIVE_INFINITY,
+}
+
+export class ClientSession {
+  readonly budget: InFlightBudget
+  /** Settles when the channel is over; never rejects. */
+  readonly closed: Promise<void>
+  readonly #channel: ByteChannel
+  readonly #reader = new PacketReader()
+  readonly #writer: PacketWriter
+  readonly #table = new RequestTable()
+  readonly #extensions = new Map<string, string>()
+  #limits: Promise<SftpLimits> = Promise.resolve(defaultLimits)
+  #version = 0
+  /** Why no request can be made any more. */
+  #failure: Error | undefined
+  /** Until VERSION has come. */
+  #handshake: { resolve(): void; reject(error: Error): void } | undefined
+  #markClosed: () => void = () => {}
+
+  private constructor(channel: ByteChannel, options: SftpClientOptions) {
+    this.#channel = channel
+    this.#writer = new PacketWriter(channel)
+    this.budget = new InFlightBudget(options.maximumInFlight)
+    this.closed = new Promise((resolve) => {
+      this.#markClosed = resolve
+    })
+  }
+
+  /** Sends INIT, and resolves when VERSION has come; the limits are asked for without waiting for them. */
+  static async start(channel: ByteChannel, options: SftpClientOptions = {}): Promise<ClientSession> {
+    const { signal } = options
+    if (signal?.aborted) {
+      channel.abort()
+      throw new AbortError(signal.reason)
+    }
+    const session = new ClientSession(channel, options)
+    const ready = new Promise<void>((resolve, reject) => {
+      session.#handshake = { resolve, reject }
+    })
+    const stopWatching = signal && onAbort(signal, () => session.#fail(new AbortError(signal.reason)))
+    channel.attach({
+      onData: (chunk) => session.#receive(chunk),
+      onEnd: () => session.#fail(connectionLost('The server ended the SFTP session')),
+      onDrain: () => session.#writer.drained(),
+      onClose: (error) => session.#closed(error),
+    })
+    session.#writer.send(framePacket(requests.init.encode({ version: protocolVersion, extensions: [] })))
+    try {
+      await ready
+    } finally {
+      stopWatching?.()
+    }
+    return session
+  }
+
+  /** The version both sides speak: 3. */
+  get version(): number {
+    return this.#version
+  }
+
+  /** What the server announced in VERSION: name and data. */
+  get extensions(): ReadonlyMap<string, string> {
+    return this.#extensions
+  }
+
+  /** The server's limits, or the protocol's defaults when it has none to tell. */
+  get limits(): Promise<SftpLimits> {
+    return this.#limits
+  }
+
+  /** Requests not answered yet. */
+  get inFlight(): number {
+    return this.#table.size
+  }
+
+  /**
+   * Sends a request and waits for its reply.
+   * @param kind what it may be answered with
+   * @param build makes the whole packet, length field included, for the id it is given
+   * @throws SftpError what the server answered, or why there is no answer; AbortError
+   */
+  request<T>(kind: ReplyKind<T>, build: (id: number) => Uint8Array, context: RequestContext): Promise<T> {
+    const { signal } = context
+    return new Promise<T>((resolve, reject) => {
+      if (signal?.aborted) throw new AbortError(signal.reason)
+      if (this.#failure !== undefined) throw this.#failure
+      const id = this.#table.nextId()
+      const packet = build(id)
+      const sentAt = performance.now()
+      let isAborted = false
+      const stopWatching =
+        signal &&
+        onAbort(signal, () => {
+          isAborted = true
+          reject(new AbortError(signal.reason))
+        })
+      this.#table.add(id, {
+        reply: (number, reply) => {
+          stopWatching?.()
+          this.budget.observeReply(performance.now() - sentAt)
+          try {
+            const value = readReply(kind, number, reply, context)
+            if (isAborted) this.#discard(kind, value)
+            else resolve(value)
+          } catch (error) {
+            reject(error)
+            if (breaksProtocol(error)) throw error
+          }
+        },
+        fail: (error) => {
+          stopWatching?.()
+          reject(error)
+        },
+      })
+      this.#writer.send(packet)
+    })
+  }
+
+  /** Whether the server announced an extended request. */
+  supports(name: ExtendedRequestName): boolean {
+    return this.#extensions.has(name)
+  }
+
+  /**
+   * Sends an extended request.
+   * @throws SftpError `ENOTSUP` at once when the server did not announce it
+   */
+  extended<T, N extends ExtendedRequestName>(
+    kind: ReplyKind<T>,
+    name: N,
+    fields: ExtendedFields<N>,
+    context: RequestContext,
+  ): Promise<T> {
+    if (!this.supports(name)) return Promise.reject(unsupported(name, context))
+    const build = (id: number): Uint8Array =>
+      framePacket(requests.extended.encode({ id, request: name, payload: extendedRequests.encode(name, fields) }))
+    return this.request(kind, build, context)
+  }
+
+  /** Closes a handle and forgets about it: nobody is left to hear of a failure. */
+  closeQuietly(handle: Uint8Array): void {
+    const build = (id: number): Uint8Array => framePacket(requests.close.encode({ id, handle }))
+    this.request(expectDone, build, { operation: 'close' }).catch(() => {})
+  }
+
+  /** Ends the session; what waits for an answer fails with `ERR_SFTP_CLOSED`. */
+  close(): Promise<void> {
+    if (this.#failure === undefined) {
+      this.#settleAll(new SftpError('ERR_SFTP_CLOSED', 'The SFTP client was closed'))
+      this.#writer.flushAll()
+      this.#channel.close()
+    }
+    return this.closed
+  }
+
+  #receive(chunk: Uint8Array): void {
+    this.#reader.push(chunk)
+    // Credit goes back at once: what may arrive is bounded by what was asked for.
+    this.#channel.release(chunk.length)
+    try {
+      for (let packet = this.#next(); packet !== undefined; packet = this.#next()) this.#handle(packet)
+    } catch (error) {
+      this.#fail(asError(error))
+    }
+  }
+
+  #next(): Packet | undefined {
+    return this.#failure === undefined ? this.#reader.next() : undefined
+  }
+
+  #handle(packet: Packet): void {
+    const { number, id } = peekPacket(packet)
+    if (this.#handshake !== undefined) {
+      this.#handleVersion(packet, number)
+      return
+    }
+    if (id === undefined) throw protocolError(`The server sent message ${number} without an id`)
+    this.#table.settle(id, number, packet)
+  }
+
+  #handleVersion(packet: Packet, number: number): void {
+    if (number !== replies.version.number) throw protocolError(`Expected VERSION (2), found message ${number}`)
+    const { version, extensions } = replies.version.decode(concatBytes(packet))
+    if (version !== protocolVersion) {
+      throw protocolError(`Expected SFTP version ${protocolVersion}, but the server chose ${version}`)
+    }
+    this.#version = version
+    for (const { name, data } of extensions) this.#extensions.set(name, Buffer.from(data).toString('utf8'))
+    this.#handshake?.resolve()
+    this.#handshake = undefined
+    if (this.supports('limits@openssh.com')) this.#limits = this.#askLimits()
+  }
+
+  async #askLimits(): Promise<SftpLimits> {
+    try {
+      const payload = await this.extended(expectExtended, 'limits@openssh.com', {}, { operation: 'limits' })
+      return usableLimits(limitsReply.decode(payload))
+    } catch {
+      // A server that announces limits and then refuses them is served as one that has none.
+      return defaultLimits
+    }
+  }
+
+  /** The reply to a request that was given up: a handle it opened is closed again. */
+  #discard<T>(kind: ReplyKind<T>, value: T): void {
+    if ((kind as ReplyKind<unknown>) === expectHandle) this.closeQuietly(value as Uint8Array)
+  }
+
+  #fail(error: Error): void {
+    if (this.#failure !== undefined) return
+    this.#settleAll(error)
+    this.#channel.abort(error)
+  }
+
+  #closed(error: Error | undefined): void {
+    this.#settleAll(connectionLost('The channel of the SFTP session closed', error))
+    this.#markClosed()
+  }
+
+  #settleAll(error: Error): void {
+    if (this.#failure !== undefined) return
+    this.#failure = error
+    this.#handshake?.reject(error)
+    this.#handshake = undefined
+    this.#table.failAll(error)
+  }
+}
+
+function readReply<T>(kind: ReplyKind<T>, number: number, packet: Packet, context: RequestContext): T {
+  if (number === kind.number) return kind.read(packet)
+  const { operation, path, offset } = context
+  if (number !== replies.status.number) {
+    throw protocolError(`The server answered ${operation} with message ${number}, expected ${kind.number ?? 'status'}`)
+  }
+  const { code, message } = replies.status.decode(concatBytes(packet))
+  if (code === statusCodes.ok && kind.number === undefined) return kind.read(packet)
+  if (code === statusCodes.eof && 'atEnd' in kind) return kind.atEnd as T
+  throw SftpError.fromStatus(code, message, { operation, path, offset })
+}
+
+/** An answer that cannot be read, other than one with a number too large for us, ends the session. */
+function breaksProtocol(error: unknown): boolean {
+  return SshError.isSshError(error) && (error.code === 'ERR_SFTP_PROTOCOL' || error.code.startsWith('ERR_SSH_WIRE_'))
+}
+
+/** What the server says of itself, clamped to what makes sense: 0 means it names no limit, and nothing exceeds ours. */
+function usableLimits(told: SftpLimits): SftpLimits {
+  const dataLength = (length: number): number => Math.min(length === 0 ? defaultDataLength : length, maximumDataLength)
+  const unlessZero = (value: number): number => (value === 0 ? Number.POSITIVE_INFINITY : value)
+  return {
+    maxPacketLength: unlessZero(told.maxPacketLength),
+    maxReadLength: dataLength(told.maxReadLength),
+    maxWriteLength: dataLength(told.maxWriteLength),
+    maxOpenHandles: unlessZero(told.maxOpenHandles),
+  }
+}
+
+function unsupported(name: string, { operation, path }: RequestContext): SftpError {
+  return new SftpError('ENOTSUP', `ENOTSUP: the server does not announce ${name}, ${operation}`, {
+    ...(path !== undefined && { path }),
+  })
+}
+
+function connectionLost(message: string, cause?: Error): SftpError {
+  return new SftpError('ERR_SFTP_CONNECTION_LOST', message, cause === undefined ? {} : { cause })
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
+}

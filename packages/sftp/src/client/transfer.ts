@@ -1,0 +1,224 @@
+/** Copies files and trees from one side to the other: the walk, the order of things, and what happens on errors. */
+
+import { SftpError } from '../errors.js'
+import { onAbort, throwIfAborted } from './abort.js'
+import { copyFile } from './copy-file.js'
+import type { FileTree } from './file-tree.js'
+import type { InFlightBudget } from './in-flight-budget.js'
+import type { SftpTransferOptions } from './options.js'
+import { assertDepth, assertPlainName, assertSafeLocalName } from './paths.js'
+import { Progress } from './progress.js'
+import { preservedAttrs } from './remote-tree.js'
+import type { SftpStats } from './stats.js'
+import { TaskPool } from './task-pool.js'
+
+const defaultConcurrency = 16
+
+/** What is copied where. */
+export interface TransferPlan {
+  readonly from: FileTree
+  readonly to: FileTree
+  readonly sources: readonly string[]
+  readonly destination: string
+  /** Whether `destination` must be a directory: several sources were asked for. */
+  readonly intoDirectory: boolean
+  /** Whether the sources were named by the caller, not by a listing of the other side. */
+  readonly areGiven: boolean
+  readonly budget: InFlightBudget
+}
+
+/** Copies everything of `plan`. @throws SftpError the first failure, unless `onError` takes them */
+export function transfer(plan: TransferPlan, options: SftpTransferOptions): Promise<void> {
+  return new Transfer(plan, options).run()
+}
+
+/** One thing to copy. */
+interface Item {
+  readonly src: string
+  readonly dst: string
+  /** Whether the caller named `dst`. */
+  readonly isGiven: boolean
+  readonly depth: number
+}
+
+class Transfer {
+  readonly #plan: TransferPlan
+  readonly #options: SftpTransferOptions
+  readonly #progress: Progress
+  readonly #pool: TaskPool
+  /** Stops everything: the caller wants it, or something failed. */
+  readonly #stop = new AbortController()
+  #failure: { readonly error: unknown } | undefined
+  /** Links are made when all files are written: nothing of this run can be written through one of them. */
+  readonly #links: Item[] = []
+  /** Directories whose attributes are set when nothing is written into them any more; parents first. */
+  readonly #directories: { readonly item: Item; readonly attrs: SftpStats }[] = []
+
+  constructor(plan: TransferPlan, options: SftpTransferOptions) {
+    this.#plan = plan
+    this.#options = options
+    this.#progress = new Progress(options.progress)
+    this.#pool = new TaskPool(options.concurrency ?? defaultConcurrency)
+  }
+
+  async run(): Promise<void> {
+    const { signal } = this.#options
+    throwIfAborted(signal)
+    const stopWatching = signal && onAbort(signal, () => this.#stop.abort(signal.reason))
+    try {
+      await this.#copyAll()
+    } catch (error) {
+      this.#failure ??= { error }
+    } finally {
+      await this.#pool.drain()
+      stopWatching?.()
+    }
+    if (this.#failure !== undefined) throw this.#failure.error
+  }
+
+  async #copyAll(): Promise<void> {
+    const { to, sources, destination, intoDirectory } = this.#plan
+    const isDirectory = await this.#isDirectory(destination)
+    if (intoDirectory && !isDirectory) {
+      throw new SftpError('ENOTDIR', 'ENOTDIR: several files can only be copied into a directory', {
+        path: destination,
+      })
+    }
+    for (const src of sources) {
+      const item = this.#topItem(src, isDirectory)
+      await this.#guard(item, async () => {
+        if (!item.isGiven) this.#assertSafeName(this.#plan.from.baseName(src), destination)
+        await this.#copy(item, await this.#stat(src))
+      })
+    }
+    await this.#pool.drain()
+    for (const item of this.#links) await this.#guard(item, () => this.#copyLink(item))
+    for (const { item, attrs } of this.#directories.reverse()) {
+      await this.#guard(item, () => to.setAttrs(item.dst, preservedAttrs(attrs), this.#stop.signal))
+    }
+  }
+
+  /** `/`, `.` and `..` have no name of their own: their content goes into the directory itself. */
+  #topItem(src: string, intoDirectory: boolean): Item {
+    const { from, to, destination, areGiven } = this.#plan
+    const name = from.baseName(src)
+    const hasName = name !== '' && name !== '.' && name !== '..'
+    if (!intoDirectory || !hasName) return { src, dst: destination, isGiven: true, depth: 0 }
+    return { src, dst: to.join(destination, name), isGiven: areGiven, depth: 0 }
+  }
+
+  async #copy(item: Item, attrs: SftpStats): Promise<void> {
+    throwIfAborted(this.#stop.signal)
+    if (attrs.isDirectory()) return this.#copyDirectory(item, attrs)
+    if (attrs.isSymbolicLink()) {
+      this.#links.push(item)
+      return
+    }
+    this.#progress.found(attrs.size ?? 0)
+    await this.#pool.add(() => this.#guard(item, () => this.#copyFile(item, attrs)))
+  }
+
+  async #copyDirectory(item: Item, attrs: SftpStats): Promise<void> {
+    const { from, to } = this.#plan
+    const { recurse = false, preserve = false } = this.#options
+    const { signal } = this.#stop
+    if (!recurse) {
+      throw new SftpError('EISDIR', 'EISDIR: a directory is copied only with the option recurse', { path: item.src })
+    }
+    assertDepth(item.depth, item.src)
+    await to.ensureDirectory(item.dst, item.isGiven, signal)
+    if (preserve) this.#directories.push({ item, attrs })
+    for await (const entry of from.scandir(item.src, signal)) {
+      const child = {
+        src: from.join(item.src, entry.name),
+        dst: to.join(item.dst, entry.name),
+        isGiven: false,
+        depth: item.depth + 1,
+      }
+      await this.#guard(child, async () => {
+        this.#assertSafeName(entry.name, item.src)
+        await this.#copy(child, await this.#attrsOfEntry(child.src, entry.attrs))
+      })
+    }
+  }
+
+  /** Attributes of a listing tell the type, unless the server leaves it out or a link is to be followed. */
+  #attrsOfEntry(path: string, attrs: SftpStats): Promise<SftpStats> | SftpStats {
+    const isEnough = attrs.type !== 'unknown' && !(attrs.isSymbolicLink() && this.#options.followSymlinks)
+    return isEnough ? attrs : this.#stat(path)
+  }
+
+  async #copyFile(item: Item, attrs: SftpStats): Promise<void> {
+    const { from, to, budget } = this.#plan
+    const { preserve = false, blockSize, maxRequests } = this.#options
+    const { signal } = this.#stop
+    const progress = this.#progress.file(item.src, item.dst, attrs.size ?? 0)
+    const source = await from.openSource(item.src, attrs, signal)
+    try {
+      const target = await to.openTarget(item.dst, { attrs, preserve, isGiven: item.isGiven, signal })
+      try {
+        await copyFile(source, target, {
+          budget,
+          blockSize: blockSize ?? Number.POSITIVE_INFINITY,
+          maxRequests: maxRequests ?? Number.POSITIVE_INFINITY,
+          signal,
+          onBytes: (byteCount) => progress.add(byteCount),
+        })
+        await target.finish()
+      } catch (error) {
+        await target.discard()
+        throw error
+      }
+    } finally {
+      source.close()
+    }
+    progress.finish()
+  }
+
+  async #copyLink(item: Item): Promise<void> {
+    const { from, to } = this.#plan
+    const { signal } = this.#stop
+    await to.symlink(await from.readlink(item.src, signal), item.dst, signal)
+  }
+
+  #stat(path: string): Promise<SftpStats> {
+    return this.#plan.from.stat(path, this.#options.followSymlinks ?? false, this.#stop.signal)
+  }
+
+  async #isDirectory(path: string): Promise<boolean> {
+    try {
+      return (await this.#plan.to.stat(path, true, this.#stop.signal)).isDirectory()
+    } catch (error) {
+      // Whatever is wrong with it, opening or making it will say so with the right name.
+      if (error instanceof SftpError && !isOver(error)) return false
+      throw error
+    }
+  }
+
+  #assertSafeName(name: string, directory: string): void {
+    if (this.#plan.to.kind === 'local') assertSafeLocalName(name, directory)
+    else assertPlainName(name, directory)
+  }
+
+  /** Runs one step; its failure goes to `onError`, or ends the transfer. */
+  async #guard(item: Item, step: () => Promise<void>): Promise<void> {
+    try {
+      await step()
+    } catch (error) {
+      if (error instanceof SftpError && !isOver(error)) {
+        error.srcpath ??= item.src
+        error.dstpath ??= item.dst
+        const { onError } = this.#options
+        if (onError !== undefined) return onError(error)
+      }
+      this.#failure ??= { error }
+      this.#stop.abort(error)
+      throw error
+    }
+  }
+}
+
+/** Nothing that follows can succeed. */
+function isOver(error: SftpError): boolean {
+  return ['ERR_SFTP_CONNECTION_LOST', 'ERR_SFTP_CLOSED', 'ERR_SFTP_PROTOCOL'].includes(error.code)
+}

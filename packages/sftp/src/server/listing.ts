@@ -1,0 +1,48 @@
+/** A directory being listed: pulled from the handler as the client asks, a page of names at a time. */
+
+import type { SftpDirEntry } from './handler.js'
+
+type Entries = AsyncIterable<SftpDirEntry> | Iterable<SftpDirEntry>
+
+export class Listing {
+  readonly #iterator: AsyncIterator<SftpDirEntry> | Iterator<SftpDirEntry>
+  #next: SftpDirEntry | undefined
+
+  private constructor(iterator: AsyncIterator<SftpDirEntry> | Iterator<SftpDirEntry>) {
+    this.#iterator = iterator
+  }
+
+  /** Starts a listing. Its first name is fetched here, so that a directory that cannot be listed cannot be opened. */
+  static async open(entries: Entries): Promise<Listing> {
+    const listing = new Listing(
+      Symbol.asyncIterator in entries ? entries[Symbol.asyncIterator]() : entries[Symbol.iterator](),
+    )
+    await listing.#advance()
+    return listing
+  }
+
+  /**
+   * The next entries whose sizes together stay within `budget`, at least one; none at the end.
+   * @param sizeOf bytes an entry takes in the reply
+   */
+  async page(budget: number, sizeOf: (entry: SftpDirEntry) => number): Promise<SftpDirEntry[]> {
+    const entries: SftpDirEntry[] = []
+    let used = 0
+    while (this.#next !== undefined) {
+      used += sizeOf(this.#next)
+      if (entries.length > 0 && used > budget) break
+      entries.push(this.#next)
+      await this.#advance()
+    }
+    return entries
+  }
+
+  async close(): Promise<void> {
+    await this.#iterator.return?.()
+  }
+
+  async #advance(): Promise<void> {
+    const result = await this.#iterator.next()
+    this.#next = result.done ? undefined : result.value
+  }
+}
