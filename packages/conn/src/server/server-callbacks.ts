@@ -1,8 +1,7 @@
 /** What the builder of a server may decide. Names follow AsyncSSH's SSHServer; every callback may be async. */
 
 import type { PublicKey } from '@ssh/crypto'
-import type { Channel } from '../connection/channel.js'
-import type { SessionServer } from '../session/session-server.js'
+import type { SessionServer, SessionServerHandlers } from '../session/session-server.js'
 import type { ServerConnection } from './server-connection.js'
 
 type MaybePromise<T> = T | Promise<T>
@@ -57,8 +56,8 @@ export interface ServerCallbacks {
 /** A session that the client wants. */
 export interface SessionRequest {
   readonly connection: ServerConnection
-  /** Opens the session; `serve` takes its channel at once and decides what may run in it. */
-  accept(serve: (channel: Channel) => SessionServer): SessionServer
+  /** Opens the session; `handlers` decide what may run in it. */
+  accept(handlers: SessionServerHandlers): SessionServer
   /** Refuses it. @param reason told to the client */
   reject(reason?: string): void
 }

@@ -11,7 +11,7 @@ import { addressesOf, type SocketAddresses } from '../io/socket-address.js'
 import type { SocketDriver } from '../io/socket-driver.js'
 import type { Logger } from '../log.js'
 import type { Peer } from '../peer/peer.js'
-import type { SessionServer } from '../session/session-server.js'
+import { SessionServer } from '../session/session-server.js'
 import type { AuthenticatedUser } from '../userauth/auth-decision.js'
 import type { Grant } from './server-auth-answers.js'
 import type { ServerCallbacks, SessionRequest } from './server-callbacks.js'
@@ -152,7 +152,7 @@ export class ServerConnection {
     const refuse = (reason: string) => request.reject(openFailureReasons.administrativelyProhibited, reason)
     const session: SessionRequest = {
       connection: this,
-      accept: (serve) => this.#addSession(serve(request.accept())),
+      accept: (handlers) => this.#addSession(new SessionServer(request.accept(), handlers)),
       reject: (reason = 'this session is refused') => refuse(reason),
     }
     // A builder's mistake must not take down more than the session it happened in.

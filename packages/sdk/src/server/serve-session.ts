@@ -1,12 +1,9 @@
 /** Answers one session of a client as the options of `listen` say: with a process handler, or with files. */
 
-import type { KeyRestrictions, Logger, ServerConnection, ServerConnectionInfo, SessionRequest } from '@ssh/conn'
+import type { Logger, ServerConnection, ServerConnectionInfo, SessionRequest, SessionServer } from '@ssh/conn'
 import { type SftpHandler, SftpServer, type SftpServerOptions, serveSftp } from '@ssh/sftp'
 import { serveProcess } from '../process/serve-process.js'
 import type { ParsedSessionOptions, ProcessHandler } from './server-options.js'
-
-/** The forced command that stands for our own SFTP server, as in OpenSSH. */
-const internalSftp = /^internal-sftp(?:\s|$)/
 
 /**
  * Accepts a session and starts what the client asks for in it.
@@ -20,28 +17,17 @@ export function serveSession(
 ): void {
   const { connection } = request
   const { restrictions } = connection
-  // The command of an authorized_keys line replaces whatever the client asks for.
-  const forced = restrictions.find(({ command }) => command !== undefined)?.command
-  const isForcedSftp = forced !== undefined && internalSftp.test(forced)
   const { sftpFactory = false } = options
-  request.accept((channel) =>
-    serveProcess<ServerConnectionInfo>(channel, {
-      info: connection.info,
-      handler: handler ?? handlerOf(options),
-      forcedCommand: isForcedSftp ? undefined : forced,
-      subsystems:
-        sftpFactory === false
-          ? undefined
-          : new Map([['sftp', (session) => serveFiles(session, connection, sftpFactory)]]),
-      acceptProgram: (program) => !isForcedSftp || (program.type === 'subsystem' && program.name === 'sftp'),
-      acceptPty: () => options.allowPty !== false && allows(restrictions, 'allowPty'),
-      onError: (error) => logger?.warn?.({ layer: 'session', event: 'handler-failed', error }),
-    }),
-  )
-}
-
-function allows(restrictions: readonly KeyRestrictions[], permission: 'allowPty'): boolean {
-  return restrictions.every((restriction) => restriction[permission])
+  const serveSftpTo = (session: SessionServer) => serveFiles(session, connection, sftpFactory)
+  serveProcess<ServerConnectionInfo>((handlers) => request.accept(handlers), {
+    info: connection.info,
+    handler: handler ?? handlerOf(options),
+    // The command of an authorized_keys line replaces whatever the client asks for.
+    forcedCommand: restrictions.find(({ command }) => command !== undefined)?.command,
+    subsystems: sftpFactory === false ? undefined : new Map([['sftp', serveSftpTo]]),
+    acceptPty: () => options.allowPty !== false && restrictions.every(({ allowPty }) => allowPty),
+    onError: (error) => logger?.warn?.({ layer: 'session', event: 'handler-failed', error }),
+  })
 }
 
 function handlerOf({ processFactory, sessionFactory }: ParsedSessionOptions): ProcessHandler | undefined {
@@ -49,17 +35,16 @@ function handlerOf({ processFactory, sessionFactory }: ParsedSessionOptions): Pr
   return ({ stdin, stdout, stderr }) => sessionFactory(stdin, stdout, stderr)
 }
 
-type Session = ReturnType<typeof serveProcess>
-type Factory = Exclude<ParsedSessionOptions['sftpFactory'], false | undefined>
+type Factory = NonNullable<ParsedSessionOptions['sftpFactory']>
 
-async function serveFiles(session: Session, connection: ServerConnection, factory: Factory): Promise<void> {
+async function serveFiles(session: SessionServer, connection: ServerConnection, factory: Factory): Promise<void> {
   const made = await makeHandler(connection, factory)
   await serveSftp(session.channel, made).closed
   session.exit(0)
 }
 
 async function makeHandler(connection: ServerConnection, factory: Factory): Promise<SftpHandler<unknown>> {
-  if (factory === true) return new SftpServer()
+  if (typeof factory === 'boolean') return new SftpServer()
   if (typeof factory !== 'function') return new SftpServer(factory)
   const made = await factory({ connection, username: connection.info.username })
   return isHandler(made) ? made : new SftpServer(made)
