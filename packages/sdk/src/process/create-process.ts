@@ -71,34 +71,39 @@ export async function startProcess<O extends Output>(
     closeRedirects(redirects)
     throw error
   })
-  const remote = new SshClientProcess<O>(
-    session,
-    events,
-    {
-      command: program.type === 'exec' ? program.command : undefined,
-      subsystem: options.subsystem,
-      env,
-      encoding: settings.encoding,
-      streamEncoding: settings.streamEncoding,
-      maxBuffer: options.maxBuffer ?? defaultMaxBuffer,
-      mergeErrors: options.stderr === 'stdout',
-      startedAt,
-    },
-    redirects,
-  )
-  const pty = ptyOptions(options)
-  const started = session.start({
-    program,
-    pty,
-    env: Object.entries(env),
-    agentForwarding: options.agentForwarding ?? settings.agentForwarding ?? false,
-    signal,
-  })
-  // Input is on its way before the answer is here: it costs no further round trip.
-  if (typeof input === 'string' || input instanceof Uint8Array) remote.stdin.end(input)
-  remote.refused = await started
-  if (pty !== undefined && options.stdin === 'inherit') lendTerminal(remote)
-  return remote
+  try {
+    const remote = new SshClientProcess<O>(
+      session,
+      events,
+      {
+        command: program.type === 'exec' ? program.command : undefined,
+        subsystem: options.subsystem,
+        env,
+        encoding: settings.encoding,
+        streamEncoding: settings.streamEncoding,
+        maxBuffer: options.maxBuffer ?? defaultMaxBuffer,
+        mergeErrors: options.stderr === 'stdout',
+        startedAt,
+      },
+      redirects,
+    )
+    const pty = ptyOptions(options)
+    const started = session.start({
+      program,
+      pty,
+      env: Object.entries(env),
+      agentForwarding: options.agentForwarding ?? settings.agentForwarding ?? false,
+      signal,
+    })
+    // Input is on its way before the answer is here: it costs no further round trip.
+    if (typeof input === 'string' || input instanceof Uint8Array) remote.stdin.end(input)
+    remote.refused = await started
+    if (pty !== undefined && options.stdin === 'inherit') lendTerminal(remote)
+    return remote
+  } catch (error) {
+    session.abort()
+    throw error
+  }
 }
 
 type TextProgram =

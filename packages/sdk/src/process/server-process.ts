@@ -2,7 +2,7 @@
 
 import { EventEmitter } from 'node:events'
 import { finished, type Readable, type Writable } from 'node:stream'
-import type { ExitSignal, Pty, SessionServer, TerminalSize } from '@ssh/conn'
+import { type ExitSignal, type Pty, type SessionServer, signalName, type TerminalSize } from '@ssh/conn'
 import { ByteReadable, ByteWritable, ignoreError } from '@ssh/streams'
 import { asBuffer, type TerminalModes } from '@ssh/wire'
 import { signalCode } from './client-process.js'
@@ -40,7 +40,7 @@ export interface ServerRedirect {
 interface ServerProcessEvents {
   /** The client's terminal has a new size; `termSize` has it already. */
   resize: [size: TerminalSize]
-  /** The client sends a signal, for instance `SIGINT`. */
+  /** The client sends a signal, for instance `SIGINT`. The name is the client's choice and may be any text. */
   signal: [name: string]
   /** RFC 4335. */
   break: [lengthMs: number]
@@ -154,7 +154,8 @@ export class SshServerProcess<Info extends object = ServerProcessInfo> extends E
    * @throws ChannelError `ERR_SSH_CHANNEL_UNKNOWN_SIGNAL`
    */
   exitWithSignal(signal: string | number, details?: Partial<Omit<ExitSignal, 'name'>>): void {
-    this.#exit(() => this.#session.exitWithSignal(signal, details))
+    const name = signalName(signal)
+    this.#exit(() => this.#session.exitWithSignal(name, details))
   }
 
   /** Ends the session without a status, after what was written has been sent. */
@@ -193,10 +194,16 @@ export class SshServerProcess<Info extends object = ServerProcessInfo> extends E
   }
 
   async #run(child: Redirectable): Promise<void> {
-    const relaySignal = (name: string) => child.kill(name as never)
+    const relaySignal = (name: string) => {
+      try {
+        child.kill(name as never)
+      } catch {
+        // The client chose the name, and this child knows no such signal.
+      }
+    }
     const relaySize = ({ columns, rows, widthPixels, heightPixels }: TerminalSize) =>
       child.resize?.(columns, rows, widthPixels, heightPixels)
-    const relayBreak = (lengthMs: number) => void child.sendBreak?.(lengthMs)
+    const relayBreak = (lengthMs: number) => void Promise.resolve(child.sendBreak?.(lengthMs)).catch(ignoreError)
     const hangUp = () => relaySignal('SIGHUP')
     this.on('signal', relaySignal).on('resize', relaySize).on('break', relayBreak).once('close', hangUp)
     try {

@@ -123,6 +123,37 @@ describe('a process', () => {
   })
 })
 
+describe('starting', () => {
+  test('leaves nothing open when the server refuses', async () => {
+    const pair = sessionPair(undefined)
+    const target = new PassThrough()
+    const source = new PassThrough()
+    await expect(createProcess(pair.openSession, 'x', { stdout: target, stdin: source })).rejects.toMatchObject({
+      code: 'ERR_SSH_CHANNEL_REQUEST_REFUSED',
+    })
+    await pair.sessions[0]?.closed
+    await quiet()
+    expect([target.destroyed || target.writableEnded, source.destroyed]).toEqual([true, true])
+  })
+
+  test('leaves nothing open when the caller gives up half way', async () => {
+    const pair = sessionPair(() => {}, { acceptProgram: () => new Promise(() => {}) })
+    const controller = new AbortController()
+    const starting = createProcess(pair.openSession, 'x', { signal: controller.signal })
+    await quiet()
+    controller.abort()
+    await expect(starting).rejects.toMatchObject({ code: 'ABORT_ERR' })
+    await pair.sessions[0]?.closed
+  })
+
+  test('takes no signal for a limit on the process itself', async () => {
+    const controller = new AbortController()
+    const remote = await createProcess(sessionPair(echo).openSession, 'cat', { signal: controller.signal })
+    controller.abort()
+    expect((await remote.communicate('goes on')).stdout).toBe('goes on')
+  })
+})
+
 describe('wait and communicate', () => {
   test('communicate writes input, ends it and waits', async () => {
     const remote = await createProcess(sessionPair(shellHandler).openSession, 'sort; echo done >&2')
@@ -230,7 +261,7 @@ describe('back-pressure', () => {
 
   test('holds from one process to another', async () => {
     const { openSession } = sessionPair(shellHandler, { windowSize: 100_000 })
-    const slow = await createProcess(openSession, 'sleep 0.05; wc -c')
+    const slow = await createProcess(openSession, 'wc -c')
     const source = await createProcess(openSession, 'head -c 5000000 /dev/zero', { stdout: slow.stdin })
     expect((await slow.wait()).stdout.trim()).toBe('5000000')
     expect((await source.wait()).exitStatus).toBe(0)

@@ -259,7 +259,7 @@ describe('runProcess', () => {
     test('both outputs into one target, which ends after both', async () => {
       const target = new PassThrough()
       const text = collect(target)
-      await runProcess(shell().openSession, 'echo out; exec >&-; sleep 0.05; echo err >&2', {
+      await runProcess(shell().openSession, 'echo out; exec >&-; echo err >&2', {
         stdout: target,
         stderr: target,
       })

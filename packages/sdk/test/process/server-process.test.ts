@@ -117,6 +117,21 @@ describe('redirect', () => {
     expect(await remote.wait()).toMatchObject({ exitStatus: null, exitSignal: { name: 'TERM' } })
   })
 
+  test('survives a signal that the program cannot be sent', async () => {
+    const { openSession } = sessionPair(shellHandler)
+    const remote = await createProcess(openSession, 'echo ready; cat')
+    await once(remote.stdout, 'data')
+    remote.sendSignal('NONSENSE')
+    remote.sendSignal('X@example.com')
+    expect((await remote.communicate('still here')).exitStatus).toBe(0)
+  })
+
+  test('refuses to exit with a signal that has no name', async () => {
+    const pair = sessionPair((remote) => remote.exitWithSignal('no such thing'))
+    expect((await runProcess(pair.openSession, 'x')).exitStatus).toBe(1)
+    expect(pair.errors).toEqual([expect.objectContaining({ code: 'ERR_SSH_CHANNEL_UNKNOWN_SIGNAL' })])
+  })
+
   test('hangs up on it when the client goes away', async () => {
     const child = spawn('sleep', ['1000'])
     const { openSession } = sessionPair((remote) => remote.redirect(child))
