@@ -175,7 +175,6 @@ export type WaitOptions = z.input<typeof waitOptionsSchema>
 /** Options of `redirect`. */
 export type RedirectOptions = z.input<typeof redirectOptionsSchema>
 export type ParsedProcessOptions = z.output<typeof processOptionsSchema>
-export type ParsedRunOptions = z.output<typeof runOptionsSchema>
 
 /** Type of collected output for an `encoding` option. */
 export type OutputOf<E> = E extends 'buffer' ? Buffer : string
