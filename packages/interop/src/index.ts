@@ -2,7 +2,22 @@
 
 export { canServeDropbear, dbclient, startDropbear } from './dropbear.js'
 export { type ForeignServer, knownHostsOf } from './foreign-server.js'
-export { type KeyFile, type KeyFileOptions, type KeyType, keyTypes, makeKey, withoutComment } from './keys.js'
+export {
+  type KeyFile,
+  type KeyFileOptions,
+  type KeySpec,
+  type KeyType,
+  keyTypes,
+  makeKey,
+  withoutComment,
+} from './keys.js'
+export {
+  type AlgorithmChoice,
+  everyChoice,
+  inLanes,
+  type SharedAlgorithms,
+  sharedAlgorithms,
+} from './openssh-algorithms.js'
 export { type LoginTarget, type OpensshOptions, scp, sftp, ssh } from './openssh-client.js'
 export {
   type ClientJob,
@@ -27,6 +42,8 @@ export {
   untilListening,
 } from './program.js'
 export { type PuttyOptions, plink, psftp } from './putty.js'
+export { connectTo } from './sdk-client.js'
+export { runInShell, type SdkServer, type SdkServerOptions, startSdkServer } from './sdk-server.js'
 export { type SshdOptions, startSshd } from './sshd.js'
 export { type SystemUser, systemUser } from './system-user.js'
 export { type TemporaryFolder, temporaryFolder } from './temporary-folder.js'

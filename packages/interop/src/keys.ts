@@ -8,6 +8,9 @@ import { mustRun } from './program.js'
 export const keyTypes = ['ed25519', 'ecdsa', 'rsa'] as const
 export type KeyType = (typeof keyTypes)[number]
 
+/** A type of key, with its size where there are several. Default: as ssh-keygen has it. */
+export type KeySpec = KeyType | { readonly type: KeyType; readonly bits: number }
+
 export interface KeyFile {
   /** The private key, in OpenSSH's format. */
   readonly path: string
@@ -33,6 +36,11 @@ export async function makeKey(
   const { passphrase = '', comment = name } = options
   await mustRun([peer('ssh-keygen'), '-q', '-t', type, ...bits, '-N', passphrase, '-C', comment, '-f', path])
   return { path, publicLine: readFileSync(`${path}.pub`, 'utf8').trim() }
+}
+
+/** Type and options of a key to make. */
+export function keyOptionsOf(spec: KeySpec): { readonly type: KeyType } & Pick<KeyFileOptions, 'bits'> {
+  return typeof spec === 'string' ? { type: spec } : spec
 }
 
 /** Key type and base64 of a public line, without the comment. */

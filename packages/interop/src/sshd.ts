@@ -3,7 +3,15 @@
 import { chownSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ForeignServer } from './foreign-server.js'
-import { type KeyFileOptions, type KeyType, keyTypes, makeKey, withoutComment } from './keys.js'
+import {
+  type KeyFileOptions,
+  type KeySpec,
+  type KeyType,
+  keyOptionsOf,
+  keyTypes,
+  makeKey,
+  withoutComment,
+} from './keys.js'
 import { peer } from './peers.js'
 import { freePort, startProgram, untilListening } from './program.js'
 import { systemUser } from './system-user.js'
@@ -12,8 +20,8 @@ import { temporaryFolder } from './temporary-folder.js'
 export interface SshdOptions {
   /** Lines of sshd_config: `{ Ciphers: 'aes128-ctr', RekeyLimit: '64K' }`. They win over the defaults here. */
   readonly config?: Readonly<Record<string, string | number>>
-  /** Types of host keys. Default: all. */
-  readonly hostKeyTypes?: readonly KeyType[]
+  /** Types of host keys. Default: one of each. */
+  readonly hostKeyTypes?: readonly KeySpec[]
   /** Type and size of the key that is let in. Default ed25519. */
   readonly clientKey?: KeyFileOptions & { readonly type?: KeyType }
   /** Further lines of authorized_keys, for instance a certificate authority or a forced command. */
@@ -26,7 +34,10 @@ export async function startSshd(options: SshdOptions = {}): Promise<ForeignServe
   const user = await systemUser()
   try {
     const hostKeys = await Promise.all(
-      (options.hostKeyTypes ?? keyTypes).map((type) => makeKey(folder.path, `host_${type}`, type)),
+      (options.hostKeyTypes ?? keyTypes).map((spec, index) => {
+        const { type, bits } = keyOptionsOf(spec)
+        return makeKey(folder.path, `host_${index}_${type}`, type, { ...(bits !== undefined && { bits }) })
+      }),
     )
     const { type = 'ed25519', ...keyOptions } = options.clientKey ?? {}
     const clientKey = await makeKey(folder.path, 'client', type, keyOptions)

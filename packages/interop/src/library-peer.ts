@@ -1,0 +1,241 @@
+/**
+ * AsyncSSH, Paramiko and Go's SSH as test peers: one program each (`peers/`), which lives as long as a test file and is
+ * told what to do. Calls and answers are one JSON object per line, on its standard input and output:
+ *
+ *     {"id": 1, "call": "connect", "with": {…}}
+ *     {"id": 1, "result": {…}}   or   {"id": 1, "error": {"kind": "auth", "message": "…"}}
+ *
+ * Calls run side by side. The program leaves when its input ends.
+ */
+
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import type { Library } from './libraries.js'
+
+/** Algorithms to insist on, by SSH name; absent leaves the library's own choice. */
+export interface LibraryAlgorithms {
+  readonly kex?: readonly string[]
+  readonly ciphers?: readonly string[]
+  readonly macs?: readonly string[]
+  /** Signature algorithms of users' keys: what a server announces and takes, what a client signs with. */
+  readonly signatures?: readonly string[]
+  /** Change keys after this many bytes. */
+  readonly rekeyBytes?: number
+}
+
+/** One round of keyboard-interactive, with the answers that are right. */
+export interface KeyboardRound {
+  readonly name: string
+  readonly instructions: string
+  readonly prompts: readonly { readonly prompt: string; readonly echo: boolean }[]
+  readonly answers: readonly string[]
+}
+
+/** A server to start. What is absent lets nobody in. */
+export interface LibraryServerOptions extends LibraryAlgorithms {
+  readonly hostKeyFiles: readonly string[]
+  readonly username: string
+  readonly password?: string
+  /** AsyncSSH: right, but to be changed to `password`. */
+  readonly expiredPassword?: string
+  /** `type base64` of each key that is let in. */
+  readonly authorizedKeys?: readonly string[]
+  readonly rounds?: readonly KeyboardRound[]
+  /** Go, Paramiko: the key first, then the password. */
+  readonly requiresBoth?: boolean
+  readonly banner?: string
+}
+
+/** A client to start. */
+export interface LibraryClientOptions extends LibraryAlgorithms {
+  readonly port: number
+  readonly username: string
+  readonly password?: string
+  /** AsyncSSH: what to change an expired password to. */
+  readonly newPassword?: string
+  readonly keyFile?: string
+  readonly passphrase?: string
+  /** Answers by prompt. */
+  readonly answers?: Readonly<Record<string, string>>
+  /** `type base64`; every other host key is refused. */
+  readonly hostKey: string
+  readonly hostKeyAlgorithms?: readonly string[]
+}
+
+/** What a client knows of its connection. */
+export interface LibraryConnection {
+  readonly connection: number
+  readonly kex: string
+  /** Client to server, server to client. */
+  readonly ciphers: readonly [string, string]
+  /** The same; empty, or the cipher's name, with an AEAD. */
+  readonly macs: readonly [string, string]
+  readonly serverVersion: string
+  readonly banner: string
+  /** What it was asked in keyboard-interactive. */
+  readonly rounds: readonly Omit<KeyboardRound, 'answers'>[]
+}
+
+/** A command for a client to run. */
+export interface LibraryCommand {
+  readonly connection: number
+  readonly command: string
+  /** Base64. */
+  readonly input?: string
+  /** Send the input only when the output has come to its end. */
+  readonly inputAfterOutput?: boolean
+  readonly env?: Readonly<Record<string, string>>
+  readonly pty?: { readonly term: string; readonly columns: number; readonly rows: number }
+  /** Sent when the first line of output is there. */
+  readonly resize?: { readonly columns: number; readonly rows: number }
+  /** Name without `SIG`, sent when the first line of output is there. */
+  readonly signal?: string
+}
+
+/** What became of a command. */
+export interface LibraryCommandResult {
+  readonly status: number | null
+  readonly signal: string | null
+  /** Base64. */
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Random bytes that a client sent to a command, and what came back. */
+export interface LibraryTransfer {
+  /** SHA-256 in hex. */
+  readonly sent: string
+  readonly received: string
+  readonly bytes: number
+  /** Key exchanges of the connection so far, the first one included. */
+  readonly keyExchanges: number
+}
+
+/** One step of an SFTP session. */
+export type FileStep =
+  | { readonly do: 'put'; readonly from: string; readonly path: string }
+  | { readonly do: 'get'; readonly path: string; readonly to: string }
+  | { readonly do: 'stat' | 'lstat' | 'list' | 'readlink' | 'realpath'; readonly path: string }
+  | { readonly do: 'remove' | 'mkdir' | 'rmdir'; readonly path: string }
+  | { readonly do: 'rename'; readonly path: string; readonly to: string }
+  | { readonly do: 'symlink'; readonly target: string; readonly path: string }
+  | { readonly do: 'chmod'; readonly path: string; readonly mode: number }
+  | { readonly do: 'truncate'; readonly path: string; readonly size: number }
+  | { readonly do: 'utime'; readonly path: string; readonly time: number }
+
+/** Outcome of one step: what it gave, or what kind of error. */
+export interface FileStepResult {
+  readonly error?: 'missing' | 'denied' | 'failure' | 'unsupported'
+  readonly message?: string
+  /** stat, lstat */
+  readonly size?: number
+  readonly mode?: number
+  readonly mtime?: number
+  /** list, sorted */
+  readonly names?: readonly string[]
+  /** readlink, realpath */
+  readonly path?: string
+}
+
+/** Name of each call → what it takes and gives. */
+interface Calls {
+  algorithms: { with: object; gives: Required<Omit<LibraryAlgorithms, 'signatures' | 'rekeyBytes'>> }
+  listen: { with: LibraryServerOptions; gives: { readonly port: number } }
+  connect: { with: LibraryClientOptions; gives: LibraryConnection }
+  exec: { with: LibraryCommand; gives: LibraryCommandResult }
+  /** Sends random bytes to a command, and ends its input; sending and receiving go on side by side. */
+  transfer: {
+    with: { readonly connection: number; readonly command: string; readonly bytes: number }
+    gives: LibraryTransfer
+  }
+  files: {
+    with: { readonly connection: number; readonly steps: readonly FileStep[] }
+    gives: readonly FileStepResult[]
+  }
+  /** Through a direct-tcpip channel: sends `input`, ends, and reads to the end. */
+  forward: {
+    with: { readonly connection: number; readonly host: string; readonly port: number; readonly input: string }
+    gives: { readonly data: string }
+  }
+  disconnect: { with: { readonly connection: number }; gives: object }
+}
+
+/** A call failed. */
+export class LibraryError extends Error {
+  /** `auth`: nobody was let in; `hostKey`: the wrong host key. */
+  readonly kind: 'auth' | 'hostKey' | 'other'
+
+  constructor(library: Library, call: string, { kind, message }: { kind: LibraryError['kind']; message: string }) {
+    super(`${library} ${call}: ${message}`)
+    this.kind = kind
+  }
+}
+
+interface Pending {
+  readonly call: string
+  resolve(result: unknown): void
+  reject(error: Error): void
+}
+
+/** A library's program while it runs. */
+export class LibraryPeer {
+  readonly library: Library
+  readonly #child: ChildProcess
+  readonly #gone: Promise<void>
+  readonly #pending = new Map<number, Pending>()
+  #nextId = 1
+  #log = ''
+
+  /** @param argv the program; see `startLibrary` */
+  constructor(library: Library, argv: readonly string[]) {
+    this.library = library
+    const [command = '', ...args] = argv
+    const child = spawn(command, args, { stdio: 'pipe' })
+    this.#child = child
+    child.stdin.on('error', () => {})
+    child.stderr.on('data', (chunk: Buffer) => (this.#log += chunk))
+    createInterface({ input: child.stdout }).on('line', (line) => this.#settle(line))
+    this.#gone = new Promise((resolve) => {
+      const gone = (what: string): void => {
+        for (const { reject, call } of this.#pending.values()) reject(new Error(`${call}: ${what}:\n${this.#log}`))
+        this.#pending.clear()
+        resolve()
+      }
+      child.once('error', (error) => gone(`${command} cannot be run: ${error.message}`))
+      child.once('close', (status, signal) => gone(`${library} ended with ${status ?? signal}`))
+    })
+    process.once('exit', this.#kill)
+  }
+
+  /** @throws LibraryError when the library says no; Error with its log when it is gone */
+  call<C extends keyof Calls>(call: C, options: Calls[C]['with']): Promise<Calls[C]['gives']> {
+    const id = this.#nextId++
+    return new Promise((resolve, reject) => {
+      this.#pending.set(id, { call, resolve: (result) => resolve(result as Calls[C]['gives']), reject })
+      this.#child.stdin?.write(`${JSON.stringify({ id, call, with: options })}\n`)
+    })
+  }
+
+  /** Everything it has said on its standard error so far. */
+  log(): string {
+    return this.#log
+  }
+
+  /** Lets it leave. */
+  async stop(): Promise<void> {
+    this.#child.stdin?.end()
+    await this.#gone
+    process.off('exit', this.#kill)
+  }
+
+  readonly #kill = (): void => void this.#child.kill('SIGKILL')
+
+  #settle(line: string): void {
+    const { id, result, error } = JSON.parse(line)
+    const pending = this.#pending.get(id)
+    if (pending === undefined) return
+    this.#pending.delete(id)
+    if (error === undefined) pending.resolve(result)
+    else pending.reject(new LibraryError(this.library, pending.call, error))
+  }
+}
