@@ -3,7 +3,7 @@
  * Knows nothing of messages.
  */
 
-import type { Duplex } from 'node:stream'
+import { type Duplex, finished } from 'node:stream'
 import { asBuffer, concatBytes } from '@ssh/wire'
 import { Alarm, type Clock } from './clock.js'
 
@@ -18,7 +18,7 @@ export interface Driven {
   /** While true, nothing should be read. */
   readonly isPaused: boolean
   /** Once true: send what `takeOutput` still gives, then close the socket. */
-  readonly isFinished: boolean
+  readonly hasEnded: boolean
   nextDeadline(): number | undefined
   tick(now: number): void
 }
@@ -27,7 +27,7 @@ export interface Driven {
 const writeQuantum = 512 * 1024
 /** Below this, the packets of a write are joined: one small copy is cheaper than a vectored write. */
 const joinBelow = 32 * 1024
-/** How long a peer that does not close its side may keep a finished connection's socket. */
+/** How long the other side may take to read our goodbye and to close its end. */
 const lingerMs = 2000
 
 export class SocketDriver {
@@ -36,17 +36,17 @@ export class SocketDriver {
   readonly #socket: Duplex
   readonly #peer: Driven
   readonly #alarm: Alarm
-  #flushScheduled = false
+  #isFlushScheduled = false
+  /** The socket holds as much as it wants, until it drains. */
   #isBlocked = false
-  #isClosing = false
   #isReadingPaused = false
-  #hasEnded = false
+  /** `closing`: the peer has ended, and what it said last is on its way. */
+  #state: 'open' | 'closing' | 'closed' = 'open'
   #lingerTimer: NodeJS.Timeout | undefined
 
   constructor(socket: Duplex, peer: Driven, clock: Clock) {
     this.#socket = socket
     this.#peer = peer
-    this.finished = new Promise((resolve) => socket.once('close', resolve))
     this.#alarm = new Alarm(
       clock,
       () => peer.nextDeadline(),
@@ -55,6 +55,9 @@ export class SocketDriver {
         this.wake()
       },
     )
+    // Unlike the event `close`, this also tells of a socket that was closed before anybody listened.
+    this.finished = new Promise((resolve) => finished(socket, () => resolve()))
+    this.finished.then(() => this.#closed())
   }
 
   /** Starts reading and sends what the peer has queued so far. */
@@ -64,12 +67,8 @@ export class SocketDriver {
       this.#peer.receive(chunk)
       this.wake()
     })
-    socket.on('end', () => this.#ended())
-    socket.on('error', (error: Error) => this.#ended(error))
-    socket.on('close', () => {
-      clearTimeout(this.#lingerTimer)
-      this.#ended()
-    })
+    socket.on('end', () => this.#closed())
+    socket.on('error', (error: Error) => this.#closed(error))
     socket.on('drain', () => {
       this.#isBlocked = false
       this.#flush()
@@ -77,32 +76,32 @@ export class SocketDriver {
     this.wake()
   }
 
-  /** The peer may have output, a new deadline, or have paused or finished: act on it once this tick is over. */
+  /** The peer may have output, a new deadline, or have paused or ended: act on it once this tick is over. */
   wake(): void {
-    if (this.#flushScheduled || this.#hasEnded) return
-    this.#flushScheduled = true
+    if (this.#isFlushScheduled || this.#state !== 'open') return
+    this.#isFlushScheduled = true
     // After every callback of this turn of the event loop, so that all its packets leave in one write.
     setImmediate(() => {
-      this.#flushScheduled = false
+      this.#isFlushScheduled = false
       this.#flush()
     })
   }
 
-  /** Closes the socket without waiting for anything. */
+  /** Closes the socket without waiting for anything but what it takes at once. */
   destroy(): void {
-    this.#socket.destroy()
-    this.#ended()
+    if (this.#state === 'open') this.#write(this.#peer.takeOutput(writeQuantum))
+    this.#closed()
   }
 
   #flush(): void {
-    if (this.#hasEnded) return
-    while (!this.#isBlocked && !this.#isClosing) {
+    if (this.#state !== 'open') return
+    while (!this.#isBlocked) {
       const chunks = this.#peer.takeOutput(writeQuantum)
       if (chunks.length === 0) break
       this.#isBlocked = !this.#write(chunks)
     }
+    if (this.#peer.hasEnded) return this.#close()
     this.#alarm.update()
-    if (this.#peer.isFinished && !this.#isBlocked) return this.#close()
     if (this.#peer.isPaused !== this.#isReadingPaused) this.#togglePause()
   }
 
@@ -127,24 +126,25 @@ export class SocketDriver {
     else this.#socket.resume()
   }
 
-  /** Everything is sent: say that no more comes, and wait a moment for the other side to do the same. */
+  /** Says the last, and that no more comes; then waits a moment for the other side to do the same. */
   #close(): void {
-    if (this.#isClosing) return
-    this.#isClosing = true
+    this.#state = 'closing'
     this.#alarm.stop()
+    this.#write(this.#peer.takeOutput(writeQuantum))
     // A paused socket would never see the end of the other side.
     this.#socket.resume()
     this.#socket.end()
-    this.#lingerTimer = setTimeout(() => this.#socket.destroy(), lingerMs)
+    this.#lingerTimer = setTimeout(() => this.#closed(), lingerMs)
     this.#lingerTimer.unref()
   }
 
-  #ended(error?: Error): void {
-    if (this.#hasEnded) return
-    this.#hasEnded = true
+  /** The other side is gone, or has had its time. */
+  #closed(error?: Error): void {
+    if (this.#state === 'closed') return
+    this.#state = 'closed'
+    clearTimeout(this.#lingerTimer)
     this.#alarm.stop()
     this.#peer.connectionEnded(error)
-    if (this.#isClosing) this.#socket.destroy()
-    else this.#socket.end(() => this.#socket.destroy())
+    this.#socket.destroy()
   }
 }

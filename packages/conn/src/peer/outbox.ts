@@ -3,46 +3,72 @@
  * else waits here, in order. Channel data does not pass through: it is pulled when there is room for it.
  */
 
+import {
+  channelFailure,
+  channelOpenConfirmation,
+  channelOpenFailure,
+  channelSuccess,
+  channelWindowAdjust,
+  requestFailure,
+  requestSuccess,
+} from '@ssh/wire'
 import { Fifo } from '../connection/fifo.js'
-import { ProtocolError } from '../errors.js'
 
-/** Messages that may wait at once. Each answers or asks something, so a peer that makes us hold more is at fault. */
-const maximumWaiting = 16384
+/** What a peer can make us send, as often as it likes. Everything else is bounded, or the application's own doing. */
+const answers: ReadonlySet<number> = new Set(
+  [
+    requestSuccess,
+    requestFailure,
+    channelOpenConfirmation,
+    channelOpenFailure,
+    channelWindowAdjust,
+    channelSuccess,
+    channelFailure,
+  ].map((message) => message.number),
+)
+
+/** Answers that may wait while keys change, when reading must go on. A peer that makes us hold more does not read. */
+const maximumAnswers = 16384
 /** With this many waiting, no more should be read: what is read would only make it more. */
 const pressureMark = 1024
 
 export class Outbox {
   readonly #waiting = new Fifo<Uint8Array>()
+  #answers = 0
 
   get isEmpty(): boolean {
     return this.#waiting.length === 0
   }
 
-  /** Whether so much waits that reading should pause. */
+  /** Whether so many answers wait that reading should pause. */
   get isUnderPressure(): boolean {
-    return this.#waiting.length >= pressureMark
+    return this.#answers >= pressureMark
   }
 
-  /**
-   * Puts a payload at the end.
-   * @throws ProtocolError `ERR_SSH_TRANSPORT_OUTPUT_FLOOD` when too much waits
-   */
+  /** Whether more answers wait than an honest peer can have asked for. */
+  get isFlooded(): boolean {
+    return this.#answers > maximumAnswers
+  }
+
+  /** Puts a payload at the end. */
   add(payload: Uint8Array): void {
-    if (this.#waiting.length >= maximumWaiting) {
-      throw new ProtocolError(
-        'ERR_SSH_TRANSPORT_OUTPUT_FLOOD',
-        `${maximumWaiting} messages wait for the peer, which does not read them; expected it to read the answers it asks for`,
-      )
-    }
+    if (isAnswer(payload)) this.#answers++
     this.#waiting.push(payload)
   }
 
   /** The first payload in line, taken out; undefined when nothing waits. */
   take(): Uint8Array | undefined {
-    return this.#waiting.shift()
+    const payload = this.#waiting.shift()
+    if (payload !== undefined && isAnswer(payload)) this.#answers--
+    return payload
   }
 
   clear(): void {
     this.#waiting.clear()
+    this.#answers = 0
   }
+}
+
+function isAnswer(payload: Uint8Array): boolean {
+  return answers.has(payload[0] ?? 0)
 }

@@ -6,19 +6,23 @@
  * pull point in `takeOutput`, where key exchange, socket pressure and fairness between channels meet.
  */
 
-import { disconnectReasons, SshError } from '@ssh/wire'
+import { disconnectReasons, type SshError, services } from '@ssh/wire'
 import type { ChannelOpenRequest } from '../connection/channel-open.js'
 import type { GlobalRequest } from '../connection/global-requests.js'
 import type { MuxLimits } from '../connection/limits.js'
 import { Mux } from '../connection/mux.js'
-import { ConnectionLost, TimeoutError } from '../errors.js'
+import { ConnectionLost, type DisconnectError, ProtocolError, TimeoutError } from '../errors.js'
 import { Transport } from '../transport/transport.js'
+import { asSshError } from '../transport/transport-errors.js'
 import type { HostKeyOffer, KeysChanged, TransportOptions } from '../transport/transport-options.js'
 import { Keepalive, type KeepaliveLimits } from './keepalive.js'
 import { Outbox } from './outbox.js'
 
 /** First message number of the connection protocol (RFC 4251 §7); below it are authentication's. */
 const firstConnectionMessage = 80
+
+/** How long a closing side waits for the other to take anything at all. */
+const closeTimeoutMs = 30_000
 
 /** Authentication as the peer sees it, whichever role it plays. */
 export interface AuthHalf {
@@ -76,9 +80,11 @@ export class Peer {
   #auth: AuthHalf | undefined
   /** `sending-success`: a server's USERAUTH_SUCCESS is still in the outbox. */
   #authState: 'pending' | 'sending-success' | 'done' = 'pending'
-  #isClosing = false
+  /** When closing counts as hopeless; undefined while nobody closes. */
+  #closeDeadline: number | undefined
   #hasEnded = false
 
+  /** @throws OptionsError when the transport's options cannot be used */
   constructor(options: PeerOptions, handlers: PeerHandlers) {
     this.#options = options
     this.#handlers = handlers
@@ -90,7 +96,7 @@ export class Peer {
       {
         limits: options.limits ?? {},
         clock: this.#clock,
-        send: (payload) => this.#send(payload),
+        send: (payload) => this.send(payload),
         wake: () => handlers.onWake(),
       },
       {
@@ -104,17 +110,17 @@ export class Peer {
       onOpen: () => handlers.onWake(),
       onHostKey: (offer) => handlers.onHostKey(offer),
       onKeysChanged: (change) => this.#keysChanged(change),
-      onService: (name) => this.#serviceStarted(name),
+      onService: () => this.#serviceStarted(),
       onExtensionInfo: (extensions) => handlers.onExtensionInfo(extensions),
       onDebug: (message, alwaysDisplay) => handlers.onDebug(message, alwaysDisplay),
-      onDisconnected: (error) => this.#end(error),
+      onDisconnected: (error) => this.#disconnected(error),
       onError: (error) => this.#end(error),
     })
   }
 
   /** Begins to speak. */
   start(): void {
-    this.transport.start()
+    if (!this.#hasEnded) this.transport.start()
   }
 
   get isAuthenticated(): boolean {
@@ -127,13 +133,14 @@ export class Peer {
     return this.transport.isPaused || (this.transport.isOpen && this.#outbox.isUnderPressure)
   }
 
-  /** Whether nothing more will be sent than what `takeOutput` still gives. */
-  get isFinished(): boolean {
-    return this.#hasEnded && this.transport.outputLength === 0
-  }
-
+  /** Whether the connection is over; `takeOutput` may still have something to send. */
   get hasEnded(): boolean {
     return this.#hasEnded
+  }
+
+  /** Whether the connection is over or about to be, so that nothing new should begin. */
+  get isClosing(): boolean {
+    return this.#hasEnded || this.#closeDeadline !== undefined
   }
 
   /** Bytes from the other end. */
@@ -145,17 +152,13 @@ export class Peer {
 
   /** The byte stream is over. */
   connectionEnded(cause?: Error): void {
-    if (this.#hasEnded) return
-    if (cause === undefined) {
-      this.transport.end()
-      this.#end(undefined)
-    } else {
-      this.#end(
-        new ConnectionLost('ERR_SSH_CONNECTION_LOST', `The connection broke: ${cause.message}`, {
-          cause,
-          details: { phase: this.isAuthenticated ? 'authenticated' : 'login' },
-        }),
-      )
+    // Whoever says goodbye need not wait for an answer: while we close, any end is a good end.
+    if (this.isClosing) this.#end(undefined)
+    else if (cause === undefined) this.transport.end()
+    else {
+      const details = { phase: this.isAuthenticated ? 'authenticated' : 'login' }
+      const text = `The connection broke: ${cause.message}`
+      this.#end(new ConnectionLost('ERR_SSH_CONNECTION_LOST', text, { cause, details }))
     }
   }
 
@@ -164,43 +167,67 @@ export class Peer {
    * messages, then data of the channels in turn.
    */
   takeOutput(maximumLength: number): readonly Uint8Array[] {
-    const { transport, mux } = this
+    const { transport } = this
     try {
-      while (!this.#hasEnded && transport.isOpen && transport.outputLength < maximumLength) {
-        const payload = this.#outbox.take()
-        if (payload !== undefined) {
-          transport.seal([payload])
-          continue
-        }
-        if (this.#authState === 'sending-success') this.#authenticated()
-        if (this.#authState === 'done' && mux.pull((parts) => transport.seal(parts))) continue
-        if (this.#isClosing) this.disconnect()
-        break
-      }
+      let hasMore = true
+      while (hasMore && transport.isOpen && transport.outputLength < maximumLength) hasMore = this.#sendNext()
+      // Only once all the rest is out, so that a goodbye never waits behind what a slow peer takes long to read.
+      if (this.#closeDeadline !== undefined && transport.isOpen && transport.outputLength === 0) this.disconnect()
     } catch (error) {
-      this.#failWith(error)
+      this.fail(asSshError(error))
     }
-    return transport.takeOutput()
+    const output = transport.takeOutput()
+    if (output.length > 0 && this.#closeDeadline !== undefined) this.#closeDeadline = this.#clock() + closeTimeoutMs
+    return output
   }
 
   nextDeadline(): number | undefined {
     if (this.#hasEnded) return undefined
-    return earliest(
+    const deadlines = [
       this.transport.nextDeadline,
       this.#authState === 'done' ? this.#keepalive.nextDeadline : this.#loginDeadline,
-    )
+      this.#closeDeadline,
+    ].filter((deadline) => deadline !== undefined)
+    return deadlines.length === 0 ? undefined : Math.min(...deadlines)
   }
 
   tick(now: number): void {
     if (this.#hasEnded) return
     this.transport.tick(now)
-    if (this.#authState === 'done') this.#checkKeepalive(now)
+    if (this.#closeDeadline !== undefined && now >= this.#closeDeadline) this.disconnect()
+    else if (this.#authState === 'done') this.#checkKeepalive(now)
     else if (this.#loginDeadline !== undefined && now >= this.#loginDeadline) this.fail(this.#loginTimeout())
+  }
+
+  /** Keeps what arrives, undecoded, until `resume`: for verdicts that take time. */
+  pause(): void {
+    this.transport.pause()
+    this.#handlers.onWake()
+  }
+
+  resume(): void {
+    this.transport.resume()
+    this.#handlers.onWake()
   }
 
   /** Client: the host key may be believed. */
   acceptHostKey(): void {
-    if (!this.#hasEnded) this.transport.acceptHostKey()
+    if (this.#hasEnded) return
+    this.transport.acceptHostKey()
+    this.#handlers.onWake()
+  }
+
+  /** Changes keys; does nothing while that is under way. */
+  rekey(): void {
+    if (!this.#hasEnded) this.transport.rekey()
+  }
+
+  /** Sends one whole payload, once what waits before it is sent and keys allow it. */
+  send(payload: Uint8Array): void {
+    if (this.#hasEnded) return
+    this.#outbox.add(payload)
+    if (this.#outbox.isFlooded) this.fail(outputFlood())
+    this.#handlers.onWake()
   }
 
   setKeepalive(limits: KeepaliveLimits): void {
@@ -214,65 +241,77 @@ export class Peer {
 
   /** Sends what can be sent, then says goodbye and ends. What waits for window of the other end is dropped. */
   close(): void {
-    if (this.#hasEnded) return
-    this.#isClosing = true
-    if (this.#authState !== 'done') this.disconnect()
+    if (this.isClosing) return
+    if (this.#authState !== 'done') return this.disconnect()
+    this.#closeDeadline = this.#clock() + closeTimeoutMs
     this.#handlers.onWake()
   }
 
   /** Says goodbye and ends at once; what was not sent is dropped. */
-  disconnect(reasonCode: number = disconnectReasons.byApplication, description = ''): void {
+  disconnect(): void {
     if (this.#hasEnded) return
-    this.transport.disconnect(reasonCode, description)
+    this.transport.disconnect(disconnectReasons.byApplication, '')
     this.#end(undefined)
   }
 
-  /** Ends with an error, telling the peer its reason. */
+  /** Ends with an error, telling the peer its reason, or else that this side wants it so. */
   fail(error: SshError): void {
-    if (!this.#hasEnded) this.transport.fail(error)
+    if (this.#hasEnded) return
+    if (error.disconnectReason !== undefined) return this.transport.fail(error)
+    this.transport.disconnect(disconnectReasons.byApplication, '')
+    this.#end(error)
   }
 
-  #send(payload: Uint8Array): void {
-    if (this.#hasEnded) return
-    this.#outbox.add(payload)
-    this.#handlers.onWake()
+  /** Seals the next message; false when there is none. */
+  #sendNext(): boolean {
+    const payload = this.#outbox.take()
+    if (payload !== undefined) {
+      this.transport.seal([payload])
+      // From the moment the client can know, its requests are legal.
+      if (this.#authState === 'sending-success' && this.#outbox.isEmpty) this.#authenticated()
+      return true
+    }
+    return this.#authState === 'done' && this.mux.pull((parts) => this.transport.seal(parts))
   }
 
   #route(payload: Uint8Array): void {
     const number = payload[0] ?? 0
-    if (number >= firstConnectionMessage) return void this.mux.receive(payload)
-    // After the login, requests to log in are ignored (RFC 4252 §5.3).
-    if (this.#auth === undefined || this.#authState !== 'pending') return
-    this.#auth.receive(payload)
-    if (this.#auth?.isBusy) this.transport.pause()
+    if (number >= firstConnectionMessage) {
+      // Numbers that the connection protocol does not define were answered by the transport.
+      this.mux.receive(payload)
+    } else if (this.#authState === 'pending') {
+      // After the login, requests to log in are ignored (RFC 4252 §5.3).
+      this.#auth?.receive(payload)
+      if (this.#auth?.isBusy) this.pause()
+    }
   }
 
   #keysChanged(change: KeysChanged): void {
     this.#handlers.onKeysChanged(change)
     if (!change.isFirst || this.#options.transport.role !== 'client') return
-    this.transport.requestService('ssh-userauth')
+    this.transport.requestService(services.userauth)
     // The first request follows the service request at once: a server reads them in order, and a round trip is saved.
     this.#startAuth(change.sessionIdentifier)
   }
 
-  #serviceStarted(_name: string): void {
+  #serviceStarted(): void {
     const { sessionIdentifier } = this.transport
-    if (this.#options.transport.role === 'server' && this.#auth === undefined && sessionIdentifier !== undefined) {
-      this.#startAuth(sessionIdentifier)
-    }
+    if (this.#options.transport.role === 'server' && sessionIdentifier !== undefined) this.#startAuth(sessionIdentifier)
   }
 
   #startAuth(sessionIdentifier: Uint8Array): void {
-    this.#auth = this.#handlers.createAuth({
+    const auth = this.#handlers.createAuth({
       sessionIdentifier,
-      send: (payload) => this.#send(payload),
-      ready: () => this.transport.resume(),
+      send: (payload) => this.send(payload),
+      ready: () => this.resume(),
       succeeded: () => {
         if (this.#options.transport.role === 'client') this.#authenticated()
         else this.#authState = 'sending-success'
       },
       failed: (error) => this.fail(error),
     })
+    if (this.#hasEnded) auth.close()
+    else this.#auth = auth
   }
 
   #authenticated(): void {
@@ -308,32 +347,45 @@ export class Peer {
 
   #loginTimeout(): TimeoutError {
     const { loginTimeoutMs } = this.#options
-    return new TimeoutError('ERR_SSH_LOGIN_TIMEOUT', `Key exchange and login took longer than ${loginTimeoutMs} ms`, {
-      details: { timeoutMs: loginTimeoutMs },
-      disconnectReason: disconnectReasons.byApplication,
-    })
-  }
-
-  #failWith(error: unknown): void {
-    this.fail(
-      SshError.isSshError(error)
-        ? error
-        : new SshError('ERR_SSH_INTERNAL', 'An unexpected error inside the connection', { cause: error }),
+    const phase =
+      this.#auth !== undefined ? 'authentication' : this.isPaused ? 'a verdict of this side' : 'key exchange'
+    return new TimeoutError(
+      'ERR_SSH_LOGIN_TIMEOUT',
+      `Key exchange and login took longer than ${loginTimeoutMs} ms; what was missing was ${phase}`,
+      { details: { timeoutMs: loginTimeoutMs, phase }, disconnectReason: disconnectReasons.byApplication },
     )
   }
 
-  #end(error: SshError | undefined): void {
+  #disconnected(error: DisconnectError): void {
+    // Once logged in, "by application" is how an orderly end is said; what is pending still hears the words.
+    const isOrderly = this.isAuthenticated && error.reasonCode === disconnectReasons.byApplication
+    this.#end(isOrderly || this.isClosing ? undefined : error, error)
+  }
+
+  /** @param reason what to tell whatever is pending */
+  #end(error: SshError | undefined, reason: SshError = error ?? connectionClosed()): void {
     if (this.#hasEnded) return
     this.#hasEnded = true
     this.#outbox.clear()
     this.#auth?.close()
-    this.mux.end(error ?? new ConnectionLost('ERR_SSH_CONNECTION_CLOSED', 'The connection is closed'))
-    this.#handlers.onEnd(error)
-    this.#handlers.onWake()
+    try {
+      this.mux.end(reason)
+    } finally {
+      this.#handlers.onEnd(error)
+      this.#handlers.onWake()
+    }
   }
 }
 
-function earliest(a: number | undefined, b: number | undefined): number | undefined {
-  if (a === undefined || b === undefined) return a ?? b
-  return Math.min(a, b)
+/** What whoever comes too late is told. @param cause what ended the connection, if it broke */
+export function connectionClosed(cause?: Error): ConnectionLost {
+  const why = cause === undefined ? '' : `: ${cause.message}`
+  return new ConnectionLost('ERR_SSH_CONNECTION_CLOSED', `The connection is closed${why}`, { ...(cause && { cause }) })
+}
+
+function outputFlood(): ProtocolError {
+  return new ProtocolError(
+    'ERR_SSH_TRANSPORT_OUTPUT_FLOOD',
+    'Too many answers wait for the peer, which asks for more while it does not let us send them',
+  )
 }

@@ -1,0 +1,195 @@
+import { userauthFailure, userauthRequest, userauthSuccess } from '@ssh/wire'
+import { describe, expect, test } from 'vitest'
+import type { AuthDecision } from '../../src/userauth/auth-decision.js'
+import type { CredentialQuestion } from '../../src/userauth/credential-question.js'
+import { type PeerEnd, type PeerEndOptions, peerPair, rejectAll } from '../peer-pair.js'
+import { testKey } from '../transport-pair.js'
+
+const key = await testKey('ssh-ed25519')
+
+/** Answers every question as a user would who has one of everything. */
+function answer(question: CredentialQuestion): void {
+  switch (question.method) {
+    case 'publickey':
+      return question.isFromStart ? question.answer(key) : question.skip()
+    case 'signature':
+      return question.answer(key.sign(question.data, question.algorithmName))
+    case 'password':
+      return question.attempt === 1 ? question.answer('secret') : question.skip()
+    case 'password-change':
+      return question.answer({ oldPassword: question.oldPassword, newPassword: 'fresh' })
+    case 'keyboard-interactive':
+      return question.answer(question.prompts.map(({ prompt }) => `to ${prompt}`))
+  }
+}
+
+/** A server that knows alice's key, password and answers. */
+function decide(decision: AuthDecision<string>): void {
+  switch (decision.type) {
+    case 'begin':
+      return decision.answer('authenticate')
+    case 'publickey-query':
+      return decision.answer(decision.publicKey.equals(key.publicKey) ? 'accept' : 'reject')
+    case 'publickey':
+      return decision.answer(decision.publicKey.equals(key.publicKey) ? { accept: 'by key' } : 'reject')
+    case 'password':
+      return decision.answer(decision.password === 'secret' ? 'accept' : 'reject')
+    case 'password-change':
+      return decision.answer('reject')
+    case 'keyboard-interactive':
+      return decision.answer({ challenge: { prompts: [{ prompt: 'Code', echo: false }] } })
+    case 'keyboard-interactive-response':
+      return decision.answer(decision.responses[0] === 'to Code' ? 'accept' : 'reject')
+  }
+}
+
+const client: PeerEndOptions = { onQuestion: answer }
+const server: PeerEndOptions = { onDecision: decide }
+
+const isIn = (end: PeerEnd) => end.peer.isAuthenticated
+const tried = (end: PeerEnd) => end.clientAuth?.attempts.map(({ method, result }) => `${method} ${result}`)
+
+describe('logging in', () => {
+  test('lets in without proof whom the server asks for none', async () => {
+    const pair = (await peerPair()).start()
+    expect([isIn(pair.client), isIn(pair.server)]).toEqual([true, true])
+    expect(tried(pair.client)).toEqual(['none accepted'])
+    expect(pair.server.userName).toBe('alice')
+  })
+
+  test.each(['publickey', 'password', 'keyboard-interactive'] as const)('works by %s alone', async (method) => {
+    const pair = (await peerPair({ client: { ...client, auth: { preferredAuth: [method] } }, server })).start()
+    expect([isIn(pair.client), isIn(pair.server)]).toEqual([true, true])
+    expect(tried(pair.client)).toEqual([`${method} accepted`])
+  })
+
+  test('goes through every factor that the server demands', async () => {
+    const requiredMethods = [['publickey', 'password', 'keyboard-interactive']] as const
+    const pair = (await peerPair({ client, server: { ...server, serverAuth: { requiredMethods } } })).start()
+    expect([isIn(pair.client), isIn(pair.server)]).toEqual([true, true])
+    expect(tried(pair.client)).toEqual([
+      'publickey partial success',
+      'password partial success',
+      'keyboard-interactive accepted',
+    ])
+  })
+
+  test('ends both sides when nothing is accepted, and tells the server no more than that', async () => {
+    const pair = (await peerPair({ client, server: { onDecision: rejectAll } })).start()
+    expect(pair.client.error?.code).toBe('ERR_SSH_AUTH_FAILED')
+    expect(pair.server.error?.code).toBe('ERR_SSH_TRANSPORT_DISCONNECTED')
+    expect(pair.server.error?.message).not.toContain('secret')
+  })
+
+  test('waits for a verdict that takes its time, decoding nothing meanwhile', async () => {
+    const pending: AuthDecision<string>[] = []
+    const pair = (await peerPair({ client, server: { onDecision: (d) => void pending.push(d) } })).start()
+    expect(pair.server.peer.isPaused).toBe(true)
+    expect(pending.map(({ type }) => type)).toEqual(['begin'])
+    for (let decision = pending.shift(); decision !== undefined; decision = pending.shift()) {
+      decide(decision)
+      pair.pump()
+    }
+    expect([isIn(pair.client), isIn(pair.server)]).toEqual([true, true])
+    expect(pair.server.peer.isPaused).toBe(false)
+  })
+})
+
+describe('the first request', () => {
+  test('follows our keys in the same flight as the service request, and its answer lets us in', async () => {
+    const auth = { preferredAuth: ['publickey'], optimisticPublickey: true } as const
+    const pair = await peerPair({ client: { ...client, auth }, server })
+    pair.client.peer.start()
+    pair.server.peer.start()
+    const flight = () => {
+      const before = pair.client.sent.length
+      pair.send(pair.client)
+      pair.receive(pair.server)
+      pair.send(pair.server)
+      pair.receive(pair.client)
+      return pair.client.sent.length - before
+    }
+    // Identification and KEXINIT; the method's message; NEWKEYS, EXT_INFO, SERVICE_REQUEST and USERAUTH_REQUEST.
+    expect([flight(), flight(), flight()]).toEqual([2, 1, 4])
+    expect(isIn(pair.client)).toBe(true)
+  })
+
+  test('never leaves before the host key is accepted, however long that takes', async () => {
+    let accept = () => {}
+    const pair = await peerPair({
+      client: {
+        ...client,
+        auth: { preferredAuth: ['publickey'], optimisticPublickey: true },
+        handlers: { onHostKey: () => (accept = () => pair.client.peer.acceptHostKey()) },
+      },
+      server,
+    })
+    pair.start().advance(5000).pump()
+    // Identification, KEXINIT and the method's one message: nothing else.
+    expect(pair.client.sent).toHaveLength(3)
+    expect(pair.client.clientAuth).toBeUndefined()
+    accept()
+    pair.pump()
+    expect(isIn(pair.client)).toBe(true)
+  })
+})
+
+test('requests after the successful one are ignored', async () => {
+  const pair = (await peerPair()).start()
+  const late = userauthRequest.encode({
+    userName: 'root',
+    serviceName: 'ssh-connection',
+    methodName: 'none',
+    methodData: new Uint8Array(0),
+  })
+  pair.client.peer.send(late)
+  pair.pump()
+  expect(pair.server.error).toBeUndefined()
+  expect(pair.server.userName).toBe('alice')
+})
+
+test('a client must not be told anything that only a server is told', async () => {
+  const pair = (await peerPair()).start()
+  pair.client.peer.send(userauthSuccess.encode({}))
+  pair.pump()
+  expect(pair.server.error?.code).toBe('ERR_SSH_TRANSPORT_UNEXPECTED_MESSAGE')
+})
+
+test('a failure that nobody waits for ends the connection', async () => {
+  const pair = (await peerPair()).start()
+  pair.server.peer.send(userauthFailure.encode({ methodsThatCanContinue: ['password'], partialSuccess: false }))
+  pair.pump()
+  expect(pair.client.error?.code).toBe('ERR_SSH_TRANSPORT_UNEXPECTED_MESSAGE')
+})
+
+test('the channel request that follows a success at once is legal, however full the output was', async () => {
+  const banner = 'x'.repeat(60_000)
+  const pair = await peerPair({
+    server: {
+      onDecision: (decision) => {
+        pair.server.serverAuth?.sendBanner(banner)
+        pair.server.serverAuth?.sendBanner(banner)
+        decision.answer('accept')
+      },
+    },
+    client: { handlers: { onAuthenticated: () => void pair.client.openChannel().catch(() => {}) } },
+  })
+  pair.start()
+  expect(pair.client.eventsOf('banner')).toHaveLength(2)
+  expect(pair.server.error).toBeUndefined()
+  expect(pair.server.channels).toHaveLength(1)
+})
+
+test('banners reach the client before the verdict', async () => {
+  const pair = await peerPair({
+    server: {
+      onDecision: (decision) => {
+        if (decision.type === 'begin') pair.server.serverAuth?.sendBanner('Welcome\x1b[2J')
+        decide(decision)
+      },
+    },
+    client,
+  })
+  pair.start()
+  expect(pair.client.eventsOf('banner')).toEqual([{ type: 'banner', message: 'Welcome\\x1b[2J' }])
+})
