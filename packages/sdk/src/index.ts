@@ -7,6 +7,7 @@ export type {
   KeyboardPrompt,
   KeySource,
   OfferedHostKey,
+  RefusedRequest,
 } from '@ssh/conn'
 // Errors
 export {
@@ -59,7 +60,7 @@ export {
   SftpStats,
   type SftpTransferOptions,
 } from '@ssh/sftp'
-export { lines } from '@ssh/streams'
+export { lines, StreamError } from '@ssh/streams'
 export { AbortError, SshError } from '@ssh/wire'
 export type { ClientOptions } from './client/client-options.js'
 export { type SessionStreams, SshClientConnection } from './client/ssh-client-connection.js'
@@ -75,6 +76,7 @@ export type {
   Input,
   InputSource,
   OutputEncoding,
+  OutputOf,
   OutputTarget,
   ProcessOptions,
   RedirectOptions,
@@ -82,8 +84,8 @@ export type {
   WaitOptions,
 } from './process/process-options.js'
 export { type Command, quote, sh } from './process/quote.js'
-export { type CompletedProcess, ProcessError, ProcessTimeoutError } from './process/result.js'
-export { SshServerProcess } from './process/server-process.js'
+export { type CompletedProcess, ProcessError, type ProcessErrorCode, ProcessTimeoutError } from './process/result.js'
+export { type Redirectable, type ServerRedirect, SshServerProcess } from './process/server-process.js'
 // Servers
 export { listen } from './server/listen.js'
 export type {

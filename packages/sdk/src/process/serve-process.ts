@@ -1,9 +1,14 @@
 /** Answers one session of a client: decides what it may have and runs a handler in it. */
 
 import type { Decision, Program, Pty, SessionServer, SessionServerHandlers } from '@ssh/conn'
-import { ServerProcessEventsSource, type ServerProcessInfo, SshServerProcess } from './server-process.js'
+import {
+  type ImposedSettings,
+  ServerProcessEventsSource,
+  type ServerProcessInfo,
+  SshServerProcess,
+} from './server-process.js'
 
-export interface ServeProcessOptions<Info extends object = ServerProcessInfo> {
+export interface ServeProcessOptions<Info extends object = ServerProcessInfo> extends ImposedSettings {
   /** What `process.info` is. */
   readonly info: Info
   /** Runs commands, shells, and subsystems that are not in `subsystems`, except `sftp`. Absent: they are refused. */
@@ -40,7 +45,7 @@ export function serveProcess<Info extends object = ServerProcessInfo>(
   const events = new ServerProcessEventsSource()
 
   const runHandler = async (): Promise<void> => {
-    const remote = new SshServerProcess(session, events, info, forcedCommand)
+    const remote = new SshServerProcess(session, events, info, options)
     try {
       await handler?.(remote)
     } catch (error) {

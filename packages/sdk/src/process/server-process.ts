@@ -4,7 +4,7 @@ import { EventEmitter } from 'node:events'
 import { finished, type Readable, type Writable } from 'node:stream'
 import { type ExitSignal, type Pty, type SessionServer, signalName, type TerminalSize } from '@ssh/conn'
 import { ByteReadable, ByteWritable, ignoreError } from '@ssh/streams'
-import { asBuffer, type TerminalModes } from '@ssh/wire'
+import { asBuffer, type TerminalModes, toUtf8 } from '@ssh/wire'
 import { signalCode } from './client-process.js'
 import { type Pump, pump } from './pump.js'
 
@@ -13,6 +13,14 @@ export interface ServerProcessInfo {
   /** Who logged in. */
   readonly username: string
   readonly [fact: string]: unknown
+}
+
+/** What the server decides whatever the client asks for: an authorized_keys line can say both. */
+export interface ImposedSettings {
+  /** Runs in place of what the client asked for. */
+  readonly forcedCommand?: string | undefined
+  /** Variables beside those the client sets, and over them. */
+  readonly environment?: ReadonlyMap<string, string> | undefined
 }
 
 /** Something that runs and has standard streams: a `ChildProcess`, or a process on yet another server. */
@@ -86,10 +94,11 @@ export class SshServerProcess<Info extends object = ServerProcessInfo> extends E
 
   /**
    * @param session with its program decided, and nobody reading it
-   * @param forcedCommand runs in place of what the client asked for
+   * @param imposed what the server decided in place of the client
    */
-  constructor(session: SessionServer, events: ServerProcessEventsSource, info: Info, forcedCommand?: string) {
+  constructor(session: SessionServer, events: ServerProcessEventsSource, info: Info, imposed: ImposedSettings = {}) {
     super()
+    const { forcedCommand, environment = [] } = imposed
     this.#session = session
     this.info = info
     const { program } = session
@@ -98,8 +107,9 @@ export class SshServerProcess<Info extends object = ServerProcessInfo> extends E
     this.command = this.commandBytes && asBuffer(this.commandBytes).toString()
     this.originalCommand = forcedCommand === undefined ? undefined : asked && asBuffer(asked).toString()
     this.subsystem = program?.type === 'subsystem' && forcedCommand === undefined ? program.name : undefined
-    this.envBytes = session.env
-    this.env = new Map([...session.env].map(([name, value]) => [name, asBuffer(value).toString()]))
+    const imposedBytes = [...environment].map(([name, value]) => [name, toUtf8(value)] as const)
+    this.envBytes = new Map([...session.env, ...imposedBytes])
+    this.env = new Map([...this.envBytes].map(([name, value]) => [name, asBuffer(value).toString()]))
 
     const stdin = new ByteReadable(session.channel)
     const stdout = new ByteWritable(session.channel)

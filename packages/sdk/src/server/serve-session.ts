@@ -24,6 +24,7 @@ export function serveSession(
     handler: handler ?? handlerOf(options),
     // The command of an authorized_keys line replaces whatever the client asks for.
     forcedCommand: restrictions.find(({ command }) => command !== undefined)?.command,
+    environment: new Map(restrictions.flatMap(({ environment }) => [...environment])),
     subsystems: sftpFactory === false ? undefined : new Map([['sftp', serveSftpTo]]),
     acceptPty: () => options.allowPty !== false && restrictions.every(({ allowPty }) => allowPty),
     onError: (error) => logger?.warn?.({ layer: 'session', event: 'handler-failed', error }),
