@@ -22,6 +22,9 @@ const futimes = promisify(fs.futimes)
 /** Bytes per local read or write at most, for peers that take more. */
 const maximumLength = 1024 * 1024
 
+/** Names looked at side by side while a directory is listed. */
+const namesAtOnce = 32
+
 export class LocalTree implements FileTree {
   readonly kind = 'local'
 
@@ -41,12 +44,20 @@ export class LocalTree implements FileTree {
 
   async *scandir(path: string): AsyncGenerator<TreeEntry> {
     // Names as bytes, so that those that are not UTF-8 survive.
-    const options = { encoding: 'buffer', bufferSize: 256 } as unknown as fs.OpenDirOptions
+    const options = { encoding: 'buffer', bufferSize: namesAtOnce } as unknown as fs.OpenDirOptions
     const directory = await named(path, 'opendir', fs.promises.opendir(toLocalPath(path), options))
+    const look = async (name: string): Promise<TreeEntry> => ({
+      name,
+      attrs: await this.stat(this.join(path, name), false),
+    })
+    let pending: Promise<TreeEntry>[] = []
     for await (const entry of directory) {
-      const name = toNamePath(entry.name as unknown as Uint8Array)
-      yield { name, attrs: await this.stat(this.join(path, name), false) }
+      pending.push(look(toNamePath(entry.name as unknown as Uint8Array)))
+      if (pending.length < namesAtOnce) continue
+      yield* await Promise.all(pending)
+      pending = []
     }
+    yield* await Promise.all(pending)
   }
 
   async ensureDirectory(path: string, isGiven: boolean): Promise<void> {

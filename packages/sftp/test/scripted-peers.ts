@@ -1,0 +1,141 @@
+/** Peers that speak raw packets: a server that answers as a test says, and a client that sends what a test says. */
+
+import type { ByteChannel } from '@ssh/wire'
+import { concatBytes } from '@ssh/wire'
+import { memoryChannelPair } from '@ssh/testkit'
+import { SftpClient } from '../src/client/sftp-client.js'
+import type { SftpClientOptions } from '../src/client/options.js'
+import { fileTypes } from '../src/protocol/attrs.js'
+import { framePacket, PacketReader } from '../src/protocol/framing.js'
+import { type Reply, replies, replyMessages, type Request, requestMessages, requests } from '../src/protocol/packets.js'
+import { statusCodes } from '../src/protocol/status.js'
+
+/** What a scripted server may do with a request. */
+export interface Answers {
+  status(id: number, code: number, message?: string): void
+  handle(id: number, name: string): void
+  data(id: number, bytes: Uint8Array): void
+  names(id: number, names: readonly (string | { name: string; permissions: number; size?: number })[]): void
+  attrs(id: number, attrs: { size?: number; permissions?: number }): void
+  raw(packet: Uint8Array): void
+}
+
+export const regularFile = fileTypes.file | 0o644
+export const directory = fileTypes.directory | 0o755
+export const symlink = fileTypes.symlink | 0o777
+
+/** A server that does what `answer` says; INIT and CLOSE are answered unless it says otherwise. */
+export class ScriptedServer {
+  readonly requests: Request[] = []
+  readonly channel: ByteChannel
+  readonly answers: Answers
+  closedWith: Error | undefined | 'open' = 'open'
+  readonly #reader = new PacketReader()
+
+  constructor(
+    channel: ByteChannel,
+    answer: (request: Request, answers: Answers) => boolean | undefined | void,
+    version: Uint8Array = framePacket(replies.version.encode({ version: 3, extensions: [] })),
+  ) {
+    this.channel = channel
+    const send = (packet: Uint8Array): void => void channel.write(packet)
+    this.answers = {
+      status: (id, code, message = '') =>
+        send(framePacket(replies.status.encode({ id, code, message, languageTag: '' }))),
+      handle: (id, name) => send(framePacket(replies.handle.encode({ id, handle: Buffer.from(name) }))),
+      data: (id, bytes) => send(framePacket(replies.data.encode({ id, data: bytes }))),
+      names: (id, names) => send(namesPacket(id, names)),
+      attrs: (id, attrs) => send(framePacket(replies.attrs.encode({ id, attrs }))),
+      raw: send,
+    }
+    channel.attach({
+      onData: (chunk) => {
+        channel.release(chunk.length)
+        this.#reader.push(chunk)
+        for (let packet = this.#reader.next(); packet !== undefined; packet = this.#reader.next()) {
+          const request = requestMessages.decode(concatBytes(packet))
+          this.requests.push(request)
+          if (request.type === 'init') send(version)
+          else if (answer(request, this.answers)) continue
+          else if (request.type === 'close') this.answers.status(request.id, statusCodes.ok)
+        }
+      },
+      onClose: (error) => {
+        this.closedWith = error
+      },
+    })
+  }
+
+  /** Types of the requests that came, without INIT. */
+  get types(): string[] {
+    return this.requests.slice(1).map(({ type }) => type)
+  }
+}
+
+function namesPacket(
+  id: number,
+  names: readonly (string | { name: string; permissions: number; size?: number })[],
+): Uint8Array {
+  const entries = names.map((entry) => {
+    const { name, ...attrs } = typeof entry === 'string' ? { name: entry, permissions: regularFile, size: 0 } : entry
+    return { fileName: name, longName: name, attrs }
+  })
+  return framePacket(replies.name.encode({ id, entries }))
+}
+
+/** A client against a scripted server. */
+export async function withScript(
+  answer: (request: Request, answers: Answers) => boolean | undefined | void,
+  options: SftpClientOptions & { version?: Uint8Array } = {},
+): Promise<{ client: SftpClient; server: ScriptedServer }> {
+  const { version, ...clientOptions } = options
+  const [near, far] = memoryChannelPair()
+  const server = new ScriptedServer(far, answer, version)
+  return { client: await SftpClient.start(near, clientOptions), server }
+}
+
+/** A client that sends raw packets and collects the replies. */
+export class RawClient {
+  readonly replies: Reply[] = []
+  readonly channel: ByteChannel
+  isClosed = false
+  #nextId = 1
+  readonly #waiters = new Map<number, (reply: Reply) => void>()
+  readonly #reader = new PacketReader()
+
+  constructor(channel: ByteChannel) {
+    this.channel = channel
+    channel.attach({
+      onData: (chunk) => {
+        channel.release(chunk.length)
+        this.#reader.push(chunk)
+        for (let packet = this.#reader.next(); packet !== undefined; packet = this.#reader.next()) {
+          const reply = replyMessages.decode(concatBytes(packet))
+          this.replies.push(reply)
+          if (reply.type !== 'version') this.#waiters.get(reply.id)?.(reply)
+        }
+      },
+      onClose: () => {
+        this.isClosed = true
+      },
+    })
+  }
+
+  init(): void {
+    this.channel.write(framePacket(requests.init.encode({ version: 3, extensions: [] })))
+  }
+
+  /** Sends a request built for a fresh id, and waits for its reply. */
+  ask(build: (id: number) => Uint8Array): Promise<Reply> {
+    const id = this.#nextId++
+    const reply = new Promise<Reply>((resolve) => this.#waiters.set(id, resolve))
+    this.channel.write(framePacket(build(id)))
+    return reply
+  }
+
+  async open(path: string, flags: number): Promise<Uint8Array> {
+    const reply = await this.ask((id) => requests.open.encode({ id, path, flags, attrs: {} }))
+    if (reply.type !== 'handle') throw new Error(`open was answered with ${JSON.stringify(reply)}`)
+    return Buffer.from(reply.handle)
+  }
+}
