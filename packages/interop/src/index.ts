@@ -44,6 +44,6 @@ export {
 export { type PuttyOptions, plink, psftp } from './putty.js'
 export { connectTo } from './sdk-client.js'
 export { runInShell, type SdkServer, type SdkServerOptions, startSdkServer } from './sdk-server.js'
-export { type SshdOptions, startSshd } from './sshd.js'
+export { canMount, type SshdOptions, startSshd } from './sshd.js'
 export { type SystemUser, systemUser } from './system-user.js'
 export { type TemporaryFolder, temporaryFolder } from './temporary-folder.js'

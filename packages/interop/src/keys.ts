@@ -28,19 +28,15 @@ export interface KeyFileOptions {
 export async function makeKey(
   folder: string,
   name: string,
-  type: KeyType,
+  spec: KeySpec,
   options: KeyFileOptions = {},
 ): Promise<KeyFile> {
   const path = join(folder, name)
-  const bits = options.bits === undefined ? [] : ['-b', String(options.bits)]
+  const { type, bits = undefined } = typeof spec === 'string' ? { type: spec, ...options } : spec
+  const size = bits === undefined ? [] : ['-b', String(bits)]
   const { passphrase = '', comment = name } = options
-  await mustRun([peer('ssh-keygen'), '-q', '-t', type, ...bits, '-N', passphrase, '-C', comment, '-f', path])
+  await mustRun([peer('ssh-keygen'), '-q', '-t', type, ...size, '-N', passphrase, '-C', comment, '-f', path])
   return { path, publicLine: readFileSync(`${path}.pub`, 'utf8').trim() }
-}
-
-/** Type and options of a key to make. */
-export function keyOptionsOf(spec: KeySpec): { readonly type: KeyType } & Pick<KeyFileOptions, 'bits'> {
-  return typeof spec === 'string' ? { type: spec } : spec
 }
 
 /** Key type and base64 of a public line, without the comment. */

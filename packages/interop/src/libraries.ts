@@ -4,10 +4,10 @@
  */
 
 import { createHash, randomBytes } from 'node:crypto'
-import { existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { LibraryPeer } from './library-peer.js'
-import { findProgram, peerCache, requirePeers } from './peers.js'
+import { arePeersRequired, findProgram, peerCache } from './peers.js'
 import { mustRun } from './program.js'
 
 export const libraries = ['asyncssh', 'paramiko', 'go'] as const
@@ -25,7 +25,8 @@ export async function startLibrary(library: Library): Promise<LibraryPeer | unde
   try {
     return new LibraryPeer(library, await prepareLibrary(library))
   } catch (cause) {
-    if (requirePeers) throw new Error(`${library} is required (SSH_INTEROP_REQUIRED=1) and not to be had`, { cause })
+    if (arePeersRequired())
+      throw new Error(`${library} is required (SSH_INTEROP_REQUIRED=1) and not to be had`, { cause })
     return undefined
   }
 }
@@ -49,7 +50,7 @@ async function preparePython(): Promise<string> {
 async function prepareGo(): Promise<string> {
   const module = join(sources, 'go')
   const digest = createHash('sha256')
-  for (const file of globSync('*', { cwd: module }).sort()) digest.update(file).update(readFileSync(join(module, file)))
+  for (const file of readdirSync(module).sort()) digest.update(file).update(readFileSync(join(module, file)))
   const program = join(peerCache, `go-peer-${digest.digest('hex').slice(0, 16)}`)
   return await once(program, async (file) => {
     await mustRun([must('go'), 'build', '-o', file, '.'], { ...slow, cwd: module })

@@ -1,7 +1,7 @@
 /** Algorithms that the OpenSSH of this machine and the SDK both know, from `ssh -Q` and the SDK's registries. */
 
 import { ciphers, kexAlgorithms, macs, type Registry, signatureAlgorithms } from '@ssh/crypto'
-import { peer } from './peers.js'
+import { findPeer } from './peers.js'
 import { mustRun } from './program.js'
 
 export interface SharedAlgorithms {
@@ -11,7 +11,7 @@ export interface SharedAlgorithms {
   readonly macs: readonly string[]
 }
 
-/** What both know, in the SDK's order; legacy ones, which have to be asked for, included. */
+/** What both know, in the SDK's order; legacy ones, which have to be asked for, included. Nothing without OpenSSH. */
 export async function sharedAlgorithms(): Promise<SharedAlgorithms> {
   const [kex, hostKeys, cipherNames, macNames] = await Promise.all([
     shared('kex', kexAlgorithms),
@@ -23,7 +23,9 @@ export async function sharedAlgorithms(): Promise<SharedAlgorithms> {
 }
 
 async function shared(query: string, known: Pick<Registry<never>, 'names'>): Promise<string[]> {
-  const theirs = (await mustRun([peer('ssh'), '-Q', query])).split('\n')
+  const ssh = findPeer('ssh')
+  if (ssh === undefined) return []
+  const theirs = (await mustRun([ssh, '-Q', query])).split('\n')
   return known.names.filter((name) => theirs.includes(name))
 }
 

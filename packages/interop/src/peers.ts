@@ -3,30 +3,28 @@
  * SSH_INTEROP_REQUIRED is 1 (continuous integration) its absence is a failure.
  */
 
-import { accessSync, constants, existsSync } from 'node:fs'
+import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
-/** Where `prepare-peers.ts` puts what it builds. */
+/** Where what is built for tests goes. */
 export const peerCache: string = join(import.meta.dirname, '../../../node_modules/.cache/ssh-interop')
 
 const programs = {
-  sshd: { path: () => find('sshd'), package: 'openssh-server' },
-  ssh: { path: () => find('ssh'), package: 'openssh-client' },
-  'ssh-keygen': { path: () => find('ssh-keygen'), package: 'openssh-client' },
-  'ssh-agent': { path: () => find('ssh-agent'), package: 'openssh-client' },
-  sftp: { path: () => find('sftp'), package: 'openssh-client' },
-  scp: { path: () => find('scp'), package: 'openssh-client' },
+  sshd: { path: () => findProgram('sshd'), package: 'openssh-server' },
+  ssh: { path: () => findProgram('ssh'), package: 'openssh-client' },
+  'ssh-keygen': { path: () => findProgram('ssh-keygen'), package: 'openssh-client' },
+  'ssh-agent': { path: () => findProgram('ssh-agent'), package: 'openssh-client' },
+  sftp: { path: () => findProgram('sftp'), package: 'openssh-client' },
+  scp: { path: () => findProgram('scp'), package: 'openssh-client' },
   'sftp-server': {
-    path: () => find('sftp-server', '/usr/lib/openssh', '/usr/lib', '/usr/libexec', '/usr/libexec/openssh'),
+    path: () => findProgram('sftp-server', '/usr/lib/openssh', '/usr/lib', '/usr/libexec', '/usr/libexec/openssh'),
     package: 'openssh-sftp-server',
   },
-  dropbear: { path: () => find('dropbear'), package: 'dropbear-bin' },
-  dbclient: { path: () => find('dbclient'), package: 'dropbear-bin' },
-  plink: { path: () => find('plink'), package: 'putty-tools' },
-  psftp: { path: () => find('psftp'), package: 'putty-tools' },
-  puttygen: { path: () => find('puttygen'), package: 'putty-tools' },
-  python: { path: () => built('venv/bin/python'), package: '`pnpm interop:prepare`' },
-  go: { path: () => built('go-peer'), package: '`pnpm interop:prepare`' },
+  dropbear: { path: () => findProgram('dropbear'), package: 'dropbear-bin' },
+  dbclient: { path: () => findProgram('dbclient'), package: 'dropbear-bin' },
+  plink: { path: () => findProgram('plink'), package: 'putty-tools' },
+  psftp: { path: () => findProgram('psftp'), package: 'putty-tools' },
+  puttygen: { path: () => findProgram('puttygen'), package: 'putty-tools' },
 } as const
 
 /** A program that tests may need. */
@@ -35,7 +33,7 @@ export type PeerName = keyof typeof programs
 /** Path of a program, or undefined when it is not here. @throws Error when it must be here and is not */
 export function findPeer(name: PeerName): string | undefined {
   const path = programs[name].path()
-  if (path === undefined && process.env.SSH_INTEROP_REQUIRED === '1') {
+  if (path === undefined && arePeersRequired()) {
     throw new Error(`${name} is required (SSH_INTEROP_REQUIRED=1) and not installed: ${programs[name].package}`)
   }
   return path
@@ -56,18 +54,19 @@ export function lacks(...names: readonly PeerName[]): boolean {
 /** Whether tests run as root, which throwaway users need. @throws Error when they must and do not */
 export function isRoot(): boolean {
   const answer = process.getuid?.() === 0
-  if (!answer && process.env.SSH_INTEROP_REQUIRED === '1') throw new Error('Root is required (SSH_INTEROP_REQUIRED=1)')
+  if (!answer && arePeersRequired()) throw new Error('Root is required (SSH_INTEROP_REQUIRED=1)')
   return answer
 }
 
-function find(name: string, ...folders: readonly string[]): string | undefined {
-  const searched = [...folders, ...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin']
-  return searched.map((folder) => join(folder, name)).find(isExecutable)
+/** Whether an absent peer is a failure. */
+export function arePeersRequired(): boolean {
+  return process.env.SSH_INTEROP_REQUIRED === '1'
 }
 
-function built(path: string): string | undefined {
-  const file = join(peerCache, path)
-  return existsSync(file) ? file : undefined
+/** Path of an executable. @param folders where to look before PATH */
+export function findProgram(name: string, ...folders: readonly string[]): string | undefined {
+  const searched = [...folders, ...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin']
+  return searched.map((folder) => join(folder, name)).find(isExecutable)
 }
 
 function isExecutable(file: string): boolean {

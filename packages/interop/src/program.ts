@@ -2,6 +2,7 @@
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { createConnection, createServer } from 'node:net'
+import { atExit } from './at-exit.js'
 
 export interface ProgramOptions {
   readonly env?: Readonly<Record<string, string>>
@@ -67,24 +68,14 @@ export interface RunningProgram {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** Whatever still runs when this process leaves goes with it. */
-const running = new Set<ChildProcess>()
-let isWatchingExit = false
-
 /** Starts a program in the background. Its standard input stays open until it is stopped. */
 export function startProgram(
   argv: readonly string[],
   options: Pick<ProgramOptions, 'env' | 'cwd'> = {},
 ): RunningProgram {
-  if (!isWatchingExit) {
-    isWatchingExit = true
-    process.once('exit', () => {
-      for (const child of running) killTree(child)
-    })
-  }
   const [command = '', ...args] = argv
   const child = spawn(command, args, { cwd: options.cwd, env: { ...process.env, ...options.env }, stdio: 'pipe' })
-  running.add(child)
+  const forget = atExit(() => killTree(child))
   let log = ''
   const firstLine = new Promise<string>((resolve, reject) => {
     let stdout = ''
@@ -102,11 +93,11 @@ export function startProgram(
   const gone = new Promise<void>((resolve) => {
     child.once('error', (error) => {
       log += String(error)
-      running.delete(child)
+      forget()
       resolve()
     })
     child.once('close', () => {
-      running.delete(child)
+      forget()
       resolve()
     })
   })

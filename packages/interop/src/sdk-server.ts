@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { type ListenOptions, listen, type ServerProcess, type SshServer } from '@ssh/sdk'
-import { type KeyFile, type KeySpec, keyOptionsOf, keyTypes, makeKey, withoutComment } from './keys.js'
+import { type KeyFile, type KeySpec, keyTypes, makeKey, withoutComment } from './keys.js'
 import { temporaryFolder } from './temporary-folder.js'
 
 export interface SdkServer {
@@ -38,12 +38,7 @@ export async function startSdkServer(options: SdkServerOptions = {}): Promise<Sd
     const username = 'tester'
     const password = 'open sesame'
     const clientKey = await makeKey(folder.path, 'client', 'ed25519')
-    const hostKeys = await Promise.all(
-      hostKeyTypes.map((spec, index) => {
-        const { type, bits } = keyOptionsOf(spec)
-        return makeKey(folder.path, `host_${index}_${type}`, type, { ...(bits !== undefined && { bits }) })
-      }),
-    )
+    const hostKeys = await Promise.all(hostKeyTypes.map((spec, index) => makeKey(folder.path, `host_${index}`, spec)))
     const scratch = join(folder.path, 'scratch')
     mkdirSync(scratch)
     const server = await listen({

@@ -3,17 +3,9 @@
 import { chownSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ForeignServer } from './foreign-server.js'
-import {
-  type KeyFileOptions,
-  type KeySpec,
-  type KeyType,
-  keyOptionsOf,
-  keyTypes,
-  makeKey,
-  withoutComment,
-} from './keys.js'
-import { peer } from './peers.js'
-import { freePort, startProgram, untilListening } from './program.js'
+import { type KeyFileOptions, type KeySpec, type KeyType, keyTypes, makeKey, withoutComment } from './keys.js'
+import { isRoot, peer } from './peers.js'
+import { freePort, runProgram, startProgram, untilListening } from './program.js'
 import { systemUser } from './system-user.js'
 import { temporaryFolder } from './temporary-folder.js'
 
@@ -26,6 +18,22 @@ export interface SshdOptions {
   readonly clientKey?: KeyFileOptions & { readonly type?: KeyType }
   /** Further lines of authorized_keys, for instance a certificate authority or a forced command. */
   readonly authorizedKeys?: readonly string[]
+  /** Gives `folder` a file system of this size, for instance `1m`; only the server sees it. See {@link canMount}. */
+  readonly diskSize?: string
+}
+
+/** Whether {@link SshdOptions.diskSize} can work here. */
+export async function canMount(): Promise<boolean> {
+  if (!isRoot()) return false
+  using folder = temporaryFolder()
+  const { status } = await runProgram(onDisk('1m', folder.path, ['true'])).catch(() => ({ status: null }))
+  return status === 0
+}
+
+/** Runs a program in a mount namespace of its own, where a folder is a small file system. */
+function onDisk(size: string, folder: string, argv: readonly string[]): string[] {
+  const script = 'mount -t tmpfs -o "size=$0,mode=0777" tmpfs "$1" && shift && exec "$@"'
+  return ['unshare', '--mount', 'sh', '-c', script, size, folder, ...argv]
 }
 
 /** Starts sshd. @throws Error with its log when it does not come up */
@@ -34,10 +42,7 @@ export async function startSshd(options: SshdOptions = {}): Promise<ForeignServe
   const user = await systemUser()
   try {
     const hostKeys = await Promise.all(
-      (options.hostKeyTypes ?? keyTypes).map((spec, index) => {
-        const { type, bits } = keyOptionsOf(spec)
-        return makeKey(folder.path, `host_${index}_${type}`, type, { ...(bits !== undefined && { bits }) })
-      }),
+      (options.hostKeyTypes ?? keyTypes).map((spec, index) => makeKey(folder.path, `host_${index}`, spec)),
     )
     const { type = 'ed25519', ...keyOptions } = options.clientKey ?? {}
     const clientKey = await makeKey(folder.path, 'client', type, keyOptions)
@@ -72,7 +77,8 @@ export async function startSshd(options: SshdOptions = {}): Promise<ForeignServe
     const lines = Object.entries(settings).map(([keyword, value]) => `${keyword} ${value}\n`)
     const hostKeyLines = hostKeys.map(({ path }) => `HostKey ${path}\n`)
     const config = folder.write('sshd_config', [...hostKeyLines, ...lines].join(''))
-    const program = startProgram([peer('sshd'), '-D', '-e', '-f', config])
+    const argv = [peer('sshd'), '-D', '-e', '-f', config]
+    const program = startProgram(options.diskSize === undefined ? argv : onDisk(options.diskSize, scratch, argv))
     await untilListening(port, program)
     const stop = async (): Promise<void> => {
       await program.stop()

@@ -1,10 +1,12 @@
 /** A user of this machine for one run: a throwaway one with a password when root, else whoever runs the tests. */
 
+import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { appendFileSync, chmodSync, chownSync, mkdirSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
+import { atExit } from './at-exit.js'
 import { isRoot } from './peers.js'
 import { mustRun, type ProgramOptions, runProgram } from './program.js'
 import { temporaryFolder } from './temporary-folder.js'
@@ -36,7 +38,9 @@ async function throwawayUser(): Promise<SystemUser> {
   await changeUsers(['chpasswd'], { input: `${name}:${password}\n` })
   const uid = Number(await mustRun(['id', '-u', name]))
   const gid = Number(await mustRun(['id', '-g', name]))
+  const forget = atExit(() => void spawnSync('userdel', ['--force', name]))
   const remove = async (): Promise<void> => {
+    forget()
     await changeUsers(['userdel', '--force', name])
     folder.remove()
   }

@@ -3,6 +3,7 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { atExit } from './at-exit.js'
 
 export interface TemporaryFolder {
   readonly path: string
@@ -16,7 +17,12 @@ export function temporaryFolder(): TemporaryFolder {
   const path = mkdtempSync(join(tmpdir(), 'ssh-interop-'))
   // Other users of a server under test must be able to walk through it.
   chmodSync(path, 0o755)
-  const remove = (): void => rmSync(path, { recursive: true, force: true })
+  const erase = (): void => rmSync(path, { recursive: true, force: true })
+  const forget = atExit(erase)
+  const remove = (): void => {
+    forget()
+    erase()
+  }
   return {
     path,
     write(name, content, mode = 0o600) {

@@ -18,7 +18,6 @@ describe.skipIf(lacks('ssh', 'ssh-keygen'))('algorithms of ssh', async () => {
       kexAlgs: shared.kex,
       encryptionAlgs: shared.ciphers,
       macAlgs: shared.macs,
-
       // The data comes back at once, so that the test waits for nothing but the two ends of the connection.
       processFactory: (process) => void process.stdin.pipe(process.stdout).once('finish', () => process.exit(0)),
     })

@@ -138,7 +138,7 @@ export const boundaries: readonly PackageRules[] = [
       {
         path: '*',
         rooms: 'any',
-        packages: ['wire', 'crypto', 'sdk', 'testkit'],
+        packages: ['sdk', 'testkit', 'interop'],
         dependencies: ['ssh2'],
         node: 'any',
       },

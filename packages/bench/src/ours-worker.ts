@@ -1,0 +1,72 @@
+/** This SDK's client, through its public API. */
+
+import { createReadStream, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { connect, type SshClientConnection } from '@ssh/sdk'
+import type { Job } from './job.js'
+import { inParallel, measure, mustBe } from './worker.js'
+
+await measure(async (job, start) => {
+  const { case: name, count, size, sourceFile, scratch } = job
+  if (name === 'connect' || name === 'rtt-connect') {
+    for (let done = 0; done < count; done++) {
+      const connection = await open(job)
+      mustBe((await connection.run('true')).exitStatus ?? -1, 0)
+      await connection.close()
+    }
+    return count
+  }
+  const connection = await open(job)
+  start()
+  switch (name) {
+    case 'exec-down':
+    case 'rtt-exec-down': {
+      const process = await connection.createProcess(['cat', sourceFile])
+      let received = 0
+      process.stdout.on('data', (chunk: Buffer) => {
+        received += chunk.length
+      })
+      await process.wait()
+      return mustBe(received, size)
+    }
+    case 'exec-up': {
+      const process = await connection.createProcess('wc -c')
+      const output = process.stdout.toArray()
+      await pipeline(createReadStream(sourceFile, { highWaterMark: 1024 * 1024 }), process.stdin)
+      return mustBe(Number(Buffer.concat(await output).toString()), size)
+    }
+    case 'exec-8':
+      await inParallel(count, 8, async () => mustBe((await connection.run('true')).exitStatus ?? -1, 0))
+      return count
+    case 'sftp-get':
+    case 'rtt-sftp-get': {
+      const sftp = await connection.startSftpClient()
+      const local = join(scratch, 'got')
+      await sftp.get(sourceFile, local)
+      return mustBe(statSync(local).size, size)
+    }
+    case 'sftp-put':
+    case 'rtt-sftp-put': {
+      const sftp = await connection.startSftpClient()
+      const remote = join(scratch, 'put')
+      await sftp.put(sourceFile, remote)
+      return mustBe(statSync(remote).size, size)
+    }
+    case 'small-files': {
+      const sftp = await connection.startSftpClient()
+      await sftp.mget(join(job.sourceFolder, '*'), scratch)
+      return count
+    }
+    case 'server-sftp-get':
+      throw new Error('The server case has a worker of its own')
+  }
+})
+
+async function open({ target, cipher }: Job): Promise<SshClientConnection> {
+  const knownHosts = target.hostKeys.map((key) => `[${target.host}]:${target.port} ${key}\n`).join('')
+  return await connect(
+    { host: target.host, port: target.port, username: target.username },
+    { clientKeys: target.keyFile, knownHosts, encryptionAlgs: [cipher] },
+  )
+}
