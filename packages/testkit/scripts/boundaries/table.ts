@@ -95,13 +95,34 @@ export const boundaries: readonly PackageRules[] = [
   },
   {
     name: 'sftp',
-    leaves: ['errors.ts'],
+    leaves: ['errors.ts', 'local-path.ts'],
     rooms: [
       { path: '', rooms: 'any', packages: ['wire'] },
-      { path: 'protocol', packages: ['wire'], isCallsOnly: true },
-      { path: 'client', rooms: 'any', packages: ['wire'], dependencies: ['minimatch'], node: 'any' },
-      { path: 'server', rooms: ['protocol'], packages: ['wire'], node: 'any' },
-      { path: 'scp', rooms: 'any', packages: ['wire'], dependencies: ['minimatch'], node: 'any' },
+      { path: 'protocol', packages: ['wire'] },
+      {
+        path: 'client',
+        rooms: ['protocol', 'client/local-files.ts'],
+        packages: ['wire'],
+        dependencies: ['minimatch'],
+        node: ['stream', 'stream/promises'],
+      },
+      // The local side of transfers, and the server that serves real folders: the only files that touch a disk.
+      { path: 'client/local-files.ts', rooms: ['client', 'protocol'], packages: ['wire'], node: 'any' },
+      {
+        path: 'server',
+        rooms: ['protocol', 'server/sftp-server.ts', 'server/jail.ts'],
+        packages: ['wire'],
+        node: ['util'],
+      },
+      {
+        path: 'server/sftp-server.ts',
+        rooms: ['server', 'server/jail.ts', 'protocol'],
+        packages: ['wire'],
+        node: 'any',
+      },
+      { path: 'server/jail.ts', rooms: ['server', 'protocol'], packages: ['wire'], node: 'any' },
+      { path: 'scp', rooms: ['protocol', 'client'], packages: ['wire'], dependencies: ['minimatch'], node: ['stream'] },
+      { path: 'bin', rooms: 'any', packages: ['wire'], node: 'any' },
     ],
   },
   {
