@@ -1,7 +1,9 @@
 /** Foreign SSH programs as test peers: started on 127.0.0.1, in temporary folders, and gone afterwards. */
 
+export { runBuiltin } from './builtins.js'
 export { canServeDropbear, dbclient, startDropbear } from './dropbear.js'
 export { type ForeignServer, knownHostsOf } from './foreign-server.js'
+export { type Intruder, startIntruder } from './intruder.js'
 export {
   type KeyFile,
   type KeyFileOptions,
@@ -18,18 +20,19 @@ export {
   type SharedAlgorithms,
   sharedAlgorithms,
 } from './openssh-algorithms.js'
-export { type LoginTarget, type OpensshOptions, scp, sftp, ssh } from './openssh-client.js'
+export { type Library, libraries, startLibrary } from './libraries.js'
 export {
-  type ClientJob,
-  type JobAlgorithms,
-  type JobStep,
-  type JobStepResult,
-  type Library,
-  lacksLibrary,
-  libraries,
-  runClientJob,
-  startLibraryServer,
-} from './peer-job.js'
+  type FileStep,
+  type FileStepResult,
+  type KeyboardRound,
+  type LibraryClientOptions,
+  type LibraryCommand,
+  type LibraryConnection,
+  LibraryError,
+  type LibraryPeer,
+  type LibraryServerOptions,
+} from './library-peer.js'
+export { type LoginTarget, type OpensshOptions, scp, sftp, ssh } from './openssh-client.js'
 export { findPeer, isRoot, lacks, type PeerName, peer } from './peers.js'
 export {
   freePort,

@@ -10,6 +10,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
+import { atExit } from './at-exit.js'
 import type { Library } from './libraries.js'
 
 /** Algorithms to insist on, by SSH name; absent leaves the library's own choice. */
@@ -183,6 +184,7 @@ export class LibraryPeer {
   readonly #child: ChildProcess
   readonly #gone: Promise<void>
   readonly #pending = new Map<number, Pending>()
+  readonly #forget: () => void
   #nextId = 1
   #log = ''
 
@@ -204,7 +206,7 @@ export class LibraryPeer {
       child.once('error', (error) => gone(`${command} cannot be run: ${error.message}`))
       child.once('close', (status, signal) => gone(`${library} ended with ${status ?? signal}`))
     })
-    process.once('exit', this.#kill)
+    this.#forget = atExit(() => child.kill('SIGKILL'))
   }
 
   /** @throws LibraryError when the library says no; Error with its log when it is gone */
@@ -225,10 +227,8 @@ export class LibraryPeer {
   async stop(): Promise<void> {
     this.#child.stdin?.end()
     await this.#gone
-    process.off('exit', this.#kill)
+    this.#forget()
   }
-
-  readonly #kill = (): void => void this.#child.kill('SIGKILL')
 
   #settle(line: string): void {
     const { id, result, error } = JSON.parse(line)

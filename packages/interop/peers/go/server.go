@@ -1,12 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,48 +15,32 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-type serverJob struct {
+type serverOptions struct {
 	algorithms
-	Username      string `json:"username"`
-	Password      string `json:"password"`
-	AuthorizedKey string `json:"authorizedKey"`
-	HostKeyFile   string `json:"hostKeyFile"`
+	HostKeyFiles   []string        `json:"hostKeyFiles"`
+	Username       string          `json:"username"`
+	Password       string          `json:"password"`
+	AuthorizedKeys []string        `json:"authorizedKeys"`
+	Rounds         []keyboardRound `json:"rounds"`
+	RequiresBoth   bool            `json:"requiresBoth"`
+	Banner         string          `json:"banner"`
 }
 
-func runServer(text []byte) error {
-	var job serverJob
-	if err := decodeJob(bytes.NewReader(text), &job); err != nil {
-		return err
-	}
-	allowed, _, _, _, err := ssh.ParseAuthorizedKey([]byte(job.AuthorizedKey))
+type serverFacts struct {
+	Port int `json:"port"`
+}
+
+var errRefused = errors.New("refused")
+
+func listen(options serverOptions) (*serverFacts, error) {
+	config, err := options.serverConfig()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	hostKey, err := readSigner(job.HostKeyFile)
-	if err != nil {
-		return err
-	}
-	config := &ssh.ServerConfig{
-		Config: job.config(),
-		PasswordCallback: func(conn ssh.ConnMetadata, password []byte) (*ssh.Permissions, error) {
-			if conn.User() == job.Username && string(password) == job.Password {
-				return nil, nil
-			}
-			return nil, fmt.Errorf("wrong password")
-		},
-		PublicKeyCallback: func(conn ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
-			if conn.User() == job.Username && sameKey(key, allowed) {
-				return nil, nil
-			}
-			return nil, fmt.Errorf("unknown key")
-		},
-	}
-	config.AddHostKey(hostKey)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	fmt.Println(listener.Addr().(*net.TCPAddr).Port)
 	go func() {
 		for {
 			conn, err := listener.Accept()
@@ -65,8 +50,75 @@ func runServer(text []byte) error {
 			go serveConnection(conn, config)
 		}
 	}()
-	_, err = io.Copy(io.Discard, os.Stdin)
-	return err
+	return &serverFacts{listener.Addr().(*net.TCPAddr).Port}, nil
+}
+
+func (o serverOptions) serverConfig() (*ssh.ServerConfig, error) {
+	config := &ssh.ServerConfig{Config: o.config(), PublicKeyAuthAlgorithms: o.Signatures}
+	for _, file := range o.HostKeyFiles {
+		signer, err := readSigner(file, "")
+		if err != nil {
+			return nil, err
+		}
+		config.AddHostKey(signer)
+	}
+	if o.Banner != "" {
+		config.BannerCallback = func(ssh.ConnMetadata) string { return o.Banner }
+	}
+	password := func(conn ssh.ConnMetadata, password []byte) (*ssh.Permissions, error) {
+		if conn.User() == o.Username && string(password) == o.Password {
+			return nil, nil
+		}
+		return nil, errRefused
+	}
+	if o.Password != "" && !o.RequiresBoth {
+		config.PasswordCallback = password
+	}
+	var allowed []string
+	for _, line := range o.AuthorizedKeys {
+		key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(line))
+		if err != nil {
+			return nil, err
+		}
+		allowed = append(allowed, string(key.Marshal()))
+	}
+	if allowed != nil {
+		config.PublicKeyCallback = func(conn ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
+			if conn.User() != o.Username || !slices.Contains(allowed, string(key.Marshal())) {
+				return nil, errRefused
+			}
+			if o.RequiresBoth {
+				return nil, &ssh.PartialSuccessError{Next: ssh.ServerAuthCallbacks{PasswordCallback: password}}
+			}
+			return nil, nil
+		}
+	}
+	if o.Rounds != nil {
+		config.KeyboardInteractiveCallback = o.ask
+	}
+	return config, nil
+}
+
+func (o serverOptions) ask(
+	conn ssh.ConnMetadata,
+	challenge ssh.KeyboardInteractiveChallenge,
+) (*ssh.Permissions, error) {
+	for _, round := range o.Rounds {
+		var questions []string
+		var echos []bool
+		for _, prompt := range round.Prompts {
+			questions = append(questions, prompt.Prompt)
+			echos = append(echos, prompt.Echo)
+		}
+		answers, err := challenge(round.Name, round.Instructions, questions, echos)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Equal(answers, round.Answers) {
+			return nil, errRefused
+		}
+	}
+	return nil, nil
 }
 
 func serveConnection(socket net.Conn, config *ssh.ServerConfig) {
@@ -88,57 +140,101 @@ func serveConnection(socket net.Conn, config *ssh.ServerConfig) {
 	}
 }
 
+type session struct {
+	ssh.Channel
+	environment map[string]string
+	terminal    string
+	sizes       chan string
+	signals     chan string
+}
+
 func serveSession(opening ssh.NewChannel) {
 	channel, requests, err := opening.Accept()
 	if err != nil {
 		return
 	}
-	environment := map[string]string{}
+	s := &session{channel, map[string]string{}, "", make(chan string, 8), make(chan string, 8)}
 	for request := range requests {
-		switch request.Type {
-		case "env":
-			var pair struct{ Name, Value string }
-			if ssh.Unmarshal(request.Payload, &pair) == nil {
-				environment[pair.Name] = pair.Value
-			}
-			request.Reply(true, nil)
-		case "exec":
-			var exec struct{ Command string }
-			ok := ssh.Unmarshal(request.Payload, &exec) == nil
-			request.Reply(ok, nil)
-			if ok {
-				go runBuiltin(channel, exec.Command, environment)
-			}
-		case "subsystem":
-			var subsystem struct{ Name string }
-			ok := ssh.Unmarshal(request.Payload, &subsystem) == nil && subsystem.Name == "sftp"
-			request.Reply(ok, nil)
-			if ok {
-				go serveFiles(channel)
-			}
-		default:
-			request.Reply(false, nil)
+		ok, start := s.handle(request)
+		// Whoever starts before the reply may be done before it.
+		request.Reply(ok, nil)
+		if start != nil {
+			go start()
 		}
 	}
 }
 
-func runBuiltin(channel ssh.Channel, command string, environment map[string]string) {
-	defer channel.Close()
+// handle answers a request, and tells what to start after the answer.
+func (s *session) handle(request *ssh.Request) (ok bool, start func()) {
+	switch request.Type {
+	case "env":
+		var pair struct{ Name, Value string }
+		if ssh.Unmarshal(request.Payload, &pair) != nil {
+			return false, nil
+		}
+		s.environment[pair.Name] = pair.Value
+		return true, nil
+	case "pty-req":
+		var pty struct {
+			Term                         string
+			Columns, Rows, Width, Height uint32
+			Modes                        string
+		}
+		if ssh.Unmarshal(request.Payload, &pty) != nil {
+			return false, nil
+		}
+		s.terminal = fmt.Sprintf("%s %dx%d", pty.Term, pty.Columns, pty.Rows)
+		return true, nil
+	case "window-change":
+		var size struct{ Columns, Rows, Width, Height uint32 }
+		if ssh.Unmarshal(request.Payload, &size) != nil {
+			return false, nil
+		}
+		s.sizes <- fmt.Sprintf("%dx%d", size.Columns, size.Rows)
+		return true, nil
+	case "signal":
+		var signal struct{ Name string }
+		if ssh.Unmarshal(request.Payload, &signal) != nil {
+			return false, nil
+		}
+		s.signals <- signal.Name
+		return true, nil
+	case "exec":
+		var exec struct{ Command string }
+		if ssh.Unmarshal(request.Payload, &exec) != nil {
+			return false, nil
+		}
+		return true, func() { s.run(exec.Command) }
+	case "subsystem":
+		var subsystem struct{ Name string }
+		if ssh.Unmarshal(request.Payload, &subsystem) != nil || subsystem.Name != "sftp" {
+			return false, nil
+		}
+		return true, s.serveFiles
+	}
+	return false, nil
+}
+
+func (s *session) run(command string) {
+	defer s.Close()
 	name, argument, _ := strings.Cut(command, " ")
 	status := 0
 	switch name {
 	case "echo":
-		fmt.Fprintln(channel, argument)
+		fmt.Fprintln(s, argument)
 	case "cat":
-		io.Copy(channel, channel)
+		io.Copy(s, s)
 	case "sha256":
 		digest := sha256.New()
-		io.Copy(digest, channel)
-		fmt.Fprintf(channel, "%x\n", digest.Sum(nil))
-	case "stderr":
-		fmt.Fprintln(channel.Stderr(), argument)
+		io.Copy(digest, s)
+		fmt.Fprintln(s, hexOf(digest))
+	case "both":
+		fmt.Fprintln(s, argument)
+		reversed := []byte(argument)
+		slices.Reverse(reversed)
+		fmt.Fprintln(s.Stderr(), string(reversed))
 	case "env":
-		fmt.Fprintln(channel, environment[argument])
+		fmt.Fprintln(s, s.environment[argument])
 	case "exit":
 		status, _ = strconv.Atoi(argument)
 	case "signal":
@@ -147,24 +243,38 @@ func runBuiltin(channel ssh.Channel, command string, environment map[string]stri
 			CoreDumped     bool
 			Error, LangTag string
 		}{argument, false, "asked to", "en"}
-		channel.SendRequest("exit-signal", false, ssh.Marshal(&exit))
+		s.SendRequest("exit-signal", false, ssh.Marshal(&exit))
 		return
+	case "eof-first":
+		fmt.Fprintln(s, "bye")
+		s.CloseWrite()
+		count, _ := io.Copy(io.Discard, s)
+		status = int(count % 256)
+	case "terminal":
+		fmt.Fprintln(s, s.terminal)
+		fmt.Fprintln(s, <-s.sizes)
+	case "trap":
+		fmt.Fprintln(s, "ready")
+		fmt.Fprintln(s, <-s.signals)
 	default:
-		fmt.Fprintln(channel.Stderr(), "unknown command")
 		status = 127
 	}
-	channel.CloseWrite()
-	channel.SendRequest("exit-status", false, ssh.Marshal(&struct{ Status uint32 }{uint32(status)}))
+	s.CloseWrite()
+	s.sendStatus(status)
 }
 
-func serveFiles(channel ssh.Channel) {
-	defer channel.Close()
-	server, err := sftp.NewServer(channel)
+func (s *session) sendStatus(status int) {
+	s.SendRequest("exit-status", false, ssh.Marshal(&struct{ Status uint32 }{uint32(status)}))
+}
+
+func (s *session) serveFiles() {
+	defer s.Close()
+	server, err := sftp.NewServer(s)
 	if err != nil {
 		return
 	}
 	server.Serve()
-	channel.SendRequest("exit-status", false, ssh.Marshal(&struct{ Status uint32 }{0}))
+	s.sendStatus(0)
 }
 
 func serveForward(opening ssh.NewChannel) {
