@@ -1,6 +1,5 @@
 /** How a user says which algorithms to offer: a list, or OpenSSH's text with `+`, `-`, `^` and wildcards. */
 
-import type { AlgorithmRow, Registry } from '@ssh/crypto'
 import { printable } from '@ssh/wire'
 import { matchesPattern } from './config/patterns.js'
 import { OptionsError } from './errors.js'
@@ -11,23 +10,33 @@ import { OptionsError } from './errors.js'
  */
 export type AlgorithmList = string | readonly string[]
 
+/** What there is to choose from: a registry, or several as one. */
+export interface AlgorithmNames {
+  /** Every name, in order. */
+  readonly names: readonly string[]
+  /** What is offered when the user asks for nothing, in order. */
+  readonly defaultNames: readonly string[]
+}
+
 /**
  * Names to offer, in order.
  * @param option name of the option, for errors
  * @param list what the user asked for; undefined gives the default
- * @param known every algorithm there is
- * @param defaultNames what is offered when the user asks for nothing
- * @throws OptionsError when a name or pattern matches nothing, or nothing is left
+ * @throws OptionsError when a name or pattern to offer matches nothing, or nothing is left
  */
-export function chooseAlgorithms<Row extends AlgorithmRow>(
+export function chooseAlgorithms(
   option: string,
   list: AlgorithmList | undefined,
-  known: Registry<Row>,
-  defaultNames: readonly string[] = known.defaultNames,
+  { names, defaultNames }: AlgorithmNames,
 ): readonly string[] {
   if (list === undefined) return defaultNames
   const { sign, items } = parse(list)
-  const named = items.flatMap((item) => expand(option, item, known.names, defaultNames))
+  const named = items.flatMap((item) => {
+    const matching = item === 'default' ? defaultNames : names.filter((name) => matchesPattern(item, name))
+    // Whoever wants an algorithm out need not know whether it is in.
+    if (matching.length === 0 && sign !== '-') throw unknownAlgorithm(option, item, names)
+    return matching
+  })
   const chosen = apply(sign, named, defaultNames)
   if (chosen.length === 0) throw new OptionsError(`${option} leaves no algorithm to offer`, { details: { option } })
   return chosen
@@ -48,17 +57,9 @@ function parse(list: AlgorithmList): { sign: Sign; items: readonly string[] } {
   }
 }
 
-function expand(
-  option: string,
-  item: string,
-  names: readonly string[],
-  defaultNames: readonly string[],
-): readonly string[] {
-  if (item === 'default') return defaultNames
-  const matching = names.filter((name) => matchesPattern(item, name))
-  if (matching.length > 0) return matching
-  throw new OptionsError(
-    `${option} names "${printable(item)}", which is no algorithm of this SDK; it knows ${names.join(', ')}`,
+function unknownAlgorithm(option: string, item: string, names: readonly string[]): OptionsError {
+  return new OptionsError(
+    `${option} names "${printable(item, 64)}", which is no algorithm of this SDK; it knows ${names.join(', ')}`,
     { details: { option, found: item, known: names } },
   )
 }

@@ -12,7 +12,6 @@ export {
   type ClientOptions,
   clientOptionsSchema,
   type KeyboardPrompt,
-  type KeySource,
   type OfferedHostKey,
 } from './client/client-options.js'
 export { establishClient } from './client/connect.js'
@@ -62,6 +61,7 @@ export {
   ProtocolError,
   TimeoutError,
 } from './errors.js'
+export type { KeySource, PassphraseSource } from './key-source.js'
 export type { LogEntry, Logger } from './log.js'
 // Options: how they are checked, and quantities as people write them
 export { abortSignal, callback, duration, objectWith, parseOptions, size } from './options-schema.js'

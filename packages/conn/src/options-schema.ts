@@ -1,5 +1,6 @@
 /** Pieces that the client's and the server's option schemas share, and the one way options are checked. */
 
+import { printable } from '@ssh/wire'
 import { z } from 'zod'
 import { OptionsError } from './errors.js'
 import { parseDuration, parseSize } from './quantities.js'
@@ -66,7 +67,11 @@ export function parseOptions<S extends z.ZodType>(what: string, schema: S, optio
 
 function describe(issue: z.core.$ZodIssue): string {
   if (issue.code === 'unrecognized_keys') {
-    return `unknown option ${issue.keys.map((key) => `"${key}"`).join(', ')}`
+    return `unknown option ${issue.keys.map((key) => `"${printable(key, 64)}"`).join(', ')}`
   }
-  return issue.message
+  // None of several kinds: what each of them would have been.
+  if (issue.code === 'invalid_union' && issue.errors.length > 0) {
+    return [...new Set(issue.errors.flat().map(describe))].join(', or ')
+  }
+  return issue.message.replace(/^Invalid input: /, '')
 }

@@ -2,21 +2,16 @@
 
 import { EventEmitter } from 'node:events'
 import type { PublicKey } from '@ssh/crypto'
-import { debug, disconnectReasons, SshError } from '@ssh/wire'
-import { ConnectionLost } from '../errors.js'
-import { addressesOf, keepProcessAlive, type SocketAddresses } from '../io/socket-address.js'
+import type { SocketAddresses } from '../io/socket-address.js'
 import { parseDuration } from '../quantities.js'
 import { type OpenSessionOptions, openSession } from '../session/open-session.js'
 import type { SessionClient } from '../session/session-client.js'
 import type { NegotiatedAlgorithms } from '../transport/negotiate.js'
-import type { ClientEvents, ClientLink } from './client-link.js'
+import type { ClientEvents, ClientLink, ClientTarget } from './client-link.js'
 import { SessionSlots } from './session-slots.js'
 
 /** Facts of a connection. */
-export interface ClientConnectionInfo extends SocketAddresses {
-  readonly username: string
-  readonly host: string
-  readonly port: number
+export interface ClientConnectionInfo extends ClientTarget, SocketAddresses {
   /** The server's identification string, control characters escaped. */
   readonly serverVersion: string
   readonly algorithms: ConnectionAlgorithms
@@ -61,14 +56,12 @@ export class ClientConnection extends EventEmitter<ClientEvents> {
 
   /** Facts of this connection. */
   get info(): ClientConnectionInfo {
-    const { host, port, username, socket, peer, algorithms } = this.#link
+    const { target, addresses, peer, algorithms } = this.#link
     return {
-      username,
-      host,
-      port,
-      ...addressesOf(socket),
+      ...target,
+      ...addresses,
       serverVersion: peer.transport.remoteIdentification ?? '',
-      algorithms: describeAlgorithms(algorithms),
+      algorithms: describeAlgorithms(established(algorithms)),
     }
   }
 
@@ -77,91 +70,73 @@ export class ClientConnection extends EventEmitter<ClientEvents> {
     return this.#link.closed
   }
 
-  /** Whether the connection is over. */
+  /** Whether the connection is over, or about to be. */
   get isClosed(): boolean {
-    return this.#link.peer.hasEnded
+    return this.#link.isClosed
   }
 
   /** The server's host key. */
   getServerHostKey(): PublicKey {
-    const { hostKey } = this.#link
-    if (hostKey === undefined) throw closedError()
-    return hostKey
+    return established(this.#link.hostKey)
   }
 
   /**
    * Opens a session channel, on which nothing is started yet.
    * @throws ChannelOpenError when the server refuses
-   * @throws ConnectionLost when the connection is over
+   * @throws ConnectionLost `ERR_SSH_CONNECTION_CLOSED` when the connection is over
    * @throws AbortError
    */
-  openSessionChannel(options: SessionChannelOptions = {}): Promise<SessionClient> {
+  async openSessionChannel(options: SessionChannelOptions = {}): Promise<SessionClient> {
     const { isShort = false, ...rest } = options
-    return this.#slots.open(isShort, () => openSession(this.#link.peer.mux, rest))
+    return this.#slots.open(isShort, rest.signal, () => {
+      if (this.isClosed) throw this.#link.closedError()
+      return openSession(this.#link.peer.mux, rest)
+    })
   }
 
   /** Changes keys now (RFC 4253 §9). Resolves once new keys are in use. @throws ConnectionLost */
   rekey(): Promise<void> {
-    if (this.isClosed) return Promise.reject(closedError())
-    return new Promise((resolve, reject) => {
-      const done = () => {
-        this.off('rekey', done)
-        resolve()
-      }
-      this.on('rekey', done)
-      this.closed.then(() => reject(closedError()), reject)
-      this.#link.peer.transport.rekey()
-      this.#link.driver.wake()
-    })
+    return this.#link.rekey()
   }
 
   /**
    * Changes when a silent server is asked for a sign of life.
    * @param interval milliseconds or text like `'30s'`; 0 turns it off
    * @param countMax unanswered questions after which the connection counts as lost; unchanged when absent
+   * @throws OptionsError
    */
   setKeepalive(interval: number | string, countMax?: number): void {
     const { peer } = this.#link
     peer.setKeepalive({ intervalMs: parseDuration(interval), countMax: countMax ?? peer.keepaliveLimits.countMax })
   }
 
-  /** Sends SSH_MSG_DEBUG (RFC 4253 §11.3). @param alwaysDisplay whether the server should show it; default false */
+  /**
+   * Sends SSH_MSG_DEBUG (RFC 4253 §11.3); does nothing once the connection is over.
+   * @param alwaysDisplay whether the server should show it; default false
+   */
   sendDebug(message: string, alwaysDisplay = false): void {
-    if (this.isClosed) throw closedError()
-    this.#link.peer.transport.sendTransport(debug.encode({ alwaysDisplay, message, languageTag: '' }))
-    this.#link.driver.wake()
+    this.#link.sendDebug(message, alwaysDisplay)
   }
 
   /** Sends what can be sent, says goodbye and closes; resolves when the socket is closed. Never rejects. */
-  async close(): Promise<void> {
-    this.#link.peer.close()
-    this.#link.driver.wake()
-    await this.#link.driver.finished
+  close(): Promise<void> {
+    return this.#link.close()
   }
 
   /** Ends at once; whatever is open or pending fails with `reason`. */
-  abort(reason: Error = new ConnectionLost('ERR_SSH_CONNECTION_CLOSED', 'The connection was aborted')): void {
-    const { peer, driver } = this.#link
-    peer.fail(
-      SshError.isSshError(reason)
-        ? reason
-        : new SshError('ERR_SSH_CONNECTION_ABORTED', reason.message, {
-            cause: reason,
-            disconnectReason: disconnectReasons.byApplication,
-          }),
-    )
-    driver.wake()
+  abort(reason?: Error): void {
+    this.#link.abort(reason)
   }
 
   /** Keeps the process alive while the connection is open (the default). */
   ref(): this {
-    keepProcessAlive(this.#link.socket, true)
+    this.#link.keepProcessAlive(true)
     return this
   }
 
   /** Lets the process exit although the connection is open. */
   unref(): this {
-    keepProcessAlive(this.#link.socket, false)
+    this.#link.keepProcessAlive(false)
     return this
   }
 
@@ -170,12 +145,13 @@ export class ClientConnection extends EventEmitter<ClientEvents> {
   }
 }
 
-function closedError(): ConnectionLost {
-  return new ConnectionLost('ERR_SSH_CONNECTION_CLOSED', 'The connection is closed')
+/** What every link that logged in has. */
+function established<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error('The link was never established')
+  return value
 }
 
-function describeAlgorithms(algorithms: NegotiatedAlgorithms | undefined): ConnectionAlgorithms {
-  if (algorithms === undefined) throw closedError()
+function describeAlgorithms(algorithms: NegotiatedAlgorithms): ConnectionAlgorithms {
   const { kex, serverHostKey, clientToServer, serverToClient } = algorithms
   return {
     kex,

@@ -5,11 +5,7 @@
 
 import type { Duplex } from 'node:stream'
 import type { PublicKey } from '@ssh/crypto'
-import { openFailureReasons, type SshError } from '@ssh/wire'
-import type { ChannelOpenRequest } from '../connection/channel-open.js'
-import { Deferred } from '../deferred.js'
-import type { SocketDriver } from '../io/socket-driver.js'
-import type { Peer } from '../peer/peer.js'
+import { type LinkHandlers, type LinkOptions, PeerLink } from '../peer-link.js'
 import type { NegotiatedAlgorithms } from '../transport/negotiate.js'
 
 /** Events of a client connection, and what their listeners get. */
@@ -26,72 +22,39 @@ export interface ClientEvents {
 
 type Teller = <E extends keyof ClientEvents>(event: E, ...values: ClientEvents[E]) => void
 
-export class ClientLink {
+/** Where a client connected to, and as whom. */
+export interface ClientTarget {
   readonly host: string
   readonly port: number
   readonly username: string
-  readonly socket: Duplex
-  readonly #closed = new Deferred<void>()
-  #peer: Peer | undefined
-  #driver: SocketDriver | undefined
-  #teller: Teller | undefined
-  #held: (() => void)[] = []
+}
+
+export class ClientLink extends PeerLink {
+  readonly target: ClientTarget
   algorithms: NegotiatedAlgorithms | undefined
   hostKey: PublicKey | undefined
+  #teller: Teller | undefined
+  #held: (() => void)[] = []
 
-  constructor(facts: { host: string; port: number; username: string; socket: Duplex }) {
-    this.host = facts.host
-    this.port = facts.port
-    this.username = facts.username
-    this.socket = facts.socket
+  constructor(target: ClientTarget, socket: Duplex, options: LinkOptions, handlers: LinkHandlers) {
+    super(socket, options, handlers)
+    this.target = target
   }
 
-  /** Resolves when the connection is over, rejects with what broke it. Never an unhandled rejection. */
-  get closed(): Promise<void> {
-    return this.#closed.promise
-  }
-
-  get peer(): Peer {
-    if (this.#peer === undefined) throw new Error('The link has no peer yet')
-    return this.#peer
-  }
-
-  get driver(): SocketDriver {
-    if (this.#driver === undefined) throw new Error('The link has no driver yet')
-    return this.#driver
-  }
-
-  connect(peer: Peer, driver: SocketDriver): void {
-    this.#peer = peer
-    this.#driver = driver
-  }
-
-  /** Passes an event on, or keeps it. */
+  /** Passes an event on, or keeps it until {@link deliverTo}. */
   tell<E extends keyof ClientEvents>(event: E, ...values: ClientEvents[E]): void {
-    if (this.#teller === undefined) this.#held.push(() => this.#teller?.(event, ...values))
-    else this.#teller(event, ...values)
+    this.#held.push(() => this.#teller?.(event, ...values))
+    if (this.#teller !== undefined) this.#deliver()
   }
 
-  /** From now on events go to `teller`; those that were kept follow once its owner had time to subscribe. */
+  /** From now on events go to `teller`: each in a turn of its own, after its owner had time to subscribe. */
   deliverTo(teller: Teller): void {
     this.#teller = teller
-    const held = this.#held
-    this.#held = []
-    if (held.length > 0) {
-      setImmediate(() => {
-        for (const tell of held) tell()
-      })
-    }
+    this.#deliver()
   }
 
-  /** The server may open only what this side asked for. */
-  refuseChannel(request: ChannelOpenRequest): void {
-    request.reject(openFailureReasons.administrativelyProhibited, 'this client did not ask for such channels')
-  }
-
-  ended(error: SshError | undefined): void {
-    if (error === undefined) this.#closed.resolve()
-    else this.#closed.reject(error)
-    this.tell('close', error)
+  #deliver(): void {
+    // Never from inside the protocol: what a listener throws is its own fault and must not end the connection.
+    for (const tell of this.#held.splice(0)) setImmediate(tell)
   }
 }

@@ -1,14 +1,11 @@
 /** Options of a client connection: one strict schema, checked at the edge. Types are inferred from it. */
 
 import type { Duplex } from 'node:stream'
-import type { Signer } from '@ssh/crypto'
 import { z } from 'zod'
 import type { KnownHosts } from '../config/known-hosts.js'
-import type { Logger } from '../log.js'
-import { abortSignal, algorithmList, bytes, callback, duration, objectWith, size } from '../options-schema.js'
-
-/** A file path, the text or bytes of a key file, or a key object. Text counts as a key when it has several lines. */
-export type KeySource = string | Uint8Array | Signer
+import { keySource, passphraseSource } from '../key-source.js'
+import { abortSignal, algorithmList, callback, duration, objectWith } from '../options-schema.js'
+import { protocolOptions, softwareVersionText } from '../protocol-options.js'
 
 /** A host key as a verifier sees it. */
 export interface OfferedHostKey {
@@ -30,9 +27,6 @@ export interface KeyboardPrompt {
 }
 
 export type PasswordSource = string | (() => string | null | undefined | Promise<string | null | undefined>)
-export type PassphraseSource =
-  | string
-  | ((file: string) => string | null | undefined | Promise<string | null | undefined>)
 export type HostKeyVerifier = (key: OfferedHostKey) => boolean | Promise<boolean>
 export type KnownHostsLookup = (
   host: string,
@@ -47,12 +41,11 @@ export type PasswordChangeHandler = (
   prompt: string,
 ) => { oldPassword: string; newPassword: string } | null | Promise<{ oldPassword: string; newPassword: string } | null>
 
-const keySource = z.union([z.string().min(1), bytes, objectWith<Signer>('a private key', 'sign', 'publicKey')])
-
 /** Authentication methods a client can try. */
 export const clientAuthMethods = ['publickey', 'keyboard-interactive', 'password'] as const
 
 export const clientOptionsSchema = z.strictObject({
+  ...protocolOptions,
   /** TCP port. Default 22. */
   port: z.int().min(1).max(65535).optional(),
   /** Login name. Default: the user who runs this process. */
@@ -64,7 +57,7 @@ export const clientOptionsSchema = z.strictObject({
   /** Private keys to log in with. Default: id_ed25519, id_ecdsa and id_rsa in ~/.ssh. `null`: no public key login. */
   clientKeys: z.union([keySource, z.array(keySource).readonly(), z.null()]).optional(),
   /** Passphrase of encrypted keys, or a function that is asked for it, once for each file that needs one. */
-  passphrase: z.union([z.string(), callback<Exclude<PassphraseSource, string>>()]).optional(),
+  passphrase: passphraseSource.optional(),
   /** Methods to try, in order. Default: publickey, keyboard-interactive, password. */
   preferredAuth: z
     .union([z.string().transform((text) => text.split(',').map((name) => name.trim())), z.array(z.string()).readonly()])
@@ -90,44 +83,23 @@ export const clientOptionsSchema = z.strictObject({
   /** What to do with the key of a host nobody knows: refuse it, or accept and remember it. Default `strict`. */
   hostKeyPolicy: z.enum(['strict', 'accept-new']).optional(),
   /** Accept exactly the host key with this fingerprint (`SHA256:…`), or one of these; known_hosts is not asked. */
-  hostKeyFingerprint: z.union([z.string().min(1), z.array(z.string().min(1)).readonly()]).optional(),
+  hostKeyFingerprint: z.union([z.string().min(1), z.array(z.string().min(1)).min(1).readonly()]).optional(),
   /** Asked about a host key that known_hosts does not know. Only `true` accepts it. */
   verifyHostKey: callback<HostKeyVerifier>().optional(),
   /** Name to look the host up by in known_hosts, in place of host and port. */
   hostKeyAlias: z.string().min(1).optional(),
   /** Host key algorithms, in order. Default: those of the keys on file for this host first. */
   serverHostKeyAlgs: algorithmList.optional(),
-  /** Key exchange algorithms, in order. */
-  kexAlgs: algorithmList.optional(),
-  /** Ciphers, in order, for both directions. */
-  encryptionAlgs: algorithmList.optional(),
-  /** MACs, in order, for both directions; not used with AEAD ciphers. */
-  macAlgs: algorithmList.optional(),
-  /** Compression methods, in order. Default: none. */
-  compressionAlgs: algorithmList.optional(),
-  /** Signature algorithms to log in with, in order. */
-  signatureAlgs: algorithmList.optional(),
-  /** Change keys after this many bytes. Default 1 GiB. */
-  rekeyBytes: size.optional(),
-  /** Change keys after this long. Default 1 h; 0 turns it off. */
-  rekeyInterval: duration.optional(),
   /** Limit for everything up to the login. Default: none. */
   connectTimeout: duration.optional(),
-  /** Limit for key exchange and login once TCP is connected. Default 120 s; 0 turns it off. */
-  loginTimeout: duration.optional(),
-  /** Pause without traffic after which the server is asked for a sign of life. Default 15 s; 0 turns it off. */
-  keepaliveInterval: duration.optional(),
-  /** Unanswered keepalives after which the connection counts as lost. Default 3. */
-  keepaliveCountMax: z.int().min(1).optional(),
   /** A connected stream to speak over, in place of a new TCP connection. */
-  sock: objectWith<Duplex>('a duplex stream', 'write', 'on', 'destroy').optional(),
-  /** Software version in our identification string, printable ASCII without blanks. */
-  clientVersion: z
-    .string()
-    .regex(/^[\x21-\x2c\x2e-\x7e]{1,200}$/, 'expected printable ASCII without blanks or "-"')
+  sock: objectWith<Duplex>('a duplex stream', 'write', 'on', 'destroy')
+    .refine((stream) => stream.readableEncoding === null && stream.readableObjectMode === false, {
+      message: 'expected a stream of bytes, without an encoding or object mode',
+    })
     .optional(),
-  /** Receives structured events. Default: none. */
-  logger: objectWith<Logger>('a logger', 'debug').optional(),
+  /** Software version in our identification string, printable ASCII without blanks. */
+  clientVersion: softwareVersionText.optional(),
   /** Gives up connecting. */
   signal: abortSignal.optional(),
 })

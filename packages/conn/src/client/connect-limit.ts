@@ -1,62 +1,54 @@
-/** The caller's limits on connecting as a whole: a signal and a time. */
+/** The caller's limits on connecting as a whole, a signal and a time, as one signal. */
 
 import { AbortError, type SshError } from '@ssh/wire'
 import { TimeoutError } from '../errors.js'
-import { monotonicClock } from '../io/clock.js'
 
 export class ConnectLimit {
-  readonly #signal: AbortSignal | undefined
-  readonly #timeoutMs: number
-  readonly #what: string
-  readonly #startedAt = monotonicClock()
-  readonly #listeners = new Set<(error: SshError) => void>()
+  /** What is being waited for, for the error of the timeout. */
+  step = ''
+  readonly #controller = new AbortController()
+  readonly #given: AbortSignal | undefined
   readonly #timer: NodeJS.Timeout | undefined
-  #exceeded: SshError | undefined
 
-  constructor(signal: AbortSignal | undefined, timeoutMs: number | undefined, what: string) {
-    this.#signal = signal
-    this.#timeoutMs = timeoutMs ?? 0
-    this.#what = what
-    if (signal?.aborted) this.#onAbort()
-    signal?.addEventListener('abort', this.#onAbort, { once: true })
-    this.#timer = this.#timeoutMs === 0 ? undefined : setTimeout(() => this.#exceed(this.#timeout()), this.#timeoutMs)
+  /**
+   * @param timeoutMs undefined or 0: no limit
+   * @param where what is connected to, for the error
+   */
+  constructor(given: AbortSignal | undefined, timeoutMs: number | undefined, where: string) {
+    this.#given = given
+    given?.addEventListener('abort', this.#onAbort, { once: true })
+    if (given?.aborted) this.#onAbort()
+    if (timeoutMs === undefined || timeoutMs === 0) return
+    this.#timer = setTimeout(() => {
+      const text = `Connecting to ${where} took longer than ${timeoutMs} ms; what was missing was ${this.step}`
+      this.#exceed(new TimeoutError('ERR_SSH_CONNECT_TIMEOUT', text, { details: { timeoutMs, step: this.step } }))
+    }, timeoutMs)
   }
 
-  /** Time left for a step that has a limit of its own; undefined: any. */
-  remainingMs(): number | undefined {
-    if (this.#timeoutMs === 0) return undefined
-    return Math.max(1, this.#timeoutMs - (monotonicClock() - this.#startedAt))
+  /** Fires when the limits are exceeded; its reason is the error to fail with. */
+  get signal(): AbortSignal {
+    return this.#controller.signal
   }
 
-  /** Calls back when the limits are exceeded, at once if they are already. @returns stops that */
-  onExceeded(listener: (error: SshError) => void): () => void {
-    if (this.#exceeded !== undefined) listener(this.#exceeded)
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
-  }
-
+  /** The outcome of work that cannot be stopped, unless the limits are exceeded first. */
   race<T>(work: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const stop = this.onExceeded(reject)
-      work.then(resolve, reject).finally(stop)
+      const onExceeded = () => reject(this.signal.reason)
+      if (this.signal.aborted) onExceeded()
+      this.signal.addEventListener('abort', onExceeded, { once: true })
+      work.then(resolve, reject)
     })
   }
 
+  /** The limits count no more. */
   release(): void {
     clearTimeout(this.#timer)
-    this.#signal?.removeEventListener('abort', this.#onAbort)
+    this.#given?.removeEventListener('abort', this.#onAbort)
   }
 
-  readonly #onAbort = () => this.#exceed(new AbortError(this.#signal?.reason))
+  readonly #onAbort = () => this.#exceed(new AbortError(this.#given?.reason))
 
   #exceed(error: SshError): void {
-    if (this.#exceeded !== undefined) return
-    this.#exceeded = error
-    for (const listener of this.#listeners) listener(error)
-  }
-
-  #timeout(): TimeoutError {
-    const text = `Connecting to ${this.#what} took longer than ${this.#timeoutMs} ms`
-    return new TimeoutError('ERR_SSH_CONNECT_TIMEOUT', text, { details: { timeoutMs: this.#timeoutMs } })
+    this.#controller.abort(error)
   }
 }

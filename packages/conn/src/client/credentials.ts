@@ -1,9 +1,10 @@
 /** Answers what authentication asks, from the options: the promise half of userauth. */
 
 import type { Signer } from '@ssh/crypto'
+import { loadNamedKeys } from '../key-source.js'
 import { type AuthMethodName, defaultAuthOrder } from '../userauth/auth-order.js'
 import type { CredentialQuestion, PublickeyQuestion } from '../userauth/credential-question.js'
-import { type LoadedKey, loadDefaultKeys, loadNamedKeys } from './client-keys.js'
+import { type LoadedKey, loadDefaultKeys } from './client-keys.js'
 import type { ParsedClientOptions } from './client-options.js'
 
 type Options = Pick<

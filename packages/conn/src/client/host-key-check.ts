@@ -8,6 +8,7 @@ import {
   mergeKnownHosts,
   parseKnownHosts,
 } from '../config/known-hosts.js'
+import { HostKeyNotVerifiable } from '../errors.js'
 import { appendLine, readFileIfThere } from '../io/files.js'
 import type { HostKeyOffer } from '../transport/transport-options.js'
 import {
@@ -87,13 +88,27 @@ export class HostKeyCheck {
     }
   }
 
+  /** A key that cannot be kept is not accepted: next time it could not be told from another one. */
+  async #remember(file: string, offer: HostKeyOffer): Promise<void> {
+    try {
+      await appendLine(file, formatKnownHost(this.#host, this.#port, offer.key))
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause)
+      throw new HostKeyNotVerifiable(
+        'ERR_SSH_HOST_KEY_NOT_SAVED',
+        `The new host key ${offer.fingerprint} of ${this.#host} cannot be written to ${file}: ${why}`,
+        { cause, details: { host: this.#host, port: this.#port, file, fingerprint: offer.fingerprint } },
+      )
+    }
+  }
+
   async #carryOut(verdict: HostKeyVerdict, offer: HostKeyOffer): Promise<void> {
     switch (verdict.type) {
       case 'refuse':
         throw verdict.error
       case 'accept-and-add': {
         const file = fileToWrite(this.#options.knownHosts)
-        if (file !== undefined) await appendLine(file, formatKnownHost(this.#host, this.#port, offer.key))
+        if (file !== undefined) await this.#remember(file, offer)
         return
       }
       default:

@@ -3,6 +3,7 @@
  * sessions are open is no reason to fail: they end by themselves, and the next one takes their place.
  */
 
+import { AbortError } from '@ssh/wire'
 import { ChannelOpenError } from '../errors.js'
 
 /** The part of a session that slots need to know. */
@@ -12,36 +13,82 @@ export interface SlotHolder {
 
 export class SessionSlots {
   #shortOpen = 0
-  readonly #waiting: (() => void)[] = []
+  /** Wakes those who wait for room, first come first served. */
+  readonly #waiting = new Set<() => void>()
 
   /**
    * Opens a session, waiting for others to end when the server refuses it for their number.
    * @param isShort whether this session ends by itself soon, as a command that is run to its end
+   * @param signal ends the wait
    * @param open makes one attempt
    * @throws ChannelOpenError when the server refuses and no short session is open that could make room
+   * @throws AbortError
    */
-  async open<S extends SlotHolder>(isShort: boolean, open: () => Promise<S>): Promise<S> {
-    for (;;) {
-      try {
-        const session = await open()
-        this.#hold(session, isShort)
-        return session
-      } catch (error) {
-        if (!mayRetryLater(error) || this.#shortOpen === 0) throw error
-        await new Promise<void>((resolve) => this.#waiting.push(resolve))
+  async open<S extends SlotHolder>(
+    isShort: boolean,
+    signal: AbortSignal | undefined,
+    open: () => S | Promise<S>,
+  ): Promise<S> {
+    try {
+      for (;;) {
+        const session = await this.#attempt(open)
+        if (session !== undefined) {
+          this.#hold(session, isShort)
+          return session
+        }
+        await this.#room(signal)
       }
+    } catch (error) {
+      // The room that this one was woken for is still there.
+      this.#wakeNext()
+      throw error
     }
+  }
+
+  /** @returns undefined when there is no room now, but will be */
+  async #attempt<S>(open: () => S | Promise<S>): Promise<S | undefined> {
+    try {
+      return await open()
+    } catch (error) {
+      if (mayRetryLater(error) && this.#shortOpen > 0) return undefined
+      throw error
+    }
+  }
+
+  #room(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) throw new AbortError(signal.reason)
+      const leave = () => {
+        signal?.removeEventListener('abort', onAbort)
+        this.#waiting.delete(onRoom)
+      }
+      const onRoom = () => {
+        leave()
+        resolve()
+      }
+      const onAbort = () => {
+        leave()
+        reject(new AbortError(signal?.reason))
+      }
+      signal?.addEventListener('abort', onAbort, { once: true })
+      this.#waiting.add(onRoom)
+    })
   }
 
   #hold(session: SlotHolder, isShort: boolean): void {
     if (isShort) this.#shortOpen++
     const release = () => {
       if (isShort) this.#shortOpen--
-      // One place is free for one; but with no short session left, the others would wait for nothing.
-      const woken = this.#shortOpen === 0 ? this.#waiting.splice(0) : this.#waiting.splice(0, 1)
-      for (const wake of woken) wake()
+      this.#wakeNext()
+      // With no short session left, the others would wait for nothing.
+      if (this.#shortOpen === 0) for (const wake of [...this.#waiting]) wake()
     }
     session.closed.then(release, release)
+  }
+
+  #wakeNext(): void {
+    const [wake] = this.#waiting
+    wake?.()
   }
 }
 

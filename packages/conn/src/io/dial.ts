@@ -1,15 +1,14 @@
 /** Makes the TCP connection of a client. */
 
 import { createConnection, type Socket } from 'node:net'
-import { AbortError } from '@ssh/wire'
-import { ConnectError, TimeoutError } from '../errors.js'
+import { AbortError, SshError } from '@ssh/wire'
+import { ConnectError } from '../errors.js'
 
 export interface DialOptions {
   readonly host: string
   readonly port: number
-  /** 0 or absent: no limit but the operating system's. */
-  readonly timeoutMs?: number | undefined
-  readonly signal?: AbortSignal | undefined
+  /** Gives up, with its reason if that is an error of this SDK. Absent: the operating system's patience. */
+  readonly signal?: AbortSignal
 }
 
 /** How long one address is tried alone before the next is tried beside it (RFC 8305 §5). */
@@ -20,13 +19,11 @@ const attemptDelayMs = 250
  * Nagle's algorithm off: SSH writes whole packets, and waiting for more would only delay them.
  *
  * @throws ConnectError `ERR_SSH_CONNECT_FAILED` with the system's error as `cause`
- * @throws TimeoutError `ERR_SSH_CONNECT_TIMEOUT`
- * @throws AbortError
+ * @throws AbortError, or the signal's reason
  */
-export function dial(options: DialOptions): Promise<Socket> {
-  const { host, port, timeoutMs, signal } = options
-  if (signal?.aborted) return Promise.reject(new AbortError(signal.reason))
+export function dial({ host, port, signal }: DialOptions): Promise<Socket> {
   return new Promise((resolve, reject) => {
+    if (signal?.aborted) throw abortReason(signal)
     const socket = createConnection({
       host,
       port,
@@ -35,33 +32,23 @@ export function dial(options: DialOptions): Promise<Socket> {
       autoSelectFamily: true,
       autoSelectFamilyAttemptTimeout: attemptDelayMs,
     })
-    const timer =
-      timeoutMs === undefined || timeoutMs === 0
-        ? undefined
-        : setTimeout(() => {
-            const text = `No connection to ${host} port ${port} within ${timeoutMs} ms; is the address right, and the port open?`
-            settle(() =>
-              reject(new TimeoutError('ERR_SSH_CONNECT_TIMEOUT', text, { details: { host, port, timeoutMs } })),
-            )
-          }, timeoutMs)
-    const onAbort = () => settle(() => reject(new AbortError(signal?.reason)))
-    const onError = (error: Error) => settle(() => reject(connectError(error, host, port)))
+    const onAbort = () => fail(abortReason(signal))
+    const onError = (error: Error) => fail(connectError(error, host, port))
     const onConnect = () => {
       release()
       resolve(socket)
     }
     const release = () => {
-      clearTimeout(timer)
       signal?.removeEventListener('abort', onAbort)
       socket.off('error', onError)
       socket.off('connect', onConnect)
     }
-    const settle = (finish: () => void) => {
+    const fail = (error: Error) => {
       release()
       // An error that comes after we gave up has nobody left to hear it.
       socket.on('error', () => {})
       socket.destroy()
-      finish()
+      reject(error)
     }
     signal?.addEventListener('abort', onAbort, { once: true })
     socket.once('error', onError)
@@ -69,10 +56,15 @@ export function dial(options: DialOptions): Promise<Socket> {
   })
 }
 
+function abortReason(signal: AbortSignal | undefined): SshError {
+  return SshError.isSshError(signal?.reason) ? signal.reason : new AbortError(signal?.reason)
+}
+
 function connectError(cause: Error, host: string, port: number): ConnectError {
-  const attempts = cause instanceof AggregateError ? cause.errors.map(String) : []
+  // One error for each address that was tried.
+  const attempts = cause instanceof AggregateError ? cause.errors.map((error: Error) => error.message) : []
   const code = 'code' in cause && typeof cause.code === 'string' ? cause.code : cause.name
-  const why = hints.get(code) ?? cause.message
+  const why = hints.get(code) ?? (cause.message || attempts.join(', '))
   return new ConnectError('ERR_SSH_CONNECT_FAILED', `Cannot connect to ${host} port ${port}: ${code}, ${why}`, {
     cause,
     details: { host, port, systemCode: code, ...(attempts.length > 0 && { attempts }) },

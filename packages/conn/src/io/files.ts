@@ -20,48 +20,66 @@ export function localUserName(): string {
 
 /**
  * Content of a regular file.
- * @throws ConfigParseError when it is something else (a FIFO would block for ever) or larger than any real one
- * @throws Error the system's, when it cannot be read
+ * @throws ConfigParseError when it cannot be read, is something else (a FIFO would block for ever), or is larger than
+ *   any real one; `cause` is the system's error, if there is one
  */
 export async function readRegularFile(path: string): Promise<Buffer> {
-  const expanded = expandHome(path)
-  const found = await stat(expanded)
-  if (!found.isFile()) {
-    throw new ConfigParseError(`${expanded} is not a regular file`, { details: { file: expanded } })
-  }
-  if (found.size > maximumFileSize) {
-    throw new ConfigParseError(`${expanded} has ${found.size} bytes, more than the ${maximumFileSize} that are read`, {
-      details: { file: expanded },
-    })
-  }
-  return readFile(expanded)
+  const content = await readFileIfThere(path)
+  if (content === undefined) throw unreadable(expandHome(path), 'there is no such file')
+  return content
 }
 
 /** As {@link readRegularFile}, but undefined when there is no such file. */
 export async function readFileIfThere(path: string): Promise<Buffer | undefined> {
+  const expanded = expandHome(path)
   try {
-    return await readRegularFile(path)
-  } catch (error) {
-    if (isMissing(error)) return undefined
-    throw error
+    const found = await stat(expanded)
+    if (!found.isFile()) throw unreadable(expanded, 'it is not a regular file')
+    if (found.size > maximumFileSize) {
+      throw unreadable(expanded, `it has ${found.size} bytes, and at most ${maximumFileSize} are read`)
+    }
+    return await readFile(expanded)
+  } catch (cause) {
+    if (isMissing(cause)) return undefined
+    if (cause instanceof ConfigParseError) throw cause
+    throw unreadable(expanded, cause instanceof Error ? cause.message : String(cause), cause)
   }
 }
 
-/** Appends whole lines to a file, making it (mode 0600) and its folder (0700) where they are missing. */
+/** Appends one line to a file, unless it is there, making the file (mode 0600) and its folder (0700) where missing. */
 export async function appendLine(path: string, line: string): Promise<void> {
   const expanded = expandHome(path)
-  await mkdir(dirname(expanded), { recursive: true, mode: 0o700 })
-  const file = await open(expanded, 'a+', 0o600)
+  // One after the other, or two connections that meet the same host at once would both find the line missing.
+  const turn = (appending.get(expanded) ?? Promise.resolve()).then(() => appendOne(expanded, line))
+  const settled = turn.catch(() => {})
+  appending.set(expanded, settled)
+  await turn.finally(() => {
+    if (appending.get(expanded) === settled) appending.delete(expanded)
+  })
+}
+
+/** The last append of each file that is under way. */
+const appending = new Map<string, Promise<void>>()
+
+async function appendOne(path: string, line: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  const file = await open(path, 'a+', 0o600)
   try {
-    const { size } = await file.stat()
-    // A last line without its newline would swallow ours.
-    const last = Buffer.alloc(1)
-    const needsNewline = size > 0 && (await file.read(last, 0, 1, size - 1)).bytesRead === 1 && last[0] !== 0x0a
-    // One write of one buffer: appends of several processes do not interleave.
-    await file.write(`${needsNewline ? '\n' : ''}${line}\n`)
+    const content = await file.readFile('utf8')
+    if (content.split(/\r?\n/).includes(line)) return
+    // A last line without its newline would swallow ours. One write of one buffer: appends of several processes do
+    // not interleave.
+    await file.write(`${content === '' || content.endsWith('\n') ? '' : '\n'}${line}\n`)
   } finally {
     await file.close()
   }
+}
+
+function unreadable(file: string, why: string, cause?: unknown): ConfigParseError {
+  return new ConfigParseError(`Cannot read ${file}: ${why}`, {
+    details: { file },
+    ...(cause !== undefined && { cause }),
+  })
 }
 
 function isMissing(error: unknown): boolean {

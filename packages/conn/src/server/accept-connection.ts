@@ -1,53 +1,37 @@
 /** One accepted socket becomes a server connection: key exchange, login, sessions. */
 
 import type { Duplex } from 'node:stream'
-import {
-  ciphers,
-  compressionAlgorithms,
-  kexAlgorithms,
-  macs,
-  type PrivateKey,
-  signatureAlgorithms,
-  systemRandom,
-} from '@ssh/crypto'
-import { chooseAlgorithms } from '../algorithm-lists.js'
-import { rekeyLimits } from '../client/connect.js'
+import type { PrivateKey } from '@ssh/crypto'
+import { disconnectReasons, SshError } from '@ssh/wire'
 import type { AuthorizedKeys } from '../config/authorized-keys.js'
-import { monotonicClock } from '../io/clock.js'
-import { addressesOf } from '../io/socket-address.js'
-import { SocketDriver } from '../io/socket-driver.js'
-import { Peer } from '../peer/peer.js'
+import type { AuthHalf, PeerAuth } from '../peer/peer.js'
+import { patience, rekeyLimits } from '../protocol-options.js'
 import type { AlgorithmPreferences } from '../transport/transport-options.js'
 import { ServerAuth } from '../userauth/server-auth.js'
 import { softwareVersion } from '../version.js'
 import { type Grant, ServerAuthAnswers } from './server-auth-answers.js'
-import type { ServerCallbacks } from './server-callbacks.js'
-import { ServerConnection } from './server-connection.js'
+import { ServerLink } from './server-link.js'
 import type { ParsedServerConnectionOptions } from './server-options.js'
 
-const defaults = { loginTimeoutMs: 120_000, keepaliveCountMax: 3, maxAuthTries: 6, maxSessions: 10 } as const
+const defaultMaxAuthTries = 6
+const defaultMaxSessions = 10
 
 /** Options with everything read that they name. */
 export interface PreparedServerOptions {
   readonly options: ParsedServerConnectionOptions
   readonly hostKeys: readonly PrivateKey[]
   readonly authorizedKeys: AuthorizedKeys
+  readonly algorithms: AlgorithmPreferences
+  readonly userSignatures: readonly string[]
 }
 
-/**
- * Starts to serve a connected stream.
- * @returns the connection; see its `authenticated` and `closed`
- */
-export async function acceptConnection(socket: Duplex, prepared: PreparedServerOptions): Promise<ServerConnection> {
-  const { options, hostKeys, authorizedKeys } = prepared
-  const connection = new ServerConnection({ socket, logger: options.logger })
-  // An error that comes before the driver listens must not crash the process.
-  socket.on('error', ignore)
-  const callbacks = await makeCallbacks(options, connection)
-  socket.off('error', ignore)
-  const algorithms = chooseAll(options)
-  const userSignatures = chooseAlgorithms('signatureAlgs', options.signatureAlgs, signatureAlgorithms)
-  const peer = new Peer(
+/** Starts to serve a connected stream; see `authenticated` and `closed` of what it returns. */
+export function acceptConnection(socket: Duplex, prepared: PreparedServerOptions): ServerLink {
+  const { options, hostKeys, algorithms, userSignatures } = prepared
+  const { logger, maxSessions = defaultMaxSessions } = options
+  const link: ServerLink = new ServerLink(
+    socket,
+    logger,
     {
       transport: {
         role: 'server',
@@ -56,87 +40,80 @@ export async function acceptConnection(socket: Duplex, prepared: PreparedServerO
         hostKeys,
         serverSigAlgs: userSignatures,
         rekey: rekeyLimits(options),
-        clock: monotonicClock,
-        random: systemRandom,
       },
-      limits: { channelsByType: new Map([['session', options.maxSessions ?? defaults.maxSessions]]) },
-      keepalive: {
-        intervalMs: options.keepaliveInterval ?? 0,
-        countMax: options.keepaliveCountMax ?? defaults.keepaliveCountMax,
-      },
-      loginTimeoutMs: options.loginTimeout ?? defaults.loginTimeoutMs,
+      limits: { channelsByType: new Map([['session', maxSessions]]) },
+      ...patience(options, 0),
     },
     {
-      onWake: () => driver.wake(),
       // Only a client is shown a host key.
       onHostKey: () => {},
-      createAuth: ({ sessionIdentifier, send, ready, succeeded, failed }) => {
-        const answers = new ServerAuthAnswers({
-          callbacks,
-          authorizedKeys,
-          requiredAuth: options.requiredAuth,
-          clientAddress: addressesOf(socket).remoteAddress,
-          logger: options.logger,
-        })
-        const auth = new ServerAuth<Grant>(
-          {
-            sessionIdentifier,
-            signatureAlgorithms: userSignatures,
-            requiredMethods: answers.requiredMethods,
-            allowPasswordChange: answers.allowsPasswordChange,
-            maximumFailures: options.maxAuthTries ?? defaults.maxAuthTries,
-          },
-          {
-            send,
-            onDecision: (decision) => answers.answer(decision),
-            onReady: ready,
-            onSuccess: (user) => {
-              connection.userKnown(user)
-              succeeded()
-            },
-            onFailure: failed,
-          },
-        )
-        connection.offerBanner((message, languageTag) => auth.sendBanner(message, languageTag))
-        if (options.banner !== undefined) auth.sendBanner(options.banner)
-        return auth
-      },
+      createAuth: (auth) => createAuth(link, prepared, auth),
       onExtensionInfo: () => {},
       onKeysChanged: () => {},
-      onDebug: (message) => options.logger?.debug({ layer: 'transport', event: 'debug', message }),
-      onAuthenticated: () => connection.userIn(),
-      onChannelOpen: (request) => connection.channelRequested(request),
+      onDebug: (message) => logger?.debug({ layer: 'transport', event: 'debug', message }),
+      onAuthenticated: () => link.userIn(),
+      onChannelOpen: (request) => link.channelRequested(request),
       onGlobalRequest: (request) => request.reply(request.requestName === 'keepalive@openssh.com'),
-      onEnd: (error) => connection.ended(error),
+      onEnd: (error) => link.over(error),
     },
   )
-  const driver = new SocketDriver(socket, peer, monotonicClock)
-  connection.begin(peer, driver, callbacks)
-  peer.start()
-  driver.start()
-  return connection
+  link.start()
+  // Nothing of the client is looked at before the builder's callbacks are there; the login timeout counts already.
+  link.peer.pause()
+  makeCallbacks(prepared, link).then(
+    (callbacks) => {
+      link.begin(callbacks)
+      link.peer.resume()
+    },
+    (error: unknown) => {
+      logger?.warn?.({ layer: 'server', event: 'server-factory-failed', error })
+      link.abort(factoryFailed(error))
+    },
+  )
+  return link
 }
 
-function ignore(): void {}
-
-async function makeCallbacks(
-  options: ParsedServerConnectionOptions,
-  connection: ServerConnection,
-): Promise<ServerCallbacks> {
-  const callbacks = (await options.serverFactory?.(connection)) ?? {}
-  callbacks.connectionMade?.(connection)
-  return callbacks
+async function makeCallbacks({ options }: PreparedServerOptions, link: ServerLink) {
+  return (await options.serverFactory?.(link.connection)) ?? {}
 }
 
-function chooseAll(options: ParsedServerConnectionOptions): AlgorithmPreferences {
-  // A client can make a server compute for the price of a packet: what costs much is offered only when asked for.
-  const cheap = kexAlgorithms.rows.filter((row) => row.status === 'default' && row.isCostly !== true)
-  const cheapNames = cheap.map((row) => row.name)
-  return {
-    kex: chooseAlgorithms('kexAlgs', options.kexAlgs, kexAlgorithms, cheapNames),
-    serverHostKey: signatureAlgorithms.defaultNames,
-    encryption: chooseAlgorithms('encryptionAlgs', options.encryptionAlgs, ciphers),
-    mac: chooseAlgorithms('macAlgs', options.macAlgs, macs),
-    compression: chooseAlgorithms('compressionAlgs', options.compressionAlgs, compressionAlgorithms),
-  }
+function createAuth(link: ServerLink, prepared: PreparedServerOptions, peerAuth: PeerAuth): AuthHalf {
+  const { options, authorizedKeys, userSignatures } = prepared
+  const answers = new ServerAuthAnswers({
+    callbacks: link.callbacks,
+    authorizedKeys,
+    requiredAuth: options.requiredAuth,
+    clientAddress: link.addresses.remoteAddress,
+    logger: options.logger,
+  })
+  const auth = new ServerAuth<Grant>(
+    {
+      sessionIdentifier: peerAuth.sessionIdentifier,
+      signatureAlgorithms: userSignatures,
+      requiredMethods: answers.requiredMethods,
+      allowPasswordChange: answers.allowsPasswordChange,
+      maximumFailures: options.maxAuthTries ?? defaultMaxAuthTries,
+    },
+    {
+      send: peerAuth.send,
+      onDecision: (decision) => answers.answer(decision),
+      onReady: peerAuth.ready,
+      onSuccess: (user) => {
+        link.userKnown(user)
+        peerAuth.succeeded()
+      },
+      onFailure: peerAuth.failed,
+    },
+  )
+  if (options.banner !== undefined) auth.sendBanner(options.banner)
+  link.authBegins((message, languageTag) => auth.sendBanner(message, languageTag))
+  return auth
+}
+
+function factoryFailed(cause: unknown): SshError {
+  const why = cause instanceof Error ? cause.message : String(cause)
+  return new SshError('ERR_SSH_SERVER_FACTORY_FAILED', `The serverFactory made no callbacks: ${why}`, {
+    cause,
+    disconnectReason: disconnectReasons.byApplication,
+  })
 }

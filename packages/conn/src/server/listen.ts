@@ -5,9 +5,11 @@ import { AbortError } from '@ssh/wire'
 import { Deferred } from '../deferred.js'
 import { TcpListener } from '../io/tcp-listener.js'
 import { parseOptions } from '../options-schema.js'
+import { parseDuration } from '../quantities.js'
 import { acceptConnection, type PreparedServerOptions } from './accept-connection.js'
 import { prepareServerOptions } from './prepare-server-options.js'
 import type { ServerConnection } from './server-connection.js'
+import type { ServerLink } from './server-link.js'
 import {
   type ParsedServerOptions,
   type ServerConnectionOptions,
@@ -38,7 +40,7 @@ export class SshServer {
   #listener: TcpListener | undefined
   readonly #options: ParsedServerOptions
   #prepared: PreparedServerOptions
-  readonly #connections = new Set<ServerConnection>()
+  readonly #links = new Map<ServerConnection, ServerLink>()
   readonly #closed = new Deferred<void>()
   #startups = 0
   #isClosing = false
@@ -62,7 +64,7 @@ export class SshServer {
 
   /** Connections that are open, logged in or not. */
   get connections(): ReadonlySet<ServerConnection> {
-    return this.#connections
+    return new Set(this.#links.keys())
   }
 
   /** Resolves when the server and all its connections are closed. */
@@ -85,7 +87,7 @@ export class SshServer {
       await this.close()
       throw new AbortError(signal.reason)
     }
-    signal?.addEventListener('abort', () => void this.close(), { once: true })
+    signal?.addEventListener('abort', this.#onAbort, { once: true })
   }
 
   /**
@@ -99,19 +101,23 @@ export class SshServer {
 
   /**
    * Stops accepting, and ends every connection; resolves when all are closed. Never rejects.
-   * @param options.drain milliseconds that open sessions are given to end by themselves; default 0
+   * @param options.drain time (milliseconds, or text like `'30s'`) that open sessions are given to end by themselves,
+   *   while none is added; default 0
    */
-  async close(options: { drain?: number } = {}): Promise<void> {
+  async close(options: { drain?: number | string } = {}): Promise<void> {
     this.#isClosing = true
+    this.#options.signal?.removeEventListener('abort', this.#onAbort)
     this.#listener?.close()
-    if (options.drain !== undefined && options.drain > 0) await this.#drain(options.drain)
-    await Promise.all([...this.#connections].map((connection) => connection.close()))
+    await this.#drain(parseDuration(options.drain ?? 0))
+    await Promise.all([...this.#links.values()].map((link) => link.close()))
     await this.closed
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
+
+  readonly #onAbort = () => void this.close()
 
   #accept(socket: Duplex): void {
     const { maxStartups = defaults.maxStartups, logger } = this.#options
@@ -121,41 +127,33 @@ export class SshServer {
       return
     }
     this.#startups++
-    acceptConnection(socket, this.#prepared).then(
-      (connection) => {
-        this.#connections.add(connection)
-        const loggedIn = () => this.#startups--
-        connection.authenticated.then(loggedIn, loggedIn)
-        const ended = () => {
-          this.#connections.delete(connection)
-          this.#settleWhenEmpty()
-        }
-        connection.closed.then(ended, (error: unknown) => {
-          logger?.debug({ layer: 'server', event: 'connection-ended', error })
-          ended()
-        })
-        if (this.#isClosing) void connection.close()
-      },
-      (error: unknown) => {
-        this.#startups--
-        logger?.warn?.({ layer: 'server', event: 'server-factory-failed', error })
-        socket.destroy()
-      },
-    )
+    const link = acceptConnection(socket, this.#prepared)
+    this.#links.set(link.connection, link)
+    const startedUp = () => void this.#startups--
+    link.authenticated.then(startedUp, startedUp)
+    const ended = () => {
+      this.#links.delete(link.connection)
+      this.#settleWhenEmpty()
+    }
+    link.closed.then(ended, (error: unknown) => {
+      logger?.debug({ layer: 'server', event: 'connection-ended', error })
+      ended()
+    })
   }
 
+  /** Resolves when no session is open any more, or when the time is over. */
   async #drain(milliseconds: number): Promise<void> {
+    if (milliseconds === 0) return
     let timer: NodeJS.Timeout | undefined
     const deadline = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, milliseconds)
     })
-    const idle = [...this.#connections].map((connection) => connection.idle())
-    await Promise.race([Promise.all(idle), deadline])
+    await Promise.race([Promise.all([...this.#links.values()].map((link) => link.drain())), deadline])
     clearTimeout(timer)
   }
 
   #settleWhenEmpty(): void {
-    if (this.#isClosing && this.#listener?.address === undefined && this.#connections.size === 0) this.#closed.resolve()
+    if (this.#isClosing && this.#listener?.address === undefined && this.#links.size === 0) this.#closed.resolve()
   }
 }
 

@@ -110,8 +110,8 @@ export class ServerAuthAnswers {
 const passwordChallenge: AuthChallenge = { challenge: { prompts: [{ prompt: 'Password: ', echo: false }] } }
 
 function toVerdict(result: boolean | PasswordChangeRequired | undefined): 'accept' | 'reject' | PasswordChangeRequired {
-  if (typeof result === 'object' && result !== null) return result
-  // Exactly true: an answer of another kind is a mistake, and must not open the door.
+  // Exactly true, or exactly this: an answer of another kind is a mistake, and must not open the door.
+  if (typeof result === 'object' && typeof result?.changeRequired?.prompt === 'string') return result
   return result === true ? 'accept' : 'reject'
 }
 

@@ -24,14 +24,18 @@ export interface PasswordChangeRequired {
  */
 export interface ServerCallbacks {
   /** The key exchange is about to begin. */
-  connectionMade?(connection: ServerConnection): void
+  connectionMade?(connection: ServerConnection): MaybePromise<void>
   /** The connection is over; with an error if that was not a normal end. */
-  connectionLost?(error: Error | undefined): void
+  connectionLost?(error: Error | undefined): MaybePromise<void>
   /** A user name came up. False lets this user in without any proof. Default: true. */
   beginAuth?(username: string): MaybePromise<boolean>
   /** The user is in. */
-  authCompleted?(): void
-  /** Whether this key, whose signature has been verified, may log in. Asked after `authorizedClientKeys` said no. */
+  authCompleted?(): MaybePromise<void>
+  /**
+   * Whether this key may log in. Asked after `authorizedClientKeys` said no, and up to twice: when the client offers the
+   * key, which proves nothing yet, and when it has signed. Who is in, and by which key, is what `info` of the
+   * connection says once `authCompleted` is called.
+   */
   validatePublicKey?(username: string, key: PublicKey): MaybePromise<boolean>
   /** Whether the password is right. */
   validatePassword?(username: string, password: string): MaybePromise<boolean | PasswordChangeRequired>

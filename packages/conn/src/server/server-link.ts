@@ -1,0 +1,139 @@
+/** One client of a server, behind its public face: the builder's callbacks, the user once known, the sessions. */
+
+import type { Duplex } from 'node:stream'
+import { openFailureReasons } from '@ssh/wire'
+import type { ChannelOpenRequest } from '../connection/channel-open.js'
+import { Deferred } from '../deferred.js'
+import type { Logger } from '../log.js'
+import { type LinkHandlers, type LinkOptions, PeerLink } from '../peer-link.js'
+import { SessionServer } from '../session/session-server.js'
+import type { AuthenticatedUser } from '../userauth/auth-decision.js'
+import type { Grant } from './server-auth-answers.js'
+import type { ServerCallbacks, SessionRequest } from './server-callbacks.js'
+import { ServerConnection } from './server-connection.js'
+
+type SendBanner = (message: string, languageTag?: string) => void
+
+export class ServerLink extends PeerLink {
+  readonly connection: ServerConnection
+  readonly #logger: Logger | undefined
+  readonly #authenticated = new Deferred<void>()
+  readonly #sessions = new Set<SessionServer>()
+  /** Undefined until the builder's factory made them. */
+  #callbacks: ServerCallbacks | undefined
+  #user: AuthenticatedUser<Grant> | undefined
+  #banners: (() => void)[] = []
+  #sendBanner: SendBanner | undefined
+  #isDraining = false
+
+  constructor(socket: Duplex, logger: Logger | undefined, options: LinkOptions, handlers: LinkHandlers) {
+    super(socket, options, handlers)
+    this.#logger = logger
+    this.connection = new ServerConnection(this)
+  }
+
+  /** Resolves once the user is in, rejects when the connection ends before. Never an unhandled rejection. */
+  get authenticated(): Promise<void> {
+    return this.#authenticated.promise
+  }
+
+  /** Undefined until the proof was accepted. */
+  get user(): AuthenticatedUser<Grant> | undefined {
+    return this.#user
+  }
+
+  get callbacks(): ServerCallbacks {
+    return this.#callbacks ?? {}
+  }
+
+  /** The builder's callbacks are there. */
+  begin(callbacks: ServerCallbacks): void {
+    if (this.isClosed) return
+    this.#callbacks = callbacks
+    this.#notify('connectionMade', () => callbacks.connectionMade?.(this.connection))
+  }
+
+  /** Authentication has begun: from now on banners can be sent. */
+  authBegins(sendBanner: SendBanner): void {
+    this.#sendBanner = sendBanner
+    for (const show of this.#banners.splice(0)) show()
+  }
+
+  /** Shows text before login, once that has begun. */
+  sendBanner(message: string, languageTag?: string): void {
+    if (this.#sendBanner === undefined) this.#banners.push(() => this.#sendBanner?.(message, languageTag))
+    else this.#sendBanner(message, languageTag)
+  }
+
+  /** The proof is accepted; the client is about to be told. */
+  userKnown(user: AuthenticatedUser<Grant>): void {
+    this.#user = user
+  }
+
+  /** The client has been told. */
+  userIn(): void {
+    this.#authenticated.resolve()
+    this.#notify('authCompleted', () => this.callbacks.authCompleted?.())
+  }
+
+  /** Whoever asked is answered, now or later. */
+  channelRequested(request: ChannelOpenRequest): void {
+    const refuse = (reason: string) => request.reject(openFailureReasons.administrativelyProhibited, reason)
+    const { callbacks } = this
+    if (request.channelType !== 'session') {
+      request.reject(openFailureReasons.unknownChannelType, 'this server knows no such channels')
+    } else if (callbacks.sessionRequested === undefined) {
+      refuse('this server offers no sessions')
+    } else if (this.#isDraining) {
+      refuse('this server is shutting down')
+    } else {
+      const session: SessionRequest = {
+        connection: this.connection,
+        accept: (handlers) => this.#addSession(new SessionServer(request.accept(), handlers)),
+        reject: (reason = 'this session is refused') => refuse(reason),
+      }
+      // A builder's mistake must not take down more than the session it happened in.
+      this.#notify(
+        'sessionRequested',
+        () => callbacks.sessionRequested?.(session),
+        () => refuse('the server failed to answer'),
+      )
+    }
+  }
+
+  /** Takes no more sessions; resolves once none is open. */
+  async drain(): Promise<void> {
+    this.#isDraining = true
+    await this.idle()
+  }
+
+  /** Resolves once no session is open. */
+  async idle(): Promise<void> {
+    while (this.#sessions.size > 0) await Promise.all([...this.#sessions].map((session) => session.closed))
+  }
+
+  /** The connection is over. */
+  over(error: Error | undefined): void {
+    this.#authenticated.reject(error ?? this.closedError())
+    this.#notify('connectionLost', () => this.#callbacks?.connectionLost?.(error))
+  }
+
+  #addSession(session: SessionServer): SessionServer {
+    this.#sessions.add(session)
+    session.closed.then(() => this.#sessions.delete(session))
+    return session
+  }
+
+  /** Calls the builder. What it throws or rejects with goes to the log, and to nobody else. */
+  #notify(callback: keyof ServerCallbacks, call: () => unknown, onFailure?: () => void): void {
+    const failed = (error: unknown) => {
+      this.#logger?.warn?.({ layer: 'server', event: 'callback-failed', callback, error })
+      onFailure?.()
+    }
+    try {
+      Promise.resolve(call()).catch(failed)
+    } catch (error) {
+      failed(error)
+    }
+  }
+}
