@@ -61,10 +61,12 @@ export {
   ProtocolError,
   TimeoutError,
 } from './errors.js'
+// Files of keys and of lists of keys
+export { expandHome, readRegularFile } from './io/files.js'
 export type { KeySource, PassphraseSource } from './key-source.js'
 export type { LogEntry, Logger } from './log.js'
 // Options: how they are checked, and quantities as people write them
-export { abortSignal, callback, duration, objectWith, parseOptions, size } from './options-schema.js'
+export { abortSignal, bytes, callback, duration, objectWith, parseOptions, size } from './options-schema.js'
 export { parseDuration, parseSize } from './quantities.js'
 // Servers
 export { listenServer, SshServer } from './server/listen.js'

@@ -27,7 +27,6 @@ export {
   ProtocolError,
   ServerConnection,
   type ServerConnectionInfo,
-  SshServer,
   TimeoutError,
 } from '@ssh/conn'
 // Keys
@@ -47,6 +46,8 @@ export {
 } from '@ssh/crypto'
 // SFTP
 export {
+  MemoryHandler,
+  type MemoryHandlerOptions,
   SftpClient,
   type SftpClientOptions,
   type SftpDirent,
@@ -63,9 +64,23 @@ export {
 export { lines, StreamError } from '@ssh/streams'
 export { AbortError, SshError } from '@ssh/wire'
 export type { ClientOptions } from './client/client-options.js'
+export { getServerAuthMethods, getServerHostKey, type ProbeOptions } from './client/probe.js'
 export { type SessionStreams, SshClientConnection } from './client/ssh-client-connection.js'
 // Clients
 export { connect, createProcess, run } from './connect.js'
+// Keys in files
+export {
+  type ReadPrivateKeyOptions,
+  readPrivateKey,
+  readPrivateKeyList,
+  readPublicKey,
+  readPublicKeyList,
+  type WritePrivateKeyOptions,
+  type WritePublicKeyOptions,
+  writePrivateKey,
+  writePublicKey,
+} from './keys/key-files.js'
+export { readAuthorizedKeys, readKnownHosts } from './keys/key-lists.js'
 // Processes
 export { SshClientProcess } from './process/client-process.js'
 export { ExpectError, type Expected, type ExpectOptions, expect } from './process/expect.js'
@@ -89,6 +104,7 @@ export { type Redirectable, type ServerRedirect, SshServerProcess } from './proc
 // Servers
 export { listen } from './server/listen.js'
 export type {
+  CloseOptions,
   ListenOptions,
   ProcessHandler,
   ServerProcess,
@@ -96,4 +112,6 @@ export type {
   SshServerCallbacks,
   SshServerFactory,
   StreamsHandler,
+  UpdateOptions,
 } from './server/server-options.js'
+export { SshServer } from './server/ssh-server.js'

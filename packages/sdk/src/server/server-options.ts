@@ -2,6 +2,7 @@
 
 import {
   callback,
+  duration,
   type ServerCallbacks,
   type ServerConnection,
   type ServerConnectionInfo,
@@ -59,7 +60,7 @@ export const sessionOptionsSchema = z.strictObject({
       z.strictObject({
         root: z.string().min(1).exactOptional(),
         startDirectory: z.string().min(1).exactOptional(),
-        readOnly: z.boolean().exactOptional(),
+        modeMask: z.int().min(0).max(0o7777).exactOptional(),
       }),
       callback<SftpFactory>(),
     ])
@@ -68,6 +69,18 @@ export const sessionOptionsSchema = z.strictObject({
   allowPty: z.boolean().optional(),
 })
 
+export type ParsedSessionOptions = z.output<typeof sessionOptionsSchema>
+
 /** Options of `listen`. */
 export type ListenOptions = Omit<ServerOptions, 'serverFactory'> & z.input<typeof sessionOptionsSchema>
-export type ParsedSessionOptions = z.output<typeof sessionOptionsSchema>
+
+/** Options of `update`: all but where the server listens. */
+export type UpdateOptions = Partial<Omit<ListenOptions, 'host' | 'port' | 'backlog' | 'maxStartups' | 'signal'>>
+
+export const closeOptionsSchema = z.strictObject({
+  /** How long open sessions are given to end by themselves. Default 0. */
+  drain: duration.optional(),
+})
+
+/** Options of `close` of a server. */
+export type CloseOptions = z.input<typeof closeOptionsSchema>

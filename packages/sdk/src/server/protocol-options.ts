@@ -1,0 +1,94 @@
+/** The options of `listen` as the protocol's server takes them: sessions are answered by its callbacks. */
+
+import {
+  type Logger,
+  OptionsError,
+  parseOptions,
+  type ServerCallbacks,
+  type ServerFactory,
+  type ServerOptions,
+  type SessionRequest,
+} from '@ssh/conn'
+import { serveSession } from './serve-session.js'
+import {
+  type ListenOptions,
+  type ParsedSessionOptions,
+  type SshServerCallbacks,
+  sessionOptionsSchema,
+} from './server-options.js'
+
+/**
+ * @param what whose options these are, for the error
+ * @throws OptionsError when an option about sessions is of the wrong kind, or nobody could log in
+ */
+export function protocolOptions(
+  what: string,
+  options: ListenOptions,
+): Omit<ServerOptions, 'serverFactory'> & { readonly serverFactory: ServerFactory } {
+  const sessions = parseOptions(what, sessionOptionsSchema, onlySessionOptions(options))
+  if (options.authorizedClientKeys === undefined && options.serverFactory === undefined) {
+    throw new OptionsError(
+      'Nobody could log in: give authorizedClientKeys, or a serverFactory whose callbacks decide who may',
+    )
+  }
+  return {
+    ...withoutSessionOptions(options),
+    serverFactory: async (connection) => {
+      const callbacks = (await sessions.serverFactory?.(connection)) ?? {}
+      return withSessions(callbacks, sessions, options.logger)
+    },
+  }
+}
+
+type SessionOptionName = keyof ParsedSessionOptions
+
+/** What of some options is the protocol's; it refuses what it does not know. */
+export function withoutSessionOptions<O extends object>(options: O): Omit<O, SessionOptionName> {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => !isSessionOption(name))) as Omit<
+    O,
+    SessionOptionName
+  >
+}
+
+function onlySessionOptions(options: object): object {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => isSessionOption(name)))
+}
+
+function isSessionOption(name: string): boolean {
+  return name in sessionOptionsSchema.shape
+}
+
+const protocolCallbacks = [
+  'connectionMade',
+  'connectionLost',
+  'beginAuth',
+  'authCompleted',
+  'validatePublicKey',
+  'validatePassword',
+  'changePassword',
+  'getKbdintChallenge',
+  'validateKbdintResponse',
+] as const satisfies readonly (keyof ServerCallbacks)[]
+
+/** The builder's callbacks, bound to their object, and sessions answered as it or the options say. */
+function withSessions(
+  callbacks: SshServerCallbacks,
+  options: ParsedSessionOptions,
+  logger: Logger | undefined,
+): ServerCallbacks {
+  // Only those that are there: which methods a server offers follows from which callbacks exist.
+  const bound = Object.fromEntries(
+    protocolCallbacks.flatMap((name) => {
+      const callback = callbacks[name]
+      return callback === undefined ? [] : [[name, callback.bind(callbacks)]]
+    }),
+  )
+  return {
+    ...bound,
+    sessionRequested: async (request: SessionRequest) => {
+      const answer = (await callbacks.sessionRequested?.()) ?? true
+      if (answer === false) return request.reject()
+      serveSession(request, options, typeof answer === 'function' ? answer : undefined, logger)
+    },
+  }
+}
