@@ -64,8 +64,8 @@ await measure(async (job, start) => {
       const sftp = await openSftp(client)
       const entries = await promisify(sftp.readdir.bind(sftp))(job.sourceFolder)
       const get = promisify<string, string>(sftp.fastGet.bind(sftp))
-      // 64 at a time was its best of 8, 16, 32, 64 and 128.
-      await inParallel(entries.length, 64, async (index) => {
+      // The best of 8, 32, 64, 128, 256 and 512.
+      await inParallel(entries.length, 512, async (index) => {
         const file = entries[index]?.filename ?? ''
         await get(join(job.sourceFolder, file), join(scratch, file))
       })
