@@ -3,34 +3,50 @@
  *
  *     pnpm demo                  against a server that the demo starts in this process
  *     pnpm demo user@host        against a server of yours, with your keys and known_hosts
+ *
+ * Needs a POSIX shell there, and nothing else. Leaves nothing behind, and exits with 1 when something went wrong.
  */
 
 import { randomBytes } from 'node:crypto'
-import { createReadStream } from 'node:fs'
+import { createReadStream, rmSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import {
+  ChannelError,
   type ClientOptions,
   connect,
   generatePrivateKey,
   HostKeyNotVerifiable,
   ProcessError,
   type SftpClient,
+  SftpError,
   type SshClientConnection,
   sh,
 } from '@ssh/sdk'
-import { startEmbeddedServer } from './demo/embedded-server.js'
-import { fact, progressBar, shown, step } from './demo/terminal.js'
+import { askSecret, fact, progressBar, shown, step } from './demo/terminal.js'
+import { startEmbeddedServer } from './support/embedded-server.js'
 
 const [userDestination] = process.argv.slice(2)
 const folder = await mkdtemp(join(tmpdir(), 'ssh-demo-'))
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    rmSync(folder, { recursive: true, force: true })
+    process.exit(1)
+  })
+}
 try {
   if (userDestination === undefined) await demonstrateEmbedded()
-  else await demonstrate(userDestination, {})
+  else {
+    await demonstrate(userDestination, {
+      passphrase: (file) => askSecret(`Passphrase of ${file}: `),
+      password: () => askSecret(`Password for ${userDestination}: `),
+    })
+  }
 } catch (error) {
-  console.error(error instanceof Error ? `\n${error.name}: ${error.message}` : error)
+  if (error instanceof Error) shown(error)
+  else console.error(error)
   process.exitCode = 1
 } finally {
   await rm(folder, { recursive: true, force: true })
@@ -47,7 +63,10 @@ async function demonstrateEmbedded(): Promise<void> {
 }
 
 async function demonstrate(destination: string, options: ClientOptions): Promise<void> {
-  step('Connect, checking the host key', `await using conn = await connect('${destination}', { knownHosts, clientKeys })`)
+  step(
+    'Connect, checking the host key',
+    `await using conn = await connect('${destination}', { knownHosts, clientKeys })`,
+  )
   await using conn = await connect(destination, options)
   const { algorithms, serverVersion } = conn.info
   fact(`${serverVersion}\n${algorithms.kex}, ${algorithms.serverHostKey}, ${algorithms.encryptionClientToServer}`)
@@ -63,7 +82,7 @@ async function runCommands(conn: SshClientConnection): Promise<void> {
   fact((await conn.run('uname -a', { check: true })).stdout)
 
   const name = `it's "quoted" $HOME`
-  step('Arguments are quoted for you', 'await conn.run(sh`echo ${name}`)')
+  step('Arguments are quoted for you', 'await conn.run(sh`echo $' + '{name}`)')
   fact((await conn.run(sh`echo ${name}`, { check: true })).stdout)
 }
 
@@ -72,18 +91,26 @@ async function pipeProcesses(conn: SshClientConnection): Promise<void> {
   const numbers = await conn.createProcess('printf "%s\\n" 3 1 2')
   const sort = await conn.createProcess('sort -n')
   const [sorted] = await Promise.all([sort.wait({ check: true }), pipeline(numbers.stdout, sort.stdin)])
-  fact(`3 1 2, sorted remotely: ${String(sorted.stdout).trim().split('\n').join(' ')}`)
+  fact(`3 1 2, sorted remotely: ${sorted.stdout.trim().split('\n').join(' ')}`)
 
   const names = join(folder, 'names.txt')
   await writeFile(names, 'walnut\napple\nmedlar\nquince\n')
   step('A local file through a remote sort', `pipeline(createReadStream('names.txt'), sort.stdin)`)
   const sorting = await conn.createProcess('sort')
   const [result] = await Promise.all([sorting.wait({ check: true }), pipeline(createReadStream(names), sorting.stdin)])
-  fact(String(result.stdout).trim().split('\n').join(', '))
+  fact(result.stdout.trim().split('\n').join(', '))
 }
 
 async function transferFiles(conn: SshClientConnection): Promise<void> {
-  await using sftp = await conn.startSftpClient()
+  let sftp: SftpClient
+  try {
+    sftp = await conn.startSftpClient()
+  } catch (error) {
+    if (!(error instanceof ChannelError || error instanceof SftpError)) throw error
+    step('Files', 'await conn.startSftpClient()')
+    return fact(`this server offers no SFTP: ${error.message}`)
+  }
+  await using _ = sftp
   const remote = `ssh-demo-${randomBytes(4).toString('hex')}`
   await sftp.makedirs(`${remote}/logs/2026`)
   try {
@@ -134,7 +161,10 @@ async function showErrors(conn: SshClientConnection, destination: string, option
   await expectError(HostKeyNotVerifiable, () => connect(destination, { ...options, knownHosts }))
 }
 
-async function expectError(kind: abstract new (...args: never[]) => Error, attempt: () => Promise<unknown>): Promise<void> {
+async function expectError(
+  kind: abstract new (...args: never[]) => Error,
+  attempt: () => Promise<unknown>,
+): Promise<void> {
   try {
     await attempt()
   } catch (error) {

@@ -1,0 +1,87 @@
+/** Runs one example as a user would: as a program of its own, in a folder of its own. */
+
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { lines } from '@ssh/sdk'
+
+/** Where and as whom an example runs. */
+export interface Surroundings {
+  /** Its working directory. */
+  readonly folder: string
+  /** Its home, with `.ssh` in it. */
+  readonly home: string
+}
+
+/** How long an example may take, servers included. */
+const longestMs = 60_000
+
+/**
+ * Runs an example to its end.
+ * @param name file name without `.ts`
+ * @param stdin what is typed
+ * @returns what it printed
+ * @throws Error when it does not end by itself, or not with status 0
+ */
+export async function runExample(
+  name: string,
+  args: readonly string[],
+  where: Surroundings,
+  stdin = '',
+): Promise<string> {
+  const child = start(name, args, where)
+  child.stdin.end(stdin)
+  const stdout = collect(child.stdout)
+  const stderr = collect(child.stderr)
+  const [code, signal] = await once(child, 'close')
+  if (code === 0) return stdout()
+  throw new Error(`${name} ended with ${signal ?? code}\n${stdout()}${stderr()}`)
+}
+
+/**
+ * Starts an example that is a server, and ends it after `work`.
+ * @param work gets the port it listens on
+ */
+export async function withServer(
+  name: string,
+  where: Surroundings,
+  work: (port: number) => Promise<void>,
+): Promise<void> {
+  const child = start(name, ['0'], where)
+  const stderr = collect(child.stderr)
+  const ended = once(child, 'close')
+  try {
+    await work(await listeningPort(child, name, stderr))
+  } finally {
+    child.kill()
+    await ended
+  }
+}
+
+async function listeningPort(
+  child: ChildProcessWithoutNullStreams,
+  name: string,
+  stderr: () => string,
+): Promise<number> {
+  for await (const line of lines(child.stdout)) {
+    const port = /^listening on port (\d+)$/.exec(line)?.[1]
+    if (port !== undefined) return Number(port)
+  }
+  throw new Error(`${name} ended before it listened\n${stderr()}`)
+}
+
+/** With the flags of this process, so that TypeScript runs there as it does here. */
+function start(name: string, args: readonly string[], { folder, home }: Surroundings): ChildProcessWithoutNullStreams {
+  const program = join(import.meta.dirname, `../${name}.ts`)
+  return spawn(process.execPath, [...process.execArgv, program, ...args], {
+    cwd: folder,
+    env: { ...process.env, HOME: home, USERPROFILE: home },
+    timeout: longestMs,
+  })
+}
+
+function collect(stream: NodeJS.ReadableStream): () => string {
+  const chunks: Buffer[] = []
+  stream.on('data', (chunk: Buffer) => chunks.push(chunk))
+  return () => Buffer.concat(chunks).toString()
+}

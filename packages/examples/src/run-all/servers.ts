@@ -1,0 +1,104 @@
+/** The example servers, and what a client must meet there. */
+
+import assert from 'node:assert/strict'
+import { type ClientOptions, connect, PermissionDenied, type PrivateKey, SftpError } from '@ssh/sdk'
+import { runExample, type Surroundings } from './run-program.js'
+
+/** How to reach an example server that has just started. */
+export interface Visit {
+  readonly port: number
+  /** Trust in it, and the key that it lets in. */
+  readonly options: ClientOptions
+  /** A key that only some examples know. */
+  readonly otherKey: PrivateKey
+  readonly where: Surroundings
+}
+
+export interface ServerExample {
+  /** File name without `.ts`. */
+  readonly name: string
+  /** Visits it. @throws AssertionError */
+  check(visit: Visit): Promise<void>
+}
+
+const at = (username: string, { port }: Visit) => `${username}@127.0.0.1:${port}`
+
+export const serverExamples: readonly ServerExample[] = [
+  {
+    name: 'server-simple',
+    async check(visit) {
+      await using conn = await connect(at('ada', visit), visit.options)
+      const { stdout, exitStatus } = await conn.run('make tea')
+      assert.equal(stdout, 'Hello ada, you asked for: make tea\n')
+      assert.equal(exitStatus, 0)
+    },
+  },
+  {
+    name: 'server-authentication',
+    async check(visit) {
+      const welcome = async (username: string, credentials: ClientOptions) => {
+        await using conn = await connect(at(username, visit), { ...visit.options, clientKeys: null, ...credentials })
+        return (await conn.run('hello', { check: true })).stdout
+      }
+      assert.equal(await welcome('alan', { clientKeys: [visit.otherKey] }), 'Welcome alan, let in by publickey\n')
+      assert.equal(
+        await welcome('ada', { password: 'analytical engine', preferredAuth: 'password' }),
+        'Welcome ada, let in by password\n',
+      )
+      assert.equal(
+        await welcome('grace', { keyboardInteractive: () => ['123456'] }),
+        'Welcome grace, let in by keyboard-interactive\n',
+      )
+      await assert.rejects(welcome('ada', { password: 'guess' }), PermissionDenied)
+      await assert.rejects(welcome('grace', { clientKeys: [visit.otherKey] }), PermissionDenied)
+    },
+  },
+  {
+    name: 'server-shell',
+    async check(visit) {
+      await using conn = await connect(at('ada', visit), visit.options)
+      const { stdout, stderr, exitStatus } = await conn.run('echo "$LANG $LD_PRELOAD"; echo oops >&2; exit 5', {
+        env: { LANG: 'C.UTF-8', LD_PRELOAD: 'evil.so' },
+      })
+      assert.deepEqual({ stdout, stderr, exitStatus }, { stdout: 'C.UTF-8 \n', stderr: 'oops\n', exitStatus: 5 })
+      const shell = await conn.createProcess()
+      assert.equal((await shell.communicate('echo from the shell\n')).stdout, 'from the shell\n')
+    },
+  },
+  {
+    name: 'server-terminal',
+    async check(visit) {
+      const printed = await runExample('client-terminal', [at('demo', visit)], visit.where)
+      assert.equal(printed, 'rows and columns: 30 100\nrows and columns: 40 120\n')
+      await using conn = await connect(at('ada', visit), visit.options)
+      assert.equal((await conn.run('no terminal')).exitStatus, 1)
+    },
+  },
+  {
+    name: 'server-sftp-per-user',
+    async check(visit) {
+      const filesOf = async (username: string, work: (path: string) => string) => {
+        await using conn = await connect(at(username, visit), visit.options)
+        await using sftp = await conn.startSftpClient()
+        await sftp.writeFile(work('mine.txt'), username)
+        return (await sftp.listdir('/')).join()
+      }
+      assert.equal(await filesOf('ada', (name) => name), 'mine.txt')
+      assert.equal(await filesOf('grace', (name) => `../../${name}`), 'mine.txt')
+      await assert.rejects(filesOf('../etc', (name) => name))
+    },
+  },
+  {
+    name: 'server-sftp-memory',
+    async check(visit) {
+      await using one = await connect(at('ada', visit), visit.options)
+      await using other = await connect(at('grace', visit), visit.options)
+      await using writer = await one.startSftpClient()
+      await using reader = await other.startSftpClient()
+      await writer.makedirs('notes/2026')
+      await writer.writeFile('notes/2026/a.txt', 'kept in memory')
+      assert.equal(await reader.readFile('/notes/2026/a.txt', { encoding: 'utf8' }), 'kept in memory')
+      await assert.rejects(reader.stat('/etc/passwd'), SftpError)
+    },
+  },
+]
