@@ -13,6 +13,10 @@ export interface SlotHolder {
 
 export class SessionSlots {
   #shortOpen = 0
+  /** Sessions that have ended so far. */
+  #ended = 0
+  /** How many had ended when the last attempt was made that the server refused. */
+  #endedBeforeRefusal = 0
   /** Wakes those who wait for room, first come first served. */
   readonly #waiting = new Set<() => void>()
 
@@ -31,11 +35,8 @@ export class SessionSlots {
   ): Promise<S> {
     try {
       for (;;) {
-        const session = await this.#attempt(open)
-        if (session !== undefined) {
-          this.#hold(session, isShort)
-          return session
-        }
+        const session = await this.#attempt(isShort, open)
+        if (session !== undefined) return session
         await this.#room(signal)
       }
     } catch (error) {
@@ -46,12 +47,24 @@ export class SessionSlots {
   }
 
   /** @returns undefined when there is no room now, but will be */
-  async #attempt<S>(open: () => S | Promise<S>): Promise<S | undefined> {
-    try {
-      return await open()
-    } catch (error) {
-      if (mayRetryLater(error) && this.#shortOpen > 0) return undefined
-      throw error
+  async #attempt<S extends SlotHolder>(isShort: boolean, open: () => S | Promise<S>): Promise<S | undefined> {
+    for (;;) {
+      const ended = this.#ended
+      const known = this.#endedBeforeRefusal
+      try {
+        const session = await open()
+        // Before the refusals that came in the same breath are looked at.
+        this.#hold(session, isShort)
+        return session
+      } catch (error) {
+        if (!mayRetryLater(error)) throw error
+        this.#endedBeforeRefusal = Math.max(this.#endedBeforeRefusal, ended)
+        // OpenSSH makes room for another session only once it has handled every packet that it read together with the
+        // end of the one before: an attempt on the heels of an end says nothing, the next one does.
+        if (this.#ended > known) continue
+        if (this.#shortOpen > 0) return undefined
+        throw error
+      }
     }
   }
 
@@ -78,6 +91,7 @@ export class SessionSlots {
   #hold(session: SlotHolder, isShort: boolean): void {
     if (isShort) this.#shortOpen++
     const release = () => {
+      this.#ended++
       if (isShort) this.#shortOpen--
       this.#wakeNext()
       // With no short session left, the others would wait for nothing.

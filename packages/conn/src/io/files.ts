@@ -1,7 +1,7 @@
 /** The few files a connection reads and writes: keys, known_hosts, authorized_keys. */
 
 import { mkdir, open, readFile, stat } from 'node:fs/promises'
-import { homedir, userInfo } from 'node:os'
+import { devNull, homedir, userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import { ConfigParseError } from '../errors.js'
 
@@ -29,9 +29,10 @@ export async function readRegularFile(path: string): Promise<Buffer> {
   return content
 }
 
-/** As {@link readRegularFile}, but undefined when there is no such file. */
+/** As {@link readRegularFile}, but undefined when there is no such file; also for the null device, as with OpenSSH. */
 export async function readFileIfThere(path: string): Promise<Buffer | undefined> {
   const expanded = expandHome(path)
+  if (expanded === devNull) return undefined
   try {
     const found = await stat(expanded)
     if (!found.isFile()) throw unreadable(expanded, 'it is not a regular file')
