@@ -11,8 +11,24 @@ export default defineConfig({
   test: {
     reporters: ['default', './packages/testkit/src/summary-reporter.ts'],
     projects: [
-      { ...shared, test: { name: 'unit', include: ['packages/{wire,crypto,conn,sftp,streams,sdk,testkit}/test/**/*.test.ts'] } },
-      { ...shared, test: { name: 'interop', include: ['packages/interop/test/**/*.test.ts'], testTimeout: 120_000, hookTimeout: 120_000 } },
+      {
+        ...shared,
+        test: {
+          name: 'unit',
+          include: ['packages/{wire,crypto,conn,sftp,streams,sdk,testkit}/test/**/*.test.ts'],
+          // Nothing here takes a second; a machine that is busy with other things may make it seem so.
+          testTimeout: 20_000,
+        },
+      },
+      {
+        ...shared,
+        test: {
+          name: 'interop',
+          include: ['packages/interop/test/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
     ],
   },
 })
