@@ -70,6 +70,7 @@ export { abortSignal, bytes, callback, duration, objectWith, parseOptions, size 
 export { parseDuration, parseSize } from './quantities.js'
 // Servers
 export { listenServer, SshServer } from './server/listen.js'
+export { type StreamServerOptions, serveStream } from './server/serve-stream.js'
 export type {
   KeyboardChallenge,
   PasswordChangeRequired,

@@ -21,6 +21,8 @@ export class PeerLink {
   readonly peer: Peer
   /** Kept, as a closed socket knows them no more. */
   readonly addresses: SocketAddresses
+  /** Our identification string (RFC 4253 §4.2). */
+  readonly localIdentification: string
   readonly #socket: Duplex
   readonly #driver: SocketDriver
   readonly #closed = new Deferred<void>()
@@ -30,6 +32,7 @@ export class PeerLink {
   constructor(socket: Duplex, options: LinkOptions, handlers: LinkHandlers) {
     this.#socket = socket
     this.addresses = addressesOf(socket)
+    this.localIdentification = `SSH-2.0-${options.transport.identification}`
     const transport = { ...options.transport, clock: monotonicClock, random: systemRandom }
     this.peer = new Peer(
       { ...options, transport },

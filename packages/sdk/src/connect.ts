@@ -1,10 +1,18 @@
-/** The three ways in for clients: a connection, one command, one process. */
+/** The ways in for clients: a connection, one command, one process. */
 
+import type { Duplex } from 'node:stream'
 import { clientOptionsSchema, type Destination, establishClient, parseOptions } from '@ssh/conn'
 import { type ClientOptions, sessionDefaultsSchema } from './client/client-options.js'
 import { SshClientConnection } from './client/ssh-client-connection.js'
 import type { SshClientProcess } from './process/client-process.js'
-import type { OutputEncoding, OutputOf, ProcessOptions, RunOptions } from './process/process-options.js'
+import {
+  type OutputEncoding,
+  type OutputOf,
+  type ProcessOptions,
+  processOptionsSchema,
+  type RunOptions,
+  runOptionsSchema,
+} from './process/process-options.js'
 import type { Command } from './process/quote.js'
 import type { CompletedProcess } from './process/result.js'
 
@@ -33,6 +41,21 @@ export async function connect(destination: Destination, options: ClientOptions =
 }
 
 /**
+ * Logs in over a stream that is connected to a server already. The stream is the connection's from now on: it is closed
+ * with it, and when logging in fails.
+ *
+ * @param destination whose host key is expected, and who logs in
+ * @throws as {@link connect}
+ */
+export function runClient(
+  stream: Duplex,
+  destination: Destination,
+  options: Omit<ClientOptions, 'sock'> = {},
+): Promise<SshClientConnection> {
+  return connect(destination, { ...options, sock: stream })
+}
+
+/**
  * Runs one command on a connection of its own, which is closed afterwards.
  * @param options those of `connect` and of `run` together
  * @throws as `connect` and `SshClientConnection.run`
@@ -43,6 +66,7 @@ export async function run<E extends OutputEncoding | undefined = undefined>(
   options: ClientOptions & RunOptions & { readonly encoding?: E } = {},
 ): Promise<CompletedProcess<OutputOf<E>>> {
   const { forConnection, forProcess } = divide(options)
+  parseOptions('run', runOptionsSchema, forProcess)
   await using conn = await connect(destination, forConnection)
   return await conn.run<E>(command, forProcess)
 }
@@ -58,6 +82,7 @@ export async function createProcess<E extends OutputEncoding | undefined = undef
   options: ClientOptions & ProcessOptions & { readonly encoding?: E } = {},
 ): Promise<SshClientProcess<OutputOf<E>>> {
   const { forConnection, forProcess } = divide(options)
+  parseOptions('createProcess', processOptionsSchema, forProcess)
   const conn = await connect(destination, forConnection)
   try {
     const remote = await conn.createProcess<E>(command, forProcess)

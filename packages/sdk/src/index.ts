@@ -67,7 +67,7 @@ export type { ClientOptions } from './client/client-options.js'
 export { getServerAuthMethods, getServerHostKey, type ProbeOptions } from './client/probe.js'
 export { type SessionStreams, SshClientConnection } from './client/ssh-client-connection.js'
 // Clients
-export { connect, createProcess, run } from './connect.js'
+export { connect, createProcess, run, runClient } from './connect.js'
 // Keys in files
 export {
   type ReadPrivateKeyOptions,
@@ -102,11 +102,12 @@ export { type Command, quote, sh } from './process/quote.js'
 export { type CompletedProcess, ProcessError, type ProcessErrorCode, ProcessTimeoutError } from './process/result.js'
 export { type Redirectable, type ServerRedirect, SshServerProcess } from './process/server-process.js'
 // Servers
-export { listen } from './server/listen.js'
+export { listen, runServer } from './server/listen.js'
 export type {
   CloseOptions,
   ListenOptions,
   ProcessHandler,
+  RunServerOptions,
   ServerProcess,
   SftpFactory,
   SshServerCallbacks,

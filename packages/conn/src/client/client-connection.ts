@@ -12,6 +12,8 @@ import { SessionSlots } from './session-slots.js'
 
 /** Facts of a connection. */
 export interface ClientConnectionInfo extends ClientTarget, SocketAddresses {
+  /** Our identification string. */
+  readonly clientVersion: string
   /** The server's identification string, control characters escaped. */
   readonly serverVersion: string
   readonly algorithms: ConnectionAlgorithms
@@ -52,14 +54,16 @@ export class ClientConnection extends EventEmitter<ClientEvents> {
     link.deliverTo((event, ...values) => {
       ;(this as EventEmitter).emit(event, ...values)
     })
+    ;(this as EventEmitter).on('newListener', (event) => link.deliverEarly(event))
   }
 
   /** Facts of this connection. */
   get info(): ClientConnectionInfo {
-    const { target, addresses, peer, algorithms } = this.#link
+    const { target, addresses, localIdentification, peer, algorithms } = this.#link
     return {
       ...target,
       ...addresses,
+      clientVersion: localIdentification,
       serverVersion: peer.transport.remoteIdentification ?? '',
       algorithms: describeAlgorithms(established(algorithms)),
     }

@@ -1,6 +1,6 @@
 /**
  * An established client connection before it has its public face: what connecting found out, and what happened
- * meanwhile. Events that come before anybody could subscribe are kept until somebody can.
+ * meanwhile. Events that come before anybody could subscribe are kept until somebody does.
  */
 
 import type { Duplex } from 'node:stream'
@@ -34,27 +34,30 @@ export class ClientLink extends PeerLink {
   algorithms: NegotiatedAlgorithms | undefined
   hostKey: PublicKey | undefined
   #teller: Teller | undefined
-  #held: (() => void)[] = []
+  /** What a server may send before login is limited, and so is this. */
+  #early: { readonly event: keyof ClientEvents; readonly tell: () => void }[] = []
 
   constructor(target: ClientTarget, socket: Duplex, options: LinkOptions, handlers: LinkHandlers) {
     super(socket, options, handlers)
     this.target = target
   }
 
-  /** Passes an event on, or keeps it until {@link deliverTo}. */
+  /** Passes an event on, or keeps it until there is somebody to pass it to. */
   tell<E extends keyof ClientEvents>(event: E, ...values: ClientEvents[E]): void {
-    this.#held.push(() => this.#teller?.(event, ...values))
-    if (this.#teller !== undefined) this.#deliver()
+    const tell = () => this.#teller?.(event, ...values)
+    if (this.#teller === undefined) this.#early.push({ event, tell })
+    // Never from inside the protocol: what a listener throws is its own fault and must not end the connection.
+    else setImmediate(tell)
   }
 
-  /** From now on events go to `teller`: each in a turn of its own, after its owner had time to subscribe. */
+  /** From now on events go to `teller`, each in a turn of its own. */
   deliverTo(teller: Teller): void {
     this.#teller = teller
-    this.#deliver()
   }
 
-  #deliver(): void {
-    // Never from inside the protocol: what a listener throws is its own fault and must not end the connection.
-    for (const tell of this.#held.splice(0)) setImmediate(tell)
+  /** Somebody listens to `event` now: those that came before anybody could follow, each in a turn of its own. */
+  deliverEarly(event: keyof ClientEvents): void {
+    for (const early of this.#early) if (early.event === event) setImmediate(early.tell)
+    this.#early = this.#early.filter((early) => early.event !== event)
   }
 }

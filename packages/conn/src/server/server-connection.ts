@@ -15,6 +15,8 @@ export interface ServerConnectionInfo extends SocketAddresses {
   readonly publicKey: PublicKey | undefined
   /** The client's identification string, control characters escaped. */
   readonly clientVersion: string
+  /** Our identification string. */
+  readonly serverVersion: string
 }
 
 export class ServerConnection {
@@ -27,7 +29,7 @@ export class ServerConnection {
 
   /** Facts of this connection. */
   get info(): ServerConnectionInfo {
-    const { user, addresses, peer } = this.#link
+    const { user, addresses, localIdentification, peer } = this.#link
     const factors = user?.factors ?? []
     return {
       username: user?.userName ?? '',
@@ -35,6 +37,7 @@ export class ServerConnection {
       publicKey: factors.find((factor) => factor.publicKey !== undefined)?.publicKey,
       ...addresses,
       clientVersion: peer.transport.remoteIdentification ?? '',
+      serverVersion: localIdentification,
     }
   }
 

@@ -26,7 +26,6 @@ export type SessionFactory = (options: {
 export interface SessionDefaults {
   readonly env?: Readonly<Record<string, string>> | undefined
   readonly sendEnv?: string | readonly string[] | undefined
-  readonly agentForwarding?: boolean | undefined
 }
 
 /**
@@ -92,7 +91,6 @@ export async function startProcess<O extends Output>(
       program,
       pty,
       env: Object.entries(env),
-      agentForwarding: options.agentForwarding ?? settings.agentForwarding ?? false,
       signal,
     })
     // Input is on its way before the answer is here: it costs no further round trip.

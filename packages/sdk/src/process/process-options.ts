@@ -144,8 +144,6 @@ export const processOptionsSchema = z.strictObject({
   termModes: z
     .union([z.partialRecord(z.enum(modeNames), modeValue), z.map(z.union([z.enum(modeNames), z.int()]), modeValue)])
     .optional(),
-  /** Let the command use our agent. Default: what the connection says. */
-  agentForwarding: z.boolean().optional(),
   /** Gives up starting, or with `run` also waiting. */
   signal: abortSignal.optional(),
 })

@@ -1,8 +1,9 @@
-/** The way in for servers. */
+/** The ways in for servers. */
 
-import { listenServer } from '@ssh/conn'
+import type { Duplex } from 'node:stream'
+import { listenServer, type ServerConnection, serveStream } from '@ssh/conn'
 import { protocolOptions } from './protocol-options.js'
-import type { ListenOptions } from './server-options.js'
+import type { ListenOptions, RunServerOptions } from './server-options.js'
 import { SshServer } from './ssh-server.js'
 
 /**
@@ -24,4 +25,15 @@ import { SshServer } from './ssh-server.js'
  */
 export async function listen(options: ListenOptions): Promise<SshServer> {
   return new SshServer(await listenServer(protocolOptions('listen', options)), options)
+}
+
+/**
+ * Serves SSH on a stream that is connected to a client already. The stream is the connection's from now on: it is closed
+ * with it, and on every error.
+ *
+ * @returns the connection, once the user is in
+ * @throws as {@link listen}, and what ended the connection before the user was in
+ */
+export async function runServer(stream: Duplex, options: RunServerOptions): Promise<ServerConnection> {
+  return serveStream(stream, protocolOptions('runServer', options))
 }

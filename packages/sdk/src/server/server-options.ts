@@ -77,6 +77,9 @@ export type ListenOptions = Omit<ServerOptions, 'serverFactory'> & z.input<typeo
 /** Options of `update`: all but where the server listens. */
 export type UpdateOptions = Partial<Omit<ListenOptions, 'host' | 'port' | 'backlog' | 'maxStartups' | 'signal'>>
 
+/** Options of `runServer`: all but where a server listens. `signal` gives up while the client logs in. */
+export type RunServerOptions = Omit<ListenOptions, 'host' | 'port' | 'backlog' | 'maxStartups'>
+
 export const closeOptionsSchema = z.strictObject({
   /** How long open sessions are given to end by themselves. Default 0. */
   drain: duration.optional(),
