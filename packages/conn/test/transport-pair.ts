@@ -108,9 +108,12 @@ export class TransportEnd {
     )
   }
 
-  /** Takes what is in the output. */
+  /** Takes what is in the output; the identification string, which comes first, as a chunk of its own. */
   take(): Uint8Array[] {
-    const output = this.transport.takeOutput()
+    const output = this.transport.takeOutput().flatMap((chunk) => {
+      const lineEnd = this.sent.length === 0 ? chunk.indexOf(0x0a) + 1 : 0
+      return [chunk.subarray(0, lineEnd), chunk.subarray(lineEnd)].filter(({ length }) => length > 0)
+    })
     this.sent.push(...output)
     return output
   }

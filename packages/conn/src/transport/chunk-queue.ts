@@ -7,17 +7,31 @@ export class ChunkQueue {
   /** Bytes of the first chunk that have been read. */
   #offset = 0
   #length = 0
+  /** Memory of the chunk that was pushed last, while it is the caller's. */
+  #borrowed: ArrayBufferLike | undefined
 
   /** Bytes waiting. */
   get length(): number {
     return this.#length
   }
 
-  /** Appends without copying. */
+  /** Appends without copying: the memory is borrowed until {@link keepRest}. */
   push(chunk: Uint8Array): void {
     if (chunk.length === 0) return
     this.#chunks.push(asBuffer(chunk))
     this.#length += chunk.length
+    this.#borrowed = chunk.buffer
+  }
+
+  /** Copies what is left of the chunk that was pushed last, whose memory may be used for something else now. */
+  keepRest(): void {
+    const last = this.#chunks.at(-1)
+    if (last !== undefined && last.buffer === this.#borrowed) {
+      const isFirst = this.#chunks.length === 1
+      this.#chunks[this.#chunks.length - 1] = Buffer.from(isFirst ? last.subarray(this.#offset) : last)
+      if (isFirst) this.#offset = 0
+    }
+    this.#borrowed = undefined
   }
 
   /** The next `length` bytes, which must be there, without reading them: a view where one chunk holds them all. */
@@ -35,15 +49,10 @@ export class ChunkQueue {
     return joined
   }
 
-  /** Reads the next `length` bytes, which must be there: a view where one chunk holds them all. */
-  take(length: number): Buffer {
+  /** Reads the next `length` bytes as a view, if one chunk holds them all. */
+  takeView(length: number): Buffer | undefined {
     const view = this.#firstView(length)
-    if (view === undefined) {
-      const joined = Buffer.allocUnsafe(length)
-      this.moveTo(joined, 0)
-      return joined
-    }
-    this.#advance(length)
+    if (view !== undefined) this.#advance(length)
     return view
   }
 
@@ -63,6 +72,7 @@ export class ChunkQueue {
     this.#chunks.length = 0
     this.#offset = 0
     this.#length = 0
+    this.#borrowed = undefined
   }
 
   #firstView(length: number): Buffer | undefined {

@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import type { CipherAlgorithm, CompressionAlgorithm, HashName, KeyedMac, MacAlgorithm } from '@ssh/crypto'
-import { concatBytes } from '@ssh/wire'
+import { wipe } from '@ssh/wire'
 
 /** Where keys come from. */
 export interface KeySource {
@@ -33,6 +33,7 @@ export interface DirectionRows {
 /** Everything one direction needs to switch at NEWKEYS. */
 export interface DirectionKeys {
   readonly cipher: CipherAlgorithm
+  /** To be wiped once the cipher has it. */
   readonly key: Uint8Array
   readonly iv: Uint8Array
   readonly mac: KeyedMac | undefined
@@ -43,30 +44,34 @@ export interface DirectionKeys {
  * One key of `length` bytes: HASH(K ‖ H ‖ letter ‖ session_id), stretched by HASH(K ‖ H ‖ all so far) as needed.
  */
 export function deriveKey(source: KeySource, letter: string, length: number): Uint8Array {
-  if (length === 0) return new Uint8Array(0)
   const digest = (...tail: readonly (Uint8Array | string)[]): Buffer => {
     const hash = createHash(source.hash).update(source.encodedSecret).update(source.exchangeHash)
     for (const part of tail) hash.update(part)
     return hash.digest()
   }
-  const blocks = [digest(letter, source.sessionIdentifier)]
-  let derived = concatBytes(blocks)
-  while (derived.length < length) {
-    blocks.push(digest(...blocks))
-    derived = concatBytes(blocks)
+  const blocks: Buffer[] = []
+  for (let derived = 0; derived < length; ) {
+    const block = blocks.length === 0 ? digest(letter, source.sessionIdentifier) : digest(...blocks)
+    blocks.push(block)
+    derived += block.length
   }
-  return derived.subarray(0, length)
+  const key = Buffer.concat(blocks, length)
+  for (const block of blocks) wipe(block)
+  return key
 }
 
 /** All keys of one direction. */
 export function deriveDirection(source: KeySource, direction: Direction, rows: DirectionRows): DirectionKeys {
   const letters = keyLetters[direction]
   const { cipher, mac, compression } = rows
+  const macKey = mac && deriveKey(source, letters.integrity, mac.keyLength)
+  const keyedMac = macKey && mac.create(macKey)
+  if (macKey !== undefined) wipe(macKey)
   return {
     cipher,
     key: deriveKey(source, letters.encryption, cipher.keyLength),
     iv: deriveKey(source, letters.iv, cipher.ivLength),
-    mac: mac?.create(deriveKey(source, letters.integrity, mac.keyLength)),
+    mac: keyedMac,
     compression,
   }
 }

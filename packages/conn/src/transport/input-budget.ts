@@ -9,6 +9,7 @@ export class InputBudget {
   readonly #limits: TransportLimits
   #bytes = 0
   #packets = 0
+  #preAuthRekeys = 0
   #rekeys = 0
   #windowStart = -Infinity
 
@@ -30,16 +31,26 @@ export class InputBudget {
     )
   }
 
-  /** The peer began a key exchange. @throws ProtocolError when it does so too often */
-  takeRekey(now: number): void {
+  /**
+   * The peer began another key exchange. Before authentication nothing calls for one, and each costs this side more
+   * than the peer (CVE-2002-20001).
+   * @throws ProtocolError when it does so too often
+   */
+  takeRekey(now: number, isAuthenticated: boolean): void {
+    const { preAuthRekeys, peerRekeysPerMinute } = this.#limits
+    if (!isAuthenticated && ++this.#preAuthRekeys > preAuthRekeys) {
+      throw rekeyFlood(`more than ${preAuthRekeys} key exchanges before authentication was done`)
+    }
     if (now - this.#windowStart >= minute) {
       this.#windowStart = now
       this.#rekeys = 0
     }
-    if (++this.#rekeys <= this.#limits.peerRekeysPerMinute) return
-    throw new ProtocolError(
-      'ERR_SSH_TRANSPORT_REKEY_FLOOD',
-      `The peer began more than ${this.#limits.peerRekeysPerMinute} key exchanges within a minute`,
-    )
+    if (++this.#rekeys > peerRekeysPerMinute) {
+      throw rekeyFlood(`more than ${peerRekeysPerMinute} key exchanges within a minute`)
+    }
   }
+}
+
+function rekeyFlood(what: string): ProtocolError {
+  return new ProtocolError('ERR_SSH_TRANSPORT_REKEY_FLOOD', `The peer began ${what}`)
 }

@@ -10,6 +10,8 @@ import type { KeyUse } from './rekey-policy.js'
 /** Bytes of the packet_length field. */
 const lengthFieldSize = 4
 const minimumPadding = 4
+/** Least memory for packets in pieces: a packet of the usual 32 KiB fits. */
+const scratchLength = 36 * 1024
 /** padding_length, one byte of payload, and the least padding. */
 const minimumLength = 2 + minimumPadding
 
@@ -31,6 +33,8 @@ export class PacketDecoder implements KeyUse {
   /** Where a packet that came in several chunks is put together. */
   #assembly: Buffer | undefined
   #assembled = 0
+  /** Memory for that, kept while packets come in pieces: new memory for each would cost more than decrypting it. */
+  #scratch: Buffer | undefined
 
   /** @param maximumLength largest packet_length, and largest payload after decompression */
   constructor(maximumLength: number) {
@@ -57,9 +61,14 @@ export class PacketDecoder implements KeyUse {
     return this.#queue.length + this.#assembled
   }
 
-  /** Appends received bytes; the memory is the decoder's from here on. */
+  /** Appends received bytes. Their memory is borrowed until {@link keepRest}. */
   push(chunk: Uint8Array): void {
     this.#queue.push(chunk)
+  }
+
+  /** Copies what has not been decoded yet of the bytes that were pushed last. */
+  keepRest(): void {
+    this.#queue.keepRest()
   }
 
   /**
@@ -100,6 +109,7 @@ export class PacketDecoder implements KeyUse {
     this.#queue.clear()
     this.#assembly = undefined
     this.#assembled = 0
+    this.#scratch = undefined
   }
 
   /** Sets the counters, to prove what happens near their end: reaching it takes hours. */
@@ -111,15 +121,19 @@ export class PacketDecoder implements KeyUse {
   #nextPacket(): Buffer | undefined {
     if (this.#expected === 0) {
       const { headLength, tagLength } = this.#opener
-      if (this.#queue.length < headLength) return undefined
+      if (this.#queue.length < headLength) {
+        // Nothing is under way, perhaps for long: an idle connection should hold little.
+        this.#scratch = undefined
+        return undefined
+      }
       this.#expected = lengthFieldSize + this.#readLength(headLength) + tagLength
     }
-    if (this.#assembly === undefined && this.#queue.length >= this.#expected) {
-      const packet = this.#queue.take(this.#expected)
+    const view = this.#assembly === undefined ? this.#queue.takeView(this.#expected) : undefined
+    if (view !== undefined) {
       this.#expected = 0
-      return packet
+      return this.#opener.opensInPlace ? Buffer.from(view) : view
     }
-    this.#assembly ??= Buffer.allocUnsafe(this.#expected)
+    this.#assembly ??= this.#assemblyMemory(this.#expected)
     this.#assembled += this.#queue.moveTo(this.#assembly, this.#assembled)
     if (this.#assembled < this.#expected) return undefined
     const packet = this.#assembly
@@ -127,6 +141,14 @@ export class PacketDecoder implements KeyUse {
     this.#assembly = undefined
     this.#assembled = 0
     return packet
+  }
+
+  #assemblyMemory(length: number): Buffer {
+    if (this.#opener.opensInPlace) return Buffer.allocUnsafe(length)
+    if (this.#scratch === undefined || this.#scratch.length < length) {
+      this.#scratch = Buffer.allocUnsafe(Math.max(length, scratchLength))
+    }
+    return this.#scratch.subarray(0, length)
   }
 
   /** packet_length, checked before anything is allocated for it. */

@@ -45,17 +45,18 @@ export class PacketEncoder implements KeyUse {
   /**
    * Builds one packet.
    * @param parts the payload in pieces, at least one byte in all; copied
+   * @param reserve gives the memory for the packet; default new memory
    * @throws ProtocolError `ERR_SSH_TRANSPORT_SEQUENCE_EXHAUSTED` rather than to use a sequence number twice
    */
-  encode(parts: readonly Uint8Array[]): Buffer {
+  encode(parts: readonly Uint8Array[], reserve: (length: number) => Buffer = Buffer.allocUnsafe): Buffer {
     if (this.#packets >= maximumPacketsPerKeys) throw sequenceExhausted('this side')
     const payload = this.#compressor === undefined ? parts : [this.#compressor.compress(concatBytes(parts))]
-    const packet = this.#build(payload)
-    const sealed = this.#sealer.seal(packet, this.#sequenceNumber)
+    const packet = this.#build(payload, reserve)
+    this.#sealer.seal(packet, this.#sequenceNumber)
     this.#sequenceNumber = (this.#sequenceNumber + 1) >>> 0
     this.#packets++
-    this.#bytes += sealed.length
-    return sealed
+    this.#bytes += packet.length
+    return packet
   }
 
   /** Switches to new keys: the next packet is the first under them. */
@@ -78,7 +79,7 @@ export class PacketEncoder implements KeyUse {
     this.#packets = sequenceNumber
   }
 
-  #build(payload: readonly Uint8Array[]): Buffer {
+  #build(payload: readonly Uint8Array[], reserve: (length: number) => Buffer): Buffer {
     let payloadLength = 0
     for (const part of payload) payloadLength += part.length
     const { blockSize, lengthIsAligned, tagLength } = this.#sealer
@@ -86,7 +87,7 @@ export class PacketEncoder implements KeyUse {
     let paddingLength = blockSize - (aligned % blockSize)
     if (paddingLength < minimumPadding) paddingLength += blockSize
     const end = headerLength + payloadLength + paddingLength
-    const packet = Buffer.allocUnsafe(end + tagLength)
+    const packet = reserve(end + tagLength)
     packet.writeUInt32BE(end - 4, 0)
     packet[4] = paddingLength
     let offset = headerLength

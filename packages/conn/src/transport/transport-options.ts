@@ -38,6 +38,8 @@ export interface TransportLimits {
   readonly preAuthBytes: number
   /** Packets a peer may send before it is authenticated; default 1000. */
   readonly preAuthPackets: number
+  /** Key exchanges, after the first, that a peer may begin before it is authenticated; default 32. */
+  readonly preAuthRekeys: number
   /** Time for one key exchange, not counting the wait for a host key verdict; default 60 000. */
   readonly kexTimeoutMs: number
   /** Bytes kept while paused; default 4 MiB. A driver that stops reading when `isPaused` is far from it. */
@@ -132,6 +134,7 @@ export const defaultTransportLimits: TransportLimits = {
   packetLength: 256 * 1024,
   preAuthBytes: 1024 * 1024,
   preAuthPackets: 1000,
+  preAuthRekeys: 32,
   kexTimeoutMs: 60_000,
   pausedInputBytes: 4 * 1024 * 1024,
   replyBacklogBytes: 256 * 1024,

@@ -24,6 +24,7 @@ import {
   serviceRequest,
   services,
   unimplemented,
+  wipe,
 } from '@ssh/wire'
 import { DisconnectError, KeyExchangeFailed, OptionsError, ProtocolError } from '../errors.js'
 import type { DirectionKeys } from './derive-keys.js'
@@ -33,6 +34,7 @@ import { type Identification, IdentificationReader, identificationBytes } from '
 import { InputBudget } from './input-budget.js'
 import { KeyExchange } from './key-exchange.js'
 import { type AlgorithmCategory, type NegotiatedAlgorithms, supportedNames } from './negotiate.js'
+import { OutputBuffer } from './output-buffer.js'
 import { PacketDecoder } from './packet-decoder.js'
 import { PacketEncoder } from './packet-encoder.js'
 import { type Phase, phaseGate, type Verdicts } from './phases.js'
@@ -98,8 +100,8 @@ export class Transport {
   #isHeld = false
   #isDraining = false
   #isClosed = false
-  #output: Uint8Array[] = []
-  #outputLength = 0
+  readonly #output = new OutputBuffer()
+  readonly #reserve = (length: number): Buffer => this.#output.reserve(length)
 
   /** @throws OptionsError when the identification, an algorithm name or the host keys cannot be used */
   constructor(options: TransportOptions, handlers: TransportHandlers) {
@@ -133,17 +135,20 @@ export class Transport {
 
   /** Queues the identification string and KEXINIT at once: neither side needs to wait for the other. */
   start(): void {
-    this.#queue(Buffer.concat([this.#localIdentification, Buffer.from('\r\n')]))
+    this.#output.append(this.#localIdentification)
+    this.#output.append(Buffer.from('\r\n'))
+    this.#handlers.onOutput()
     this.#exchange.start()
   }
 
-  /** Bytes from the peer, in any chunks. The transport keeps the memory: do not write to it afterwards. */
+  /** Bytes from the peer, in any chunks. Their memory is the caller's again when this returns. */
   receive(bytes: Uint8Array): void {
     if (this.#isClosed) return
     const rest = this.#reader === undefined ? bytes : this.#identify(this.#reader, bytes)
     if (rest === undefined) return
     this.#decoder.push(rest)
     this.#drain()
+    this.#decoder.keepRest()
     if (this.isPaused && this.#decoder.buffered > this.#limits.pausedInputBytes) {
       this.fail(
         new ProtocolError(
@@ -193,15 +198,12 @@ export class Transport {
 
   /** Bytes waiting in the output. */
   get outputLength(): number {
-    return this.#outputLength
+    return this.#output.length
   }
 
-  /** Sealed packets in order, for the socket. */
+  /** Sealed packets in order, for the socket. Once they are on their way, their memory may go to `giveBackSlab`. */
   takeOutput(): Uint8Array[] {
-    const output = this.#output
-    this.#output = []
-    this.#outputLength = 0
-    return output
+    return this.#output.take()
   }
 
   /** Whether input is only kept, not decoded: the driver should stop reading. */
@@ -451,7 +453,8 @@ export class Transport {
 
   #takeKexInit(payload: Uint8Array): void {
     const isFirst = this.#exchangePhase === 'kexInit'
-    if (!isFirst && this.#exchange.stateName === 'idle') this.#budget.takeRekey(this.#options.clock())
+    if (!isFirst && this.#exchange.stateName === 'idle')
+      this.#budget.takeRekey(this.#options.clock(), this.#isAuthenticated)
     this.#exchange.receive('kexInit', payload)
     if (!isFirst) {
       this.#exchangePhase = 'rekey'
@@ -471,6 +474,7 @@ export class Transport {
     this.#sending = { cipher: keys.cipher, compression: keys.compression }
     const compressor = this.#compresses(keys.compression) ? keys.compression.createCompressor() : undefined
     this.#encoder.useKeys(keys.cipher.createSealer(keys.key, keys.iv, keys.mac), compressor, this.isStrict)
+    wipe(keys.key)
     if (!isFirst) {
       this.#becomeOpen()
       return
@@ -484,6 +488,7 @@ export class Transport {
     this.#receiving = { cipher: keys.cipher, compression: keys.compression }
     const decompressor = this.#compresses(keys.compression) ? keys.compression.createDecompressor() : undefined
     this.#decoder.useKeys(keys.cipher.createOpener(keys.key, keys.iv, keys.mac), decompressor, this.isStrict)
+    wipe(keys.key)
     this.#exchangePhase = undefined
   }
 
@@ -511,7 +516,7 @@ export class Transport {
 
   /** An answer that a peer can have for nothing: not while it does not read what it has already. */
   #reply(payload: Uint8Array): void {
-    if (this.#outputLength <= this.#limits.replyBacklogBytes) this.#send([payload])
+    if (this.#output.length <= this.#limits.replyBacklogBytes) this.#send([payload])
   }
 
   #trySend(parts: readonly Uint8Array[]): void {
@@ -522,13 +527,15 @@ export class Transport {
   }
 
   #send(parts: readonly Uint8Array[]): void {
-    this.#queue(this.#encoder.encode(parts))
-  }
-
-  #queue(bytes: Uint8Array): void {
-    this.#output.push(bytes)
-    this.#outputLength += bytes.length
-    if (this.#output.length === 1) this.#handlers.onOutput()
+    const before = this.#output.length
+    try {
+      this.#encoder.encode(parts, this.#reserve)
+    } catch (error) {
+      // What could not be sealed must not leave.
+      this.#output.shrinkTo(before)
+      throw error
+    }
+    if (before === 0) this.#handlers.onOutput()
   }
 
   #rekeyIfUsedUp(): void {

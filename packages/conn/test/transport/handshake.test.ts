@@ -85,9 +85,9 @@ describe('a handshake', () => {
 
   test('sends the identification string and KEXINIT at once in both roles', async () => {
     const pair = await transportPair()
-    for (const { transport } of [pair.client, pair.server]) {
-      transport.start()
-      const [identification, packet] = transport.takeOutput()
+    for (const end of [pair.client, pair.server]) {
+      end.transport.start()
+      const [identification, packet] = end.take()
       expect(String(identification)).toMatch(/^SSH-2\.0-Test\w+_1\r\n$/)
       expect(packet?.[5]).toBe(20)
     }

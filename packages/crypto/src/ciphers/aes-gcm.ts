@@ -95,6 +95,7 @@ class AesGcmSealer extends AesGcmDirection implements PacketSealer {
 
 class AesGcmOpener extends AesGcmDirection implements PacketOpener {
   readonly headLength = lengthFieldSize
+  readonly opensInPlace = false
 
   openLength(head: Uint8Array): number {
     return asBuffer(head).readUInt32BE(0)

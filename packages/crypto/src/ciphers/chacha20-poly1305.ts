@@ -90,6 +90,7 @@ class Chacha20Poly1305Sealer extends Chacha20Poly1305Direction implements Packet
 
 class Chacha20Poly1305Opener extends Chacha20Poly1305Direction implements PacketOpener {
   readonly headLength = lengthFieldSize
+  readonly opensInPlace = false
 
   openLength(head: Uint8Array, sequenceNumber: number): number {
     return this.cryptLength(asBuffer(head).subarray(0, lengthFieldSize), sequenceNumber).readUInt32BE(0)

@@ -40,6 +40,7 @@ export class EncryptAndMacOpener implements PacketOpener {
   readonly tagLength: number
   /** One block: the least that can be decrypted. */
   readonly headLength: number
+  readonly opensInPlace = true
   readonly #decipher: Decipher
   readonly #mac: KeyedMac
   /** The first block of the packet under way, decrypted. */

@@ -35,6 +35,7 @@ export class EncryptThenMacOpener implements PacketOpener {
   readonly lengthIsAligned = false
   readonly tagLength: number
   readonly headLength = lengthFieldSize
+  readonly opensInPlace = false
   readonly #decipher: Decipher
   readonly #mac: KeyedMac
 

@@ -13,6 +13,7 @@ export const noneSealer: PacketSealer = Object.freeze({ ...facts, seal: (packet:
 export const noneOpener: PacketOpener = Object.freeze({
   ...facts,
   headLength: lengthFieldSize,
+  opensInPlace: true,
   openLength: (head: Uint8Array) => asBuffer(head).readUInt32BE(0),
   open: (packet: Buffer) => packet.subarray(lengthFieldSize),
 })

@@ -21,11 +21,10 @@ export interface PacketCipher {
 /** Protects outgoing packets. */
 export interface PacketSealer extends PacketCipher {
   /**
-   * Protects one packet.
-   * @param packet the whole unprotected packet from its length field on, followed by `tagLength` spare bytes.
-   *   The sealer owns it from here on and may work in place.
+   * Protects one packet in place.
+   * @param packet the whole unprotected packet from its length field on, followed by `tagLength` spare bytes
    * @param sequenceNumber uint32 of this packet
-   * @returns what goes on the wire; may be `packet` itself
+   * @returns `packet`, which is what goes on the wire now
    */
   seal(packet: Buffer, sequenceNumber: number): Buffer
 }
@@ -34,6 +33,8 @@ export interface PacketSealer extends PacketCipher {
 export interface PacketOpener extends PacketCipher {
   /** Bytes that must be there before `openLength` can tell how long the packet is. */
   readonly headLength: number
+  /** Whether what `open` returns is a part of `packet`, and not memory of its own. */
+  readonly opensInPlace: boolean
   /**
    * The packet_length field, not authenticated yet in every mode. Called exactly once per packet.
    * @param head the first `headLength` bytes of the packet
