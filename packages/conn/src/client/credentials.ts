@@ -48,9 +48,15 @@ export class Credentials {
     return preferredAuth.filter((method) => has[method])
   }
 
-  /** Whether there is exactly one key, named by the user: surely the one that is meant. */
+  /**
+   * Whether there is exactly one key, named by the user, that signs in one way only: surely what is meant, and it may be
+   * sent before the server has said a word. Of an RSA key's algorithms the server's list chooses one: some servers take
+   * a wrong guess for an attack and close the connection (RFC 8332 §3.3).
+   */
   get hasObviousKey(): boolean {
-    return this.#keys?.length === 1 && this.methods[0] === 'publickey'
+    const [key, ...others] = this.#keys ?? []
+    if (key === undefined || others.length > 0 || this.methods[0] !== 'publickey') return false
+    return 'signer' in key && key.signer.signatureAlgorithms.length === 1
   }
 
   /** Whether a lone hidden prompt should be answered by the password. */

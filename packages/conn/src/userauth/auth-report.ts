@@ -7,7 +7,8 @@ import type { AuthMethodName } from './auth-order.js'
 /** One credential that was sent, or why none was. */
 export interface AuthAttempt {
   readonly method: 'none' | AuthMethodName
-  readonly result: 'accepted' | 'partial success' | 'rejected' | 'skipped'
+  /** `unanswered`: the connection ended instead. */
+  readonly result: 'accepted' | 'partial success' | 'rejected' | 'unanswered' | 'skipped'
   /** SHA256 fingerprint of the key, for `publickey`. */
   readonly keyFingerprint?: string
   /** Signature algorithm, for `publickey`. */

@@ -100,16 +100,23 @@ export class ClientAuth {
   }
 
   /**
-   * The error to fail with when the connection ends before authentication did: tells what was tried.
+   * Ends, with the error to fail with when the connection ends before authentication did: tells what was tried.
    * @param cause what ended the connection
    */
   describeFailure(cause?: unknown): PermissionDenied {
     const why = cause instanceof Error ? cause.message : undefined
+    this.close()
     return permissionDenied(this.#report(), why, cause)
   }
 
   /** Ends and forgets secrets; answers that are still to come are ignored. */
   close(): void {
+    const state = this.#state
+    if (state.name === 'waiting' && state.method) this.#attempts.push({ ...state.attempt, result: 'unanswered' })
+    this.#forget()
+  }
+
+  #forget(): void {
     this.#state = { name: 'closed' }
     this.#methods = new Map()
   }
@@ -250,7 +257,7 @@ export class ClientAuth {
 
   #fail(why?: string): void {
     const error = permissionDenied(this.#report(), why)
-    this.close()
+    this.#forget()
     this.#handlers.onFailure(error)
   }
 

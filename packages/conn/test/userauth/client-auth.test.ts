@@ -301,6 +301,7 @@ describe('the failure', () => {
     const cause = new Error('Too many authentication failures')
     const error = side.auth.describeFailure(cause)
     expect(error.message).toContain('Too many authentication failures. Tried: publickey ssh-ed25519')
+    expect(error.details.attempts).toMatchObject([{ result: 'rejected' }, { result: 'unanswered' }])
     expect(error.cause).toBe(cause)
   })
 
