@@ -1,9 +1,8 @@
 /** Keeps what a stream brings, up to a bound. */
 
 import { StringDecoder } from 'node:string_decoder'
-import { asBuffer } from '@ssh/wire'
+import { asBuffer, HeldChunks } from '@ssh/wire'
 import { StreamError } from './errors.js'
-import { HeldChunks } from './held-chunks.js'
 
 /** Default of `maxBuffer`, in bytes. */
 export const defaultMaxBuffer = 100 * 1024 * 1024

@@ -1,7 +1,6 @@
 /** The receiving half of every stream here: hands chunks to a stream only while it wants them. */
 
-import type { ByteHandlers, ByteSource } from '@ssh/wire'
-import { HeldChunks } from './held-chunks.js'
+import { type ByteHandlers, type ByteSource, HeldChunks } from '@ssh/wire'
 import { throwLater } from './throw-later.js'
 
 /** The stream an {@link Intake} feeds. */

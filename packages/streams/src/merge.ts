@@ -1,7 +1,6 @@
 /** Two sources read as one, for instance standard output and standard error of a program. */
 
-import type { ByteHandlers, ByteSource } from '@ssh/wire'
-import { Fifo } from './fifo.js'
+import { type ByteHandlers, type ByteSource, Fifo } from '@ssh/wire'
 
 /**
  * Hands on what both sources bring, in the order in which it arrived. It ends when both have ended and closes when both

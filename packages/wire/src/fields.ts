@@ -40,7 +40,10 @@ export const string: Codec<Uint8Array> = {
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const lenientUtf8 = new TextDecoder('utf-8', { ignoreBOM: true })
 
-/** A `string` that names something (a user, a path, a host): UTF-8, and an error when it is not. */
+/**
+ * A `string` that names something (a user, a path, a host): UTF-8, and an error when it is not. The error does not
+ * repeat it: passwords are such strings too, and errors end up in logs and in the DISCONNECT that the peer gets.
+ */
 export const utf8: Codec<string> = {
   typeName: 'string (UTF-8)',
   read(reader) {
@@ -50,7 +53,7 @@ export const utf8: Codec<string> = {
     } catch {
       throw new WireError(
         'ERR_SSH_WIRE_INVALID_VALUE',
-        `Expected UTF-8 text, found: ${printable(lenientUtf8.decode(bytes), 64)}`,
+        `Expected UTF-8 text, found ${bytes.length} bytes of something else`,
       )
     }
   },

@@ -47,6 +47,9 @@ export {
   uint64,
   utf8,
 } from './fields.js'
+// Queues
+export { Fifo } from './fifo.js'
+export { HeldChunks } from './held-chunks.js'
 export {
   type Message,
   type MessageDefinition,

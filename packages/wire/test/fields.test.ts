@@ -145,8 +145,10 @@ describe('text', () => {
     expect(read(text, '00000003 61ff62')).toBe('a\ufffdb')
   })
 
-  test('the fault names the text with its control characters made harmless', () => {
-    expect(() => read(utf8, '00000004 1b5b41ff')).toThrow('\\x1b[A')
+  test('H8: the fault of a text that is not UTF-8 does not repeat it, for it may be a password', () => {
+    const password = Buffer.from('geheim\xfc', 'latin1')
+    const faulty = new Writer().writeString(password).finish()
+    expect(() => utf8.read(new Reader(faulty))).toThrow('Expected UTF-8 text, found 7 bytes of something else')
   })
 })
 

@@ -1,8 +1,7 @@
 /** The receiving end of one byte stream of a channel, as the contract of wire's `ByteChannel` has it. */
 
-import type { ByteHandlers, ByteSource } from '@ssh/wire'
+import { type ByteHandlers, type ByteSource, HeldChunks } from '@ssh/wire'
 import { ChannelError } from '../errors.js'
-import { Fifo } from './fifo.js'
 
 /**
  * Keeps what arrives until somebody attaches, then hands it over in order: data, then the end, then the close.
@@ -11,7 +10,7 @@ import { Fifo } from './fifo.js'
 export class Consumer implements ByteSource {
   readonly #giveBack: (byteCount: number) => void
   readonly #discards: boolean
-  readonly #kept = new Fifo<Uint8Array>()
+  readonly #kept = new HeldChunks()
   #handlers: ByteHandlers | undefined
   #held = 0
   #delivering = false
@@ -81,8 +80,8 @@ export class Consumer implements ByteSource {
   /** Closes at once: what is kept is dropped. */
   abort(error?: Error): void {
     this.#aborted = true
-    let dropped = this.#held
-    for (let chunk = this.#kept.shift(); chunk !== undefined; chunk = this.#kept.shift()) dropped += chunk.length
+    const dropped = this.#held + this.#kept.byteLength
+    this.#kept.clear()
     this.#held = 0
     if (this.#end === 'due') this.#end = 'none'
     if (dropped > 0) this.#giveBack(dropped)

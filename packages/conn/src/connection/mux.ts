@@ -185,17 +185,29 @@ export class Mux implements ChannelOpener {
     else onReply?.({ outcome: 'closed', error: this.#endError })
   }
 
-  /** The connection is over: whatever is open or pending is told so, once. Nothing is sent afterwards. */
+  /**
+   * The connection is over: whatever is open or pending is told so, once. Nothing is sent afterwards.
+   * @throws unknown the first thing that a handler threw, once all the others have been told
+   */
   end(error: Error): void {
     if (this.#endError !== undefined) return
     this.#endError = error
     this.#ready.clear()
-    const entries = this.#channels.clear()
-    this.#globalRequests.end(error)
-    for (const entry of entries) {
-      if (entry instanceof ChannelState) entry.connectionEnded(error)
-      else if (entry.phase === 'opening') entry.handlers.onFailure(error)
+    const thrown: unknown[] = []
+    const tell = (inform: () => void): void => {
+      try {
+        inform()
+      } catch (failure) {
+        thrown.push(failure)
+      }
     }
+    const entries = this.#channels.clear()
+    tell(() => this.#globalRequests.end(error))
+    for (const entry of entries) {
+      if (entry instanceof ChannelState) tell(() => entry.connectionEnded(error))
+      else if (entry.phase === 'opening') tell(() => entry.handlers.onFailure(error))
+    }
+    if (thrown.length > 0) throw thrown[0]
   }
 
   // Channels the peer asks for

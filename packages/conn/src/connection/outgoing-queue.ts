@@ -1,7 +1,6 @@
 /** What one channel still has to send: data, and the messages that must not overtake it. */
 
-import { channelData, channelExtendedData } from '@ssh/wire'
-import { Fifo } from './fifo.js'
+import { channelData, channelExtendedData, Fifo } from '@ssh/wire'
 
 /** Data type of a chunk: `undefined` is SSH_MSG_CHANNEL_DATA, a number SSH_MSG_CHANNEL_EXTENDED_DATA. */
 export type DataType = number | undefined
@@ -31,7 +30,7 @@ export class OutgoingQueue {
 
   /** Whether {@link next} would return something: messages need no window. */
   isReady(window: number): boolean {
-    const first = this.#items.peek()
+    const first = this.#items.first
     return first !== undefined && (first.kind === 'message' || window > 0)
   }
 
@@ -44,7 +43,7 @@ export class OutgoingQueue {
    * @returns payload parts, and how many of their bytes count against the window
    */
   next(recipientChannel: number, limit: number): { parts: Uint8Array[]; dataLength: number } | undefined {
-    const first = this.#items.peek()
+    const first = this.#items.first
     if (first === undefined) return undefined
     if (first.kind === 'message') {
       this.#items.shift()
@@ -53,7 +52,7 @@ export class OutgoingQueue {
     }
     const parts: Uint8Array[] = [emptyHeader]
     let dataLength = 0
-    for (let item: Item | undefined = first; dataLength < limit; item = this.#items.peek()) {
+    for (let item: Item | undefined = first; dataLength < limit; item = this.#items.first) {
       if (item?.kind !== 'data' || item.dataType !== first.dataType) break
       const room = limit - dataLength
       if (item.chunk.length <= room) {

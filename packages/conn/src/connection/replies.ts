@@ -3,8 +3,8 @@
  * sides keep a queue; the connection has one pair for global requests and each channel another.
  */
 
+import { Fifo } from '@ssh/wire'
 import { ProtocolError } from '../errors.js'
-import { Fifo } from './fifo.js'
 import type { RoundTrip } from './round-trip.js'
 
 /** What became of a request that wanted a reply. */
@@ -97,7 +97,7 @@ export class OwedReplies {
   }
 
   #flush(): void {
-    for (let first = this.#slots.peek(); first?.payload !== undefined; first = this.#slots.peek()) {
+    for (let first = this.#slots.first; first?.payload !== undefined; first = this.#slots.first) {
       this.#slots.shift()
       this.#send(first.payload)
     }

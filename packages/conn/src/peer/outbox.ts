@@ -9,10 +9,10 @@ import {
   channelOpenFailure,
   channelSuccess,
   channelWindowAdjust,
+  Fifo,
   requestFailure,
   requestSuccess,
 } from '@ssh/wire'
-import { Fifo } from '../connection/fifo.js'
 
 /** What a peer can make us send, as often as it likes. Everything else is bounded, or the application's own doing. */
 const answers: ReadonlySet<number> = new Set(

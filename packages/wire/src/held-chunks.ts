@@ -1,6 +1,6 @@
 /** A queue of received chunks whose memory stays near the number of bytes in it. */
 
-import { concatBytes } from '@ssh/wire'
+import { concatBytes } from './bytes.js'
 import { Fifo } from './fifo.js'
 
 /** Chunks up to this size are copied together while they wait. */
@@ -26,8 +26,9 @@ export class HeldChunks {
   push(chunk: Uint8Array): void {
     this.#byteLength += chunk.length
     const { last } = this.#chunks
-    if (chunk.length <= smallChunk && last !== undefined) this.#append(last, chunk)
-    else {
+    if (chunk.length <= smallChunk && last !== undefined) {
+      this.#append(last, chunk)
+    } else {
       this.#chunks.push(chunk)
       this.#block = undefined
     }
@@ -37,7 +38,7 @@ export class HeldChunks {
     const chunk = this.#chunks.shift()
     if (chunk === undefined) return undefined
     this.#byteLength -= chunk.length
-    if (this.#chunks.isEmpty) this.#block = undefined
+    if (this.#chunks.length === 0) this.#block = undefined
     return chunk
   }
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { Fifo } from '../../src/connection/fifo.js'
+import { Fifo } from '../src/fifo.js'
 
 test('behaves like an array whatever the order of pushes and shifts', () => {
   const step = fc.oneof(fc.integer(), fc.constant('shift' as const), fc.constant('clear' as const))
@@ -18,7 +18,8 @@ test('behaves like an array whatever the order of pushes and shifts', () => {
           model.push(action)
         }
         expect(fifo.length).toBe(model.length)
-        expect(fifo.peek()).toBe(model[0])
+        expect(fifo.first).toBe(model[0])
+        expect(fifo.last).toBe(model.at(-1))
       }
     }),
   )
