@@ -35,36 +35,25 @@ export class SessionSlots {
   ): Promise<S> {
     try {
       for (;;) {
-        const session = await this.#attempt(isShort, open)
-        if (session !== undefined) return session
-        await this.#room(signal)
+        const ended = this.#ended
+        const known = this.#endedBeforeRefusal
+        // What an answer leads to is done at once: a session that ends meanwhile would wake nobody.
+        try {
+          return this.#hold(await open(), isShort)
+        } catch (error) {
+          if (!mayRetryLater(error)) throw error
+          this.#endedBeforeRefusal = Math.max(this.#endedBeforeRefusal, ended)
+          // OpenSSH makes room for another session only once it has handled every packet that it read together with
+          // the end of the one before: an attempt on the heels of an end says nothing, the next one does.
+          if (this.#ended > known) continue
+          if (this.#shortOpen === 0) throw error
+          await this.#room(signal)
+        }
       }
     } catch (error) {
       // The room that this one was woken for is still there.
       this.#wakeNext()
       throw error
-    }
-  }
-
-  /** @returns undefined when there is no room now, but will be */
-  async #attempt<S extends SlotHolder>(isShort: boolean, open: () => S | Promise<S>): Promise<S | undefined> {
-    for (;;) {
-      const ended = this.#ended
-      const known = this.#endedBeforeRefusal
-      try {
-        const session = await open()
-        // Before the refusals that came in the same breath are looked at.
-        this.#hold(session, isShort)
-        return session
-      } catch (error) {
-        if (!mayRetryLater(error)) throw error
-        this.#endedBeforeRefusal = Math.max(this.#endedBeforeRefusal, ended)
-        // OpenSSH makes room for another session only once it has handled every packet that it read together with the
-        // end of the one before: an attempt on the heels of an end says nothing, the next one does.
-        if (this.#ended > known) continue
-        if (this.#shortOpen > 0) return undefined
-        throw error
-      }
     }
   }
 
@@ -88,7 +77,7 @@ export class SessionSlots {
     })
   }
 
-  #hold(session: SlotHolder, isShort: boolean): void {
+  #hold<S extends SlotHolder>(session: S, isShort: boolean): S {
     if (isShort) this.#shortOpen++
     const release = () => {
       this.#ended++
@@ -98,6 +87,7 @@ export class SessionSlots {
       if (this.#shortOpen === 0) for (const wake of [...this.#waiting]) wake()
     }
     session.closed.then(release, release)
+    return session
   }
 
   #wakeNext(): void {

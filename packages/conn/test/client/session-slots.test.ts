@@ -61,6 +61,18 @@ describe('sessions on a server with few places', () => {
     }
   })
 
+  test('an end in the same breath as a refusal is not missed', async () => {
+    for (let ticks = 0; ticks < 12; ticks++) {
+      const slots = new SessionSlots()
+      const server = new Server(1)
+      const first = await slots.open(true, undefined, server.open)
+      const second = slots.open(true, undefined, server.open)
+      for (let tick = 0; tick < ticks; tick++) await Promise.resolve()
+      first.end()
+      await expect(second).resolves.toBeInstanceOf(Session)
+    }
+  })
+
   test('a refusal counts when nothing ended since the last one', async () => {
     const slots = new SessionSlots()
     const server = new Server(1)
