@@ -11,8 +11,13 @@ export interface SocketAddresses {
   readonly remotePort: number | undefined
 }
 
+/** Whether what is written to a stream goes straight to the kernel. */
+export function isTcpSocket(stream: Duplex): stream is Socket {
+  return stream instanceof Socket
+}
+
 export function addressesOf(stream: Duplex): SocketAddresses {
-  const socket = stream instanceof Socket ? stream : undefined
+  const socket = isTcpSocket(stream) ? stream : undefined
   return {
     localAddress: socket?.localAddress,
     localPort: socket?.localPort,
@@ -23,7 +28,7 @@ export function addressesOf(stream: Duplex): SocketAddresses {
 
 /** Whether an open stream keeps the process alive; has no effect on what is no socket. */
 export function keepProcessAlive(stream: Duplex, keep: boolean): void {
-  if (!(stream instanceof Socket)) return
+  if (!isTcpSocket(stream)) return
   if (keep) stream.ref()
   else stream.unref()
 }

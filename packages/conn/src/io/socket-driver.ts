@@ -4,17 +4,20 @@
  */
 
 import { type Duplex, finished } from 'node:stream'
-import { asBuffer, concatBytes } from '@ssh/wire'
+import { asBuffer } from '@ssh/wire'
 import { Alarm, type Clock } from './clock.js'
+import { isTcpSocket } from './socket-address.js'
 
 /** The side of a peer that the driver sees. */
 export interface Driven {
-  /** Bytes from the socket. */
+  /** Bytes from the socket, whose memory may be used for others afterwards. */
   receive(bytes: Uint8Array): void
   /** The socket ended, with an error if it failed. */
   connectionEnded(error?: Error): void
   /** Up to about `maximumLength` bytes of sealed packets to send now. */
   takeOutput(maximumLength: number): readonly Uint8Array[]
+  /** A chunk of output has been written, and nobody reads from its memory any more. */
+  giveBack(chunk: Uint8Array): void
   /** While true, nothing should be read. */
   readonly isPaused: boolean
   /** Once true: send what `takeOutput` still gives, then close the socket. */
@@ -25,8 +28,6 @@ export interface Driven {
 
 /** Bytes taken from the peer for one write. */
 const writeQuantum = 512 * 1024
-/** Below this, the packets of a write are joined: one small copy is cheaper than a vectored write. */
-const joinBelow = 32 * 1024
 /** How long the other side may take to read our goodbye and to close its end. */
 const lingerMs = 2000
 
@@ -36,6 +37,7 @@ export class SocketDriver {
   readonly #socket: Duplex
   readonly #peer: Driven
   readonly #alarm: Alarm
+  readonly #copiesWrites: boolean
   #isFlushScheduled = false
   /** The socket holds as much as it wants, until it drains. */
   #isBlocked = false
@@ -47,6 +49,7 @@ export class SocketDriver {
   constructor(socket: Duplex, peer: Driven, clock: Clock) {
     this.#socket = socket
     this.#peer = peer
+    this.#copiesWrites = isTcpSocket(socket)
     this.#alarm = new Alarm(
       clock,
       () => peer.nextDeadline(),
@@ -107,17 +110,19 @@ export class SocketDriver {
 
   #write(chunks: readonly Uint8Array[]): boolean {
     const socket = this.#socket
-    const [first] = chunks
-    if (first === undefined) return true
-    if (chunks.length === 1) return socket.write(asBuffer(first))
-    let length = 0
-    for (const chunk of chunks) length += chunk.length
-    if (length < joinBelow) return socket.write(asBuffer(concatBytes(chunks)))
-    socket.cork()
     let hasRoom = true
-    for (const chunk of chunks) hasRoom = socket.write(asBuffer(chunk))
-    socket.uncork()
+    if (chunks.length > 1) socket.cork()
+    for (const chunk of chunks) hasRoom = socket.write(asBuffer(chunk), this.#onWritten(chunk))
+    if (chunks.length > 1) socket.uncork()
     return hasRoom
+  }
+
+  /** Only the kernel is known to have copied what it was given; another stream may still hand the very memory on. */
+  #onWritten(chunk: Uint8Array): ((error?: Error | null) => void) | undefined {
+    if (!this.#copiesWrites) return undefined
+    return (error) => {
+      if (!error) this.#peer.giveBack(chunk)
+    }
   }
 
   #togglePause(): void {

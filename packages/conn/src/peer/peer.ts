@@ -12,6 +12,7 @@ import type { GlobalRequest } from '../connection/global-requests.js'
 import type { MuxLimits } from '../connection/limits.js'
 import { Mux } from '../connection/mux.js'
 import { ConnectionLost, type DisconnectError, ProtocolError, TimeoutError } from '../errors.js'
+import { giveBackSlab } from '../transport/slab-pool.js'
 import { Transport } from '../transport/transport.js'
 import { asSshError } from '../transport/transport-errors.js'
 import type { HostKeyOffer, KeysChanged, TransportOptions } from '../transport/transport-options.js'
@@ -179,6 +180,11 @@ export class Peer {
     const output = transport.takeOutput()
     if (output.length > 0 && this.#closeDeadline !== undefined) this.#closeDeadline = this.#clock() + closeTimeoutMs
     return output
+  }
+
+  /** A chunk of output has been written, and nobody reads from its memory any more. */
+  giveBack(chunk: Uint8Array): void {
+    giveBackSlab(chunk)
   }
 
   nextDeadline(): number | undefined {
