@@ -13,6 +13,7 @@ const programs = {
   sshd: { path: () => findProgram('sshd'), package: 'openssh-server' },
   ssh: { path: () => findProgram('ssh'), package: 'openssh-client' },
   'ssh-keygen': { path: () => findProgram('ssh-keygen'), package: 'openssh-client' },
+  'ssh-keyscan': { path: () => findProgram('ssh-keyscan'), package: 'openssh-client' },
   'ssh-agent': { path: () => findProgram('ssh-agent'), package: 'openssh-client' },
   sftp: { path: () => findProgram('sftp'), package: 'openssh-client' },
   scp: { path: () => findProgram('scp'), package: 'openssh-client' },

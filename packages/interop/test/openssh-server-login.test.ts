@@ -102,7 +102,6 @@ describe.skipIf(lacks('sshd', 'ssh-keygen'))('login to sshd', () => {
     for (let index = 0; index < 5; index++) strangers.push((await makeKey(others.path, `k${index}`, 'ed25519')).path)
     const refused = await connectTo(server, { clientKeys: strangers }).catch((error: unknown) => error)
     expect(refused).toBeInstanceOf(PermissionDenied)
-    console.log(refused)
     const { attempts } = (refused as PermissionDenied).details as { attempts: { method: string; result: string }[] }
     expect(attempts.filter(({ method }) => method === 'publickey')).toHaveLength(3)
   })
