@@ -1,6 +1,6 @@
 /** The answering half of a session: RFC 4254 §6. */
 
-import { type ByteChannel, channelRequests, extendedDataTypes, WireError } from '@ssh/wire'
+import { type ByteChannel, channelRequests, extendedDataTypes, Fifo, WireError } from '@ssh/wire'
 import type { Channel, ChannelRequest } from '../connection/channel.js'
 import { Environment, type EnvironmentLimits } from './environment.js'
 import { type ExitSignal, signalName } from './exit-status.js'
@@ -33,7 +33,7 @@ export interface SessionServerHandlers {
   onSignal?(name: string): void
   /** The client takes no more output, but still sends (OpenSSH PROTOCOL §2.1). */
   onEndOfWrite?(): void
-  /** A handler threw or rejected; the request was refused. */
+  /** A handler threw or rejected; the request, if it was about one, was refused. */
   onHandlerError?(error: unknown): void
   /** The session is over, with an error if that was not a normal end. */
   onClose?(error?: Error): void
@@ -43,8 +43,8 @@ export interface SessionServerOptions {
   readonly environmentLimits?: Partial<EnvironmentLimits>
 }
 
-/** Requests without a reply that may wait behind a decision; those with one are bounded by the mux. */
-const largestBacklog = 1024
+/** Requests that may wait behind a decision, and the bytes they may bring: each may fill a packet. */
+const largestBacklog = { requests: 1024, byteCount: 1024 * 1024 } as const
 
 /**
  * One session of a client. Its standard input and output are the bytes of `channel`; `stderr.write` is its error
@@ -59,7 +59,8 @@ export class SessionServer {
   readonly closed: Promise<void>
   readonly #handlers: SessionServerHandlers
   readonly #environment: Environment
-  readonly #backlog: ChannelRequest[] = []
+  readonly #backlog = new Fifo<ChannelRequest>()
+  #backlogBytes = 0
   #isDeciding = false
   #afterDecision: (() => void) | undefined
   #pty: Pty | undefined
@@ -77,9 +78,9 @@ export class SessionServer {
       channel.handle({
         onRequest: (request) => this.#receive(request),
         onClose: (error) => {
-          this.#backlog.length = 0
+          this.#backlog.clear()
           resolve()
-          handlers.onClose?.(error)
+          this.#close(error)
         },
       })
     })
@@ -155,8 +156,12 @@ export class SessionServer {
   }
 
   #receive(request: ChannelRequest): void {
-    if (this.#backlog.length >= largestBacklog && !request.wantReply) return
+    const byteCount = this.#backlogBytes + request.data.length
+    if (this.#backlog.length >= largestBacklog.requests || byteCount > largestBacklog.byteCount) {
+      return request.reply(false)
+    }
     this.#backlog.push(request)
+    this.#backlogBytes = byteCount
     this.#decideNext()
   }
 
@@ -164,6 +169,7 @@ export class SessionServer {
     while (!this.#isDeciding) {
       const request = this.#backlog.shift()
       if (request === undefined) return
+      this.#backlogBytes -= request.data.length
       this.#isDeciding = true
       const decision = this.#decide(request)
       if (typeof decision === 'boolean') {
@@ -183,6 +189,15 @@ export class SessionServer {
     const action = this.#afterDecision
     this.#afterDecision = undefined
     action?.()
+  }
+
+  /** What goes wrong here must not keep the connection from telling its other channels. */
+  #close(error: Error | undefined): void {
+    try {
+      this.#handlers.onClose?.(error)
+    } catch (thrown) {
+      this.#handlers.onHandlerError?.(thrown)
+    }
   }
 
   /** Never throws and never rejects: what goes wrong is a refusal. */

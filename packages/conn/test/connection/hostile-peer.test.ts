@@ -268,6 +268,25 @@ describe('floods', () => {
     expect(refusals.every((message) => message.type === 'channelOpenFailure' && message.reasonCode === 4)).toBe(true)
   })
 
+  test('a window filled byte by byte is held in little more than its size [R3]', () => {
+    const { end, channel } = openedByPeer()
+    const byteCount = 100_000
+    for (let sent = 0; sent < byteCount; sent++) {
+      end.mux.receive(channelData.encode({ recipientChannel: 0, data: Uint8Array.of(sent) }))
+    }
+    const { chunks, bytes } = new Collector(channel, true)
+    const memory = new Set(chunks.map((chunk) => chunk.buffer))
+    expect([...memory].reduce((sum, buffer) => sum + buffer.byteLength, 0)).toBeLessThan(2 * byteCount)
+    expect(chunks.length).toBeLessThan(byteCount / 1000)
+    expect(
+      Buffer.compare(
+        bytes,
+        Uint8Array.from({ length: byteCount }, (_, index) => index),
+      ),
+    ).toBe(0)
+    channel.release(byteCount)
+  })
+
   test('a channel opened and closed over and over takes one number and one window', () => {
     const channels: Channel[] = []
     const end = new MuxEnd({ handlers: { onChannelOpen: (request) => void channels.push(request.accept()) } })

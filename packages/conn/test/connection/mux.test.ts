@@ -260,6 +260,22 @@ describe('the end of the connection', () => {
     expect(requests).toEqual([])
   })
 
+  test('is told to everyone although somebody throws, and what was thrown is not lost', () => {
+    const pair = channelPair()
+    const told: string[] = []
+    const fail = (what: string) => () => {
+      told.push(what)
+      throw new Error(what)
+    }
+    pair.local.handle({ onClose: fail('owner') })
+    openOn(pair).handle({ onClose: () => void told.push('another owner') })
+    const { mux } = pair.client
+    mux.openChannel('session', noData, {}, { onOpen: () => {}, onFailure: fail('open') })
+    mux.globalRequest('x', noData, fail('global'))
+    expect(() => mux.end(new Error('gone'))).toThrow('global')
+    expect(told).toEqual(['global', 'owner', 'another owner', 'open'])
+  })
+
   test('is the end of an open that the application has not answered', () => {
     const requests: ChannelOpenRequest[] = []
     const pair = muxPair({}, { handlers: { onChannelOpen: (request) => void requests.push(request) } })

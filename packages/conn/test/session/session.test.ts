@@ -273,6 +273,28 @@ describe('one request at a time', () => {
     expect(order).toEqual(['exec with xterm', 'INT'])
   })
 
+  test('requests behind a decision are bounded in number and in bytes; what is too much is refused [D7]', async () => {
+    let decide: (agreed: boolean) => void = () => {}
+    const variables: string[] = []
+    const { pair, client, settle } = await sessionPair({
+      onPty: () => new Promise((resolve) => void (decide = resolve)),
+      onEnv: (name) => {
+        variables.push(name)
+        return true
+      },
+    })
+    const answers = [client.requestPty({ term: 'xterm' })]
+    for (let index = 0; index < 100; index++) answers.push(client.setEnv(`V${index}`, Buffer.alloc(60_000)))
+    pair.flow()
+    decide(true)
+    const settled = await settle(Promise.all(answers))
+    // What may wait is 1 MiB; what may be kept of a session's variables is less still.
+    expect(settled.filter((agreed) => agreed).length).toBeLessThan(5)
+    expect(settled.slice(18)).toEqual(Array.from({ length: 83 }, () => false))
+    expect(variables.length).toBeLessThan(18)
+    expect(await settle(client.setEnv('LATER', 'x'))).toBe(true)
+  })
+
   test('a second program is refused, and a refused one leaves room for another try [D17]', async () => {
     const { client, server, settle } = await sessionPair({ ...permissive, onShell: () => false })
     expect(await settle(client.shell())).toBe(false)
@@ -462,6 +484,20 @@ describe('the end of a program', () => {
       expect(client.closeError).toMatchObject({ code: expect.stringMatching(/^ERR_SSH_WIRE_/) })
       expect(client.exit.returncode).toBeNull()
     }
+  })
+
+  test('is reported as a fault of the handler when the one for the close throws, and settles all the same', async () => {
+    const faults: unknown[] = []
+    const thrown = new Error('thrown')
+    const { pair, server, settle } = await sessionPair({
+      onClose: () => {
+        throw thrown
+      },
+      onHandlerError: (error) => void faults.push(error),
+    })
+    pair.server.mux.end(new Error('gone'))
+    await settle(server.closed)
+    expect(faults).toEqual([thrown])
   })
 
   test('of the connection settles both halves and rejects nothing', async () => {

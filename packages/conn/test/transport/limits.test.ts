@@ -45,6 +45,16 @@ describe.each(roles)('a %s', (role) => {
     expect(other.end.errorCodes).toEqual([])
   })
 
+  test('B6: computes keys anew for a peer that is not authenticated 32 times, and not once more', async () => {
+    const { end, raw } = await meet(role)
+    raw.handshake()
+    for (let round = 0; round < 32; round++) raw.sendKexInit().pump()
+    expect(end.keyExchanges).toBe(33)
+    expect(end.errorCodes).toEqual([])
+    raw.sendKexInit()
+    expect(end.errorCodes).toEqual(['ERR_SSH_TRANSPORT_REKEY_FLOOD'])
+  })
+
   test('answers PING with the same data, but no longer than the peer reads the answers', async () => {
     const { end, raw } = await meet(role)
     raw.handshake()

@@ -78,6 +78,24 @@ describe('negotiation', () => {
     },
   )
 
+  test.each(['__proto__', 'constructor', 'toString', 'hasOwnProperty'])(
+    'H3: takes "%s" for a name nobody has',
+    (name) => {
+      const lists = ['kexAlgorithms', 'serverHostKeyAlgorithms', 'encryptionAlgorithmsClientToServer'] as const
+      for (const list of lists) {
+        const offer = kexInitWith({ [list]: [name] })
+        for (const role of ['client', 'server'] as const) {
+          expect(() => negotiate(role, kexInitWith(), offer)).toThrow(
+            expect.objectContaining({ code: 'ERR_SSH_KEX_NO_COMMON_ALGORITHM' }),
+          )
+        }
+        expect(() =>
+          negotiate('client', kexInitWith(), kexInitWith({ [list]: [name, ...kexInitWith()[list]] })),
+        ).not.toThrow()
+      }
+    },
+  )
+
   test('never agrees on no cipher', () => {
     const none = { encryptionAlgorithmsClientToServer: ['none'], macAlgorithmsClientToServer: ['none'] }
     expect(failure({}, none).details).toMatchObject({ category: 'encryption', available: [] })
