@@ -2,6 +2,7 @@
 
 import type { Duplex } from 'node:stream'
 import { signatureAlgorithms } from '@ssh/crypto'
+import { ignoreError } from '@ssh/streams'
 import { disconnectReasons, extensions, openFailureReasons, SshError } from '@ssh/wire'
 import { chooseAlgorithms } from '../algorithm-lists.js'
 import { Deferred } from '../deferred.js'
@@ -35,6 +36,8 @@ export async function establishClient(destination: Destination, options: ClientO
   const target: ClientTarget = { host, port, username: username ?? localUserName() }
   const limit = new ConnectLimit(parsed.signal, parsed.connectTimeout, `${host} port ${port}`)
   let socket: Duplex | undefined = parsed.sock
+  // An error that comes before anybody reads must not crash the process; whoever reads will be told of it.
+  socket?.on('error', ignoreError)
   try {
     // What the user gave is read first: a key that cannot be used should fail before anything is sent.
     limit.step = 'a key or the known hosts of this machine'

@@ -1,6 +1,7 @@
 /** A server of one connection, on a stream that somebody else connected. */
 
 import type { Duplex } from 'node:stream'
+import { ignoreError } from '@ssh/streams'
 import { AbortError } from '@ssh/wire'
 import type { z } from 'zod'
 import { abortSignal, parseOptions } from '../options-schema.js'
@@ -26,7 +27,7 @@ export type StreamServerOptions = z.input<typeof streamServerOptionsSchema>
  */
 export async function serveStream(stream: Duplex, options: StreamServerOptions): Promise<ServerConnection> {
   // An error that comes before anybody reads must not crash the process; whoever reads will be told of it.
-  stream.on('error', ignore)
+  stream.on('error', ignoreError)
   try {
     const { signal, ...parsed } = parseOptions('runServer', streamServerOptionsSchema, options)
     const prepared = await prepareServerOptions(parsed)
@@ -45,5 +46,3 @@ export async function serveStream(stream: Duplex, options: StreamServerOptions):
     throw error
   }
 }
-
-function ignore(): void {}
