@@ -10,6 +10,9 @@ import { TaskPool } from './task-pool.js'
 /** Removals in flight at most. */
 const removalsAtOnce = 64
 
+/** Names listed before they are removed: a directory of any size takes the memory of so many. */
+const removalBatch = 512
+
 /** Makes `path` and the directories above it that are missing. @throws SftpError `EEXIST` unless `existOk` */
 export async function makeDirectories(
   session: ClientSession,
@@ -55,63 +58,102 @@ async function isDirectory(session: ClientSession, path: string, signal: AbortSi
  * @throws SftpError `ENOTDIR` when `path` is a link or no directory
  */
 export async function removeTree(session: ClientSession, path: string, options: SftpRmtreeOptions): Promise<void> {
-  const { onError, signal } = options
-  const attempt = async (step: () => Promise<void>): Promise<void> => {
-    try {
-      await step()
-    } catch (error) {
-      if (!(error instanceof SftpError) || onError === undefined) throw error
-      onError(error)
-    }
-  }
-  await attempt(async () => {
-    const attrs = await statPath(session, path, false, signal)
+  const removal = new TreeRemoval(session, options)
+  await removal.attempt(async () => {
+    const attrs = await statPath(session, path, false, options.signal)
     if (!attrs.isDirectory()) throw new SftpError('ENOTDIR', 'ENOTDIR: not a directory, rmtree', { path })
-    await removeDirectoryTree({ session, attempt, signal }, path, 0)
+    await removal.removeDirectory(path, 0)
   })
 }
 
-interface Removal {
-  readonly session: ClientSession
-  readonly signal: AbortSignal | undefined
-  /** Runs a step; what it fails with goes to the caller's `onError` if there is one. */
-  attempt(step: () => Promise<void>): Promise<void>
+/** A name in a directory that is to be removed. */
+interface Doomed {
+  readonly path: string
+  /** Whether the listing says it is a directory, or does not say. */
+  readonly mayBeDirectory: boolean
 }
 
-async function removeDirectoryTree(removal: Removal, path: string, depth: number): Promise<void> {
-  const { session, attempt, signal } = removal
-  assertDepth(depth, path)
-  const files: string[] = []
-  const directories: string[] = []
-  // All names first: what is removed while a directory is being listed makes some servers skip others.
-  for await (const { name, attrs } of listDirectory(session, path, signal)) {
-    assertPlainName(name, path)
-    const isLeaf = !attrs.isDirectory() && attrs.type !== 'unknown'
-    ;(isLeaf ? files : directories).push(joinPath(path, name))
-  }
-  await removeFiles(removal, files)
-  for (const directory of directories) {
-    await attempt(async () => {
-      // Some servers list what a link points to: only asking tells a directory from a link to one.
-      const attrs = await statPath(session, directory, false, signal)
-      if (attrs.isDirectory()) await removeDirectoryTree(removal, directory, depth + 1)
-      else await removeFile(session, directory, signal)
-    })
-  }
-  await removeDirectory(session, path, signal)
-}
+class TreeRemoval {
+  readonly #session: ClientSession
+  readonly #options: SftpRmtreeOptions
 
-async function removeFiles({ session, attempt, signal }: Removal, files: readonly string[]): Promise<void> {
-  const pool = new TaskPool(removalsAtOnce)
-  let failure: { readonly error: unknown } | undefined
-  for (const file of files) {
-    if (failure !== undefined) break
-    await pool.add(() =>
-      attempt(() => removeFile(session, file, signal)).catch((error) => {
+  constructor(session: ClientSession, options: SftpRmtreeOptions) {
+    this.#session = session
+    this.#options = options
+  }
+
+  /** Runs a step, and tells whether it succeeded; a failure goes to `onError`, or on to the caller. */
+  async attempt(step: () => Promise<void>): Promise<boolean> {
+    try {
+      await step()
+      return true
+    } catch (error) {
+      const { onError } = this.#options
+      if (!(error instanceof SftpError) || onError === undefined) throw error
+      onError(error)
+      return false
+    }
+  }
+
+  /** Removes in batches: what is removed while a directory is being listed makes some servers skip others. */
+  async removeDirectory(path: string, depth: number): Promise<void> {
+    assertDepth(depth, path)
+    const failed = new Set<string>()
+    let removed = new Set<string>()
+    for (;;) {
+      const batch = await this.#list(path, failed)
+      if (batch.length === 0) break
+      if (batch.every((doomed) => removed.has(doomed.path))) {
+        throw new SftpError('ERR_SFTP_FAILURE', 'The server goes on listing what it says it has removed', { path })
+      }
+      const results = await this.#removeBatch(batch, depth)
+      for (const path of results.failed) failed.add(path)
+      removed = results.removed
+    }
+    await removeDirectory(this.#session, path, this.#options.signal)
+  }
+
+  /** The first names of a directory but those that could not be removed before. */
+  async #list(path: string, failed: ReadonlySet<string>): Promise<Doomed[]> {
+    const batch: Doomed[] = []
+    for await (const { name, attrs } of listDirectory(this.#session, path, this.#options.signal)) {
+      assertPlainName(name, path)
+      const doomed = { path: joinPath(path, name), mayBeDirectory: attrs.isDirectory() || attrs.type === 'unknown' }
+      if (!failed.has(doomed.path)) batch.push(doomed)
+      if (batch.length === removalBatch) break
+    }
+    return batch
+  }
+
+  async #removeBatch(batch: readonly Doomed[], depth: number) {
+    const removed = new Set<string>()
+    const failed = new Set<string>()
+    let failure: { readonly error: unknown } | undefined
+    const remove = async ({ path, mayBeDirectory }: Doomed): Promise<void> => {
+      try {
+        const isDone = await this.attempt(() => this.#remove(path, mayBeDirectory, depth))
+        ;(isDone ? removed : failed).add(path)
+      } catch (error) {
         failure ??= { error }
-      }),
-    )
+      }
+    }
+    const pool = new TaskPool(removalsAtOnce)
+    for (const doomed of batch) {
+      if (failure !== undefined) break
+      // Directories one at a time: each has a pool of its own.
+      if (doomed.mayBeDirectory) await remove(doomed)
+      else await pool.add(() => remove(doomed))
+    }
+    await pool.drain()
+    if (failure !== undefined) throw failure.error
+    return { removed, failed }
   }
-  await pool.drain()
-  if (failure !== undefined) throw failure.error
+
+  async #remove(path: string, mayBeDirectory: boolean, depth: number): Promise<void> {
+    const { signal } = this.#options
+    // Some servers list what a link points to: only asking tells a directory from a link to one.
+    const isDirectory = mayBeDirectory && (await statPath(this.#session, path, false, signal)).isDirectory()
+    if (isDirectory) await this.removeDirectory(path, depth + 1)
+    else await removeFile(this.#session, path, signal)
+  }
 }

@@ -280,7 +280,10 @@ function readReply<T>(kind: ReplyKind<T>, number: number, packet: Packet, contex
     throw protocolError(`The server answered ${operation} with message ${number}, expected ${kind.number ?? 'status'}`)
   }
   const { code, message } = replies.status.decode(concatBytes(packet))
-  if (code === statusCodes.ok && kind.number === undefined) return kind.read(packet)
+  if (code === statusCodes.ok) {
+    if (kind.number === undefined) return kind.read(packet)
+    throw protocolError(`The server answered ${operation} with success, but not with what was asked for`)
+  }
   if (code === statusCodes.eof && 'atEnd' in kind) return kind.atEnd as T
   throw SftpError.fromStatus(code, message, { operation, path, offset })
 }

@@ -26,6 +26,8 @@ export type Packet = readonly Uint8Array[]
 export class PacketReader {
   #chunks: Uint8Array[] = []
   #length = 0
+  /** Length of the packet whose bytes are being gathered, once it is known. */
+  #wanted: number | undefined
   #isFirst = true
 
   /** Bytes pushed and not taken. */
@@ -44,19 +46,20 @@ export class PacketReader {
    * @throws SftpError `ERR_SFTP_PROTOCOL` for a length of 0 or over 256 KiB
    */
   next(): Packet | undefined {
-    if (this.#length < 4) return undefined
-    const length = this.#peekLength()
-    if (length < 1 || length > maximumPacketLength) throw this.#badLength(length)
-    if (this.#length < 4 + length) return undefined
+    this.#wanted ??= this.#takeLength()
+    if (this.#wanted === undefined || this.#length < this.#wanted) return undefined
+    const packet = this.#take(this.#wanted)
+    this.#wanted = undefined
     this.#isFirst = false
-    this.#take(4)
-    return this.#take(length)
+    return packet
   }
 
-  #peekLength(): number {
-    const [first] = this.#chunks
-    if (first !== undefined && first.length >= 4) return asBuffer(first).readUInt32BE(0)
-    return asBuffer(concatBytes(this.#chunks)).readUInt32BE(0)
+  #takeLength(): number | undefined {
+    if (this.#length < 4) return undefined
+    const field = concatBytes(this.#take(4))
+    const length = asBuffer(field).readUInt32BE(0)
+    if (length < 1 || length > maximumPacketLength) throw this.#badLength(length, field)
+    return length
   }
 
   #take(length: number): Uint8Array[] {
@@ -81,8 +84,10 @@ export class PacketReader {
   }
 
   /** A login script that prints something is the usual cause: then the "length" is text. */
-  #badLength(length: number): Error {
-    const start = asBuffer(concatBytes(this.#chunks)).subarray(0, 128).toString('latin1')
+  #badLength(length: number, field: Uint8Array): Error {
+    const start = asBuffer(concatBytes([field, ...this.#chunks]))
+      .subarray(0, 128)
+      .toString('latin1')
     if (this.#isFirst && /^[\t\n\r\x20-\x7e]{4}/.test(start)) {
       return protocolError(
         `The remote side printed text before SFTP: "${printable(start)}". ` +

@@ -58,8 +58,9 @@ export class MemoryHandler implements SftpHandler<MemoryFile> {
   }
 
   open(path: string, flags: number, attrs: SftpAttrs): MemoryFile {
-    const { parent, name, node } = this.#find(path, true)
-    if (node !== undefined && flags & openFlags.create && flags & openFlags.exclusive) throw failure('EEXIST', path)
+    const isExclusive = (flags & openFlags.create) !== 0 && (flags & openFlags.exclusive) !== 0
+    const { parent, name, node } = this.#find(path, !isExclusive)
+    if (node !== undefined && isExclusive) throw failure('EEXIST', path)
     const file = node ?? this.#create(parent, name, path, flags, attrs)
     if (file.type !== 'file') throw failure('EISDIR', path)
     if (flags & openFlags.truncate) this.#resize(file, 0)

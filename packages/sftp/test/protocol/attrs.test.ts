@@ -64,7 +64,9 @@ describe('64-bit numbers', () => {
   })
 
   test.each([-1, 0.5, 2 ** 53, Number.NaN, Number.POSITIVE_INFINITY])('%d is not written', (value) => {
-    expect(() => uint53.write(new Writer(), value)).toThrow(expect.objectContaining({ code: 'ERR_SFTP_UNSAFE_INTEGER' }))
+    expect(() => uint53.write(new Writer(), value)).toThrow(
+      expect.objectContaining({ code: 'ERR_SFTP_UNSAFE_INTEGER' }),
+    )
   })
 })
 

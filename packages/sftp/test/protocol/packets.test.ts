@@ -64,12 +64,18 @@ describe('packets laid out by hand', () => {
 
   test('WRITE is what the table writes', () => {
     fc.assert(
-      fc.property(uint32, fc.uint8Array({ maxLength: 40 }), fc.maxSafeNat(), fc.uint8Array(), (id, handle, offset, data) => {
-        const packet = Buffer.alloc(writeHeadroom(handle) + data.length)
-        packet.set(data, writeHeadroom(handle))
-        const expected = framePacket(requests.write.encode({ id, handle, offset, data }))
-        expect(finishWritePacket(packet, id, handle, offset)).toEqual(expected)
-      }),
+      fc.property(
+        uint32,
+        fc.uint8Array({ maxLength: 40 }),
+        fc.maxSafeNat(),
+        fc.uint8Array(),
+        (id, handle, offset, data) => {
+          const packet = Buffer.alloc(writeHeadroom(handle) + data.length)
+          packet.set(data, writeHeadroom(handle))
+          const expected = framePacket(requests.write.encode({ id, handle, offset, data }))
+          expect(finishWritePacket(packet, id, handle, offset)).toEqual(expected)
+        },
+      ),
     )
   })
 
@@ -116,13 +122,16 @@ describe('framing', () => {
     )
   })
 
-  test.each([0, maximumPacketLength + 1, 0xffffffff])('E9: a length of %d is refused from its four bytes alone', (length) => {
-    const header = Buffer.alloc(4)
-    header.writeUInt32BE(length)
-    const reader = new PacketReader()
-    for (const byte of header) reader.push(Uint8Array.of(byte))
-    expect(() => reader.next()).toThrow(expect.objectContaining({ code: 'ERR_SFTP_PROTOCOL' }))
-  })
+  test.each([0, maximumPacketLength + 1, 0xffffffff])(
+    'E9: a length of %d is refused from its four bytes alone',
+    (length) => {
+      const header = Buffer.alloc(4)
+      header.writeUInt32BE(length)
+      const reader = new PacketReader()
+      for (const byte of header) reader.push(Uint8Array.of(byte))
+      expect(() => reader.next()).toThrow(expect.objectContaining({ code: 'ERR_SFTP_PROTOCOL' }))
+    },
+  )
 
   test('the greatest length is taken', () => {
     const reader = new PacketReader()
