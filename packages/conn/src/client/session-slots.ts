@@ -12,7 +12,8 @@ export interface SlotHolder {
 }
 
 export class SessionSlots {
-  #shortOpen = 0
+  /** Short sessions that are open, or asked for: a server may refuse one before it accepts the one asked for earlier. */
+  #shortOnes = 0
   /** Sessions that have ended so far. */
   #ended = 0
   /** How many had ended when the last attempt was made that the server refused. */
@@ -25,7 +26,7 @@ export class SessionSlots {
    * @param isShort whether this session ends by itself soon, as a command that is run to its end
    * @param signal ends the wait
    * @param open makes one attempt
-   * @throws ChannelOpenError when the server refuses and no short session is open that could make room
+   * @throws ChannelOpenError when the server refuses and there is no short session that could make room
    * @throws AbortError
    */
   async open<S extends SlotHolder>(
@@ -37,16 +38,18 @@ export class SessionSlots {
       for (;;) {
         const ended = this.#ended
         const known = this.#endedBeforeRefusal
+        if (isShort) this.#shortOnes++
         // What an answer leads to is done at once: a session that ends meanwhile would wake nobody.
         try {
           return this.#hold(await open(), isShort)
         } catch (error) {
+          if (isShort) this.#shortOnes--
           if (!mayRetryLater(error)) throw error
           this.#endedBeforeRefusal = Math.max(this.#endedBeforeRefusal, ended)
           // OpenSSH makes room for another session only once it has handled every packet that it read together with
           // the end of the one before: an attempt on the heels of an end says nothing, the next one does.
           if (this.#ended > known) continue
-          if (this.#shortOpen === 0) throw error
+          if (this.#shortOnes === 0) throw error
           await this.#room(signal)
         }
       }
@@ -78,13 +81,12 @@ export class SessionSlots {
   }
 
   #hold<S extends SlotHolder>(session: S, isShort: boolean): S {
-    if (isShort) this.#shortOpen++
     const release = () => {
       this.#ended++
-      if (isShort) this.#shortOpen--
+      if (isShort) this.#shortOnes--
       this.#wakeNext()
       // With no short session left, the others would wait for nothing.
-      if (this.#shortOpen === 0) for (const wake of [...this.#waiting]) wake()
+      if (this.#shortOnes === 0) for (const wake of [...this.#waiting]) wake()
     }
     session.closed.then(release, release)
     return session

@@ -73,6 +73,28 @@ describe('sessions on a server with few places', () => {
     }
   })
 
+  test('a refusal that comes before the acceptance of another one is not the last word', async () => {
+    const slots = new SessionSlots()
+    const server = new Server(1)
+    const slow = async () => {
+      const accepted = server.open()
+      for (let tick = 0; tick < 20; tick++) await Promise.resolve()
+      return accepted
+    }
+    const first = slots.open(true, undefined, slow)
+    const second = slots.open(true, undefined, server.open)
+    ;(await first).end()
+    await expect(second).resolves.toBeInstanceOf(Session)
+  })
+
+  test('when the last attempt is refused, so are all that waited for it', async () => {
+    const slots = new SessionSlots()
+    const server = new Server(0)
+    const attempts = [1, 2, 3].map(() => slots.open(true, undefined, server.open))
+    const outcomes = await Promise.allSettled(attempts)
+    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected'])
+  })
+
   test('a refusal counts when nothing ended since the last one', async () => {
     const slots = new SessionSlots()
     const server = new Server(1)
