@@ -1,3 +1,4 @@
+import { readdir, readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
 import { systemRandom } from '../src/index.js'
 
@@ -7,4 +8,17 @@ describe('systemRandom', () => {
     const draws = Array.from({ length: 100 }, () => Buffer.from(systemRandom.bytes(16)).toString('hex'))
     expect(new Set(draws).size).toBe(100)
   })
+})
+
+it('B17: nothing that is published draws from Math.random', async () => {
+  const packages = new URL('../../', import.meta.url)
+  for (const name of ['wire', 'crypto', 'conn', 'sftp', 'streams', 'sdk']) {
+    const files = await readdir(new URL(`${name}/src/`, packages), { recursive: true })
+    const sources = files.filter((file) => file.endsWith('.ts'))
+    expect(sources.length).toBeGreaterThan(0)
+    for (const file of sources) {
+      const text = await readFile(new URL(`${name}/src/${file}`, packages), 'utf8')
+      expect(text.includes('Math.random'), `${name}/src/${file}`).toBe(false)
+    }
+  }
 })

@@ -1,6 +1,6 @@
 /** Public keys as the rest of the SDK sees them. */
 
-import { equalBytes, Reader } from '@ssh/wire'
+import { equalBytes, printable, Reader } from '@ssh/wire'
 import { CryptoError } from '../errors.js'
 import { writePublicKey } from '../formats/write-public-key.js'
 import type { PublicKeyFormat } from './export-options.js'
@@ -82,7 +82,7 @@ export class SshPublicKey implements PublicKey {
   }
 }
 
-/** What printing or serialising a key shows: never a secret. */
+/** What printing or serialising a key shows: never a secret, and no control characters of its comment. */
 export interface KeyDescription {
   readonly algorithm: string
   readonly fingerprint: string
@@ -90,7 +90,7 @@ export interface KeyDescription {
 }
 
 export function describeKey(key: Pick<PublicKey, 'algorithm' | 'comment' | 'getFingerprint'>): KeyDescription {
-  return { algorithm: key.algorithm, fingerprint: key.getFingerprint(), comment: key.comment }
+  return { algorithm: key.algorithm, fingerprint: key.getFingerprint(), comment: printable(key.comment) }
 }
 
 function tryParseSignature(blob: Uint8Array): Signature | undefined {

@@ -1,6 +1,7 @@
-import { createECDH, generateKeyPairSync, sign } from 'node:crypto'
+import { createECDH, createHash, generateKeyPairSync, sign } from 'node:crypto'
+import { mpint, Reader, toBigInt } from '@ssh/wire'
 import { describe, expect, it } from 'vitest'
-import { encodeSignature, parsePublicKey, parseSignature } from '../../src/index.js'
+import { encodeSignature, importPrivateKey, parsePublicKey, parseSignature } from '../../src/index.js'
 import { generatePrivateKey } from '../../src/keys/generate.js'
 import { describeWycheproof, type WycheproofTest } from '../kex/wycheproof.js'
 import { blob, mpintBytes, thrownBy } from './blobs.js'
@@ -122,5 +123,37 @@ describe.each(curves)('ecdsa-sha2-$curve', ({ curve, nodeName, hash, size, file 
     expect(verify(blob(Buffer.concat([Buffer.alloc(1), r]), s))).toBe(false)
     expect(verify(blob(Buffer.concat([Buffer.of(0xff), r]), s))).toBe(false)
     expect(verify(blob(r))).toBe(false)
+  })
+})
+
+/** Order of P-521 (SEC 2 §2.6.1). */
+const order = BigInt(
+  '0x01fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409',
+)
+
+/** The inverse modulo the order, by Euclid's algorithm. */
+function inverse(value: bigint): bigint {
+  let [a, b, x, y] = [value, order, 1n, 0n]
+  while (b !== 0n) [a, b, x, y] = [b, a % b, y, x - (a / b) * y]
+  return ((x % order) + order) % order
+}
+
+describe('the nonces of ecdsa-sha2-nistp521', () => {
+  it('B15: leave no bit constant or likely, least of all the nine topmost (CVE-2024-31497)', async () => {
+    const pair = generateKeyPairSync('ec', { namedCurve: 'secp521r1' })
+    const key = await importPrivateKey(pair.privateKey.export({ type: 'sec1', format: 'pem' }).toString())
+    const d = toBigInt(Buffer.from(pair.privateKey.export({ format: 'jwk' }).d ?? '', 'base64url'))
+    const data = Buffer.from('the same for every signature')
+    const h = toBigInt(createHash('sha512').update(data).digest())
+    const rounds = 800
+    const ones = Array.from({ length: 9 }, () => 0)
+    for (let round = 0; round < rounds; round++) {
+      const reader = new Reader(parseSignature(key.sign(data)).signature)
+      const [r, s] = [toBigInt(mpint.read(reader)), toBigInt(mpint.read(reader))]
+      const nonce = (inverse(s) * (h + r * d)) % order
+      for (let bit = 0; bit < 9; bit++) if ((nonce >> BigInt(520 - bit)) & 1n) ones[bit] = (ones[bit] ?? 0) + 1
+    }
+    // Eight standard deviations: chance takes it out of these bounds once in 10^15 runs.
+    for (const count of ones) expect(Math.abs(count - rounds / 2)).toBeLessThan(4 * Math.sqrt(rounds))
   })
 })

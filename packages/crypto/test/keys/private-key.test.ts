@@ -65,6 +65,14 @@ describe.each(keyTypes.names)('a private key of type %s', (name) => {
     )
   })
 
+  it('H1: shows no control characters of a comment when printed or serialised', () => {
+    const hostile = parsePublicKey(key.publicKey.blob, 'a\u001b[2J\u009b\u202eb')
+    for (const text of [inspect(hostile), JSON.stringify(hostile)]) {
+      expect(text).toContain('\\\\x1b[2J\\\\x9b\\\\u202eb')
+      expect(text).not.toMatch(/\p{Cc}|\p{Cf}/u)
+    }
+  })
+
   it('has a public key that survives its blob, and owns a copy of it', () => {
     const bytes = Uint8Array.from(key.publicKey.blob)
     const parsed = parsePublicKey(bytes, 'copied')
