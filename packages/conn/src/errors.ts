@@ -2,13 +2,15 @@
 
 import { disconnectReasons, printable, reasonName, SshError, type SshErrorOptions } from '@ssh/wire'
 
+export { OptionsError } from '@ssh/wire'
+
 /** The peer ended the connection with SSH_MSG_DISCONNECT (RFC 4253 §11.1). `details`: reasonCode, description. */
 export class DisconnectError extends SshError {
   readonly reasonCode: number
 
   constructor(reasonCode: number, description: string) {
     const name = reasonName(disconnectReasons, reasonCode)
-    const said = description === '' ? '' : `: ${printable(description)}`
+    const said = description === '' || description === name ? '' : `: ${printable(description)}`
     super('ERR_SSH_TRANSPORT_DISCONNECTED', `The peer ended the connection (${name})${said}`, {
       details: { reasonCode, reason: name, description },
     })
@@ -100,12 +102,5 @@ export class TimeoutError extends SshError {
 export class ConfigParseError extends SshError {
   constructor(message: string, options: SshErrorOptions = {}) {
     super('ERR_SSH_CONFIG_PARSE', message, options)
-  }
-}
-
-/** An option has the wrong type or nobody knows it. `details.issues` has one entry per fault. */
-export class OptionsError extends SshError {
-  constructor(message: string, options: SshErrorOptions = {}) {
-    super('ERR_SSH_OPTIONS_INVALID', message, options)
   }
 }

@@ -49,7 +49,6 @@ export {
   MemoryHandler,
   type MemoryHandlerOptions,
   SftpClient,
-  type SftpClientOptions,
   type SftpDirent,
   SftpError,
   SftpFile,
@@ -63,7 +62,7 @@ export {
 } from '@ssh/sftp'
 export { lines, StreamError } from '@ssh/streams'
 export { AbortError, SshError } from '@ssh/wire'
-export type { ClientOptions } from './client/client-options.js'
+export type { ClientOptions, SftpClientOptions } from './client/client-options.js'
 export { getServerAuthMethods, getServerHostKey, type ProbeOptions } from './client/probe.js'
 export { type SessionStreams, SshClientConnection } from './client/ssh-client-connection.js'
 // Clients

@@ -131,6 +131,8 @@ export {
 } from './messages/userauth.js'
 // Numbers and names
 export { disconnectReasons, openFailureReasons, reasonName, services } from './numbers.js'
+// Options
+export { knownOptions, type OptionNames, OptionsError } from './options.js'
 export { type PayloadRow, type PayloadTable, payloadTable } from './payload-table.js'
 export { channelRequests, extendedDataTypes } from './payloads/channel-requests.js'
 export { channelTypes, tunnelModes } from './payloads/channel-types.js'

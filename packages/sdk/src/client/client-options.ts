@@ -1,6 +1,6 @@
 /** Options of `connect`: those of the protocol, and what all sessions of the connection share. */
 
-import type { ClientOptions as ProtocolOptions } from '@ssh/conn'
+import { abortSignal, type ClientOptions as ProtocolOptions, size } from '@ssh/conn'
 import { z } from 'zod'
 
 export const sessionDefaultsSchema = z.strictObject({
@@ -12,3 +12,16 @@ export const sessionDefaultsSchema = z.strictObject({
 
 /** Options of `connect`. */
 export type ClientOptions = ProtocolOptions & z.input<typeof sessionDefaultsSchema>
+
+export const sftpClientOptionsSchema = z.strictObject({
+  /**
+   * Bytes of file content that may be asked for or written and not answered, over all files together. Default: 2 MiB,
+   * growing to 32 MiB when the link is long and fast. A size fixes it.
+   */
+  maximumInFlight: size.exactOptional(),
+  /** Gives up starting. */
+  signal: abortSignal.optional(),
+})
+
+/** Options of `startSftpClient`. */
+export type SftpClientOptions = z.input<typeof sftpClientOptionsSchema>

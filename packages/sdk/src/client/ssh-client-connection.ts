@@ -1,13 +1,14 @@
 /** A connection with processes and files: what `connect` returns. */
 
-import { type Channel, ClientConnection, type ClientLink, type SessionChannelOptions } from '@ssh/conn'
-import { SftpClient, type SftpClientOptions } from '@ssh/sftp'
+import { type Channel, ClientConnection, type ClientLink, parseOptions, type SessionChannelOptions } from '@ssh/conn'
+import { SftpClient } from '@ssh/sftp'
 import type { SshClientProcess } from '../process/client-process.js'
 import { createProcess, type SessionDefaults, type SessionFactory } from '../process/create-process.js'
 import type { OutputEncoding, OutputOf, ProcessOptions, RunOptions } from '../process/process-options.js'
 import type { Command } from '../process/quote.js'
 import type { CompletedProcess } from '../process/result.js'
 import { runProcess } from '../process/run.js'
+import { type SftpClientOptions, sftpClientOptionsSchema } from './client-options.js'
 
 /** The streams of a session. */
 export interface SessionStreams {
@@ -71,14 +72,16 @@ export class SshClientConnection extends ClientConnection {
   /**
    * Starts an SFTP client on a channel of its own.
    * @throws ChannelOpenError, ChannelError when the server offers no SFTP; SftpError when it does not speak it
+   * @throws OptionsError, AbortError; what ended the connection
    */
   async startSftpClient(options: SftpClientOptions = {}): Promise<SftpClient> {
-    const { signal } = options
-    const session = await this.openSessionChannel({ ...(signal && { signal }) })
+    const parsed = parseOptions('startSftpClient', sftpClientOptionsSchema, options)
+    const { signal } = parsed
+    const session = await this.openSessionChannel({ signal })
     // What a server's sftp program writes to its error output is for nobody: the protocol has its own errors.
     session.stderr.attach({})
     const [client] = await Promise.all([
-      SftpClient.start(session.channel, options),
+      SftpClient.start(session.channel, parsed),
       session.start({ program: { type: 'subsystem', name: 'sftp' }, signal }),
     ]).catch((error: unknown) => {
       session.abort()

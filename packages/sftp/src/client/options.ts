@@ -1,5 +1,6 @@
 /** Options of the client's calls. */
 
+import { knownOptions, type OptionNames } from '@ssh/wire'
 import { SftpError } from '../errors.js'
 import type { SftpAttrs } from '../protocol/attrs.js'
 import type { OpenFlags } from '../protocol/open-flags.js'
@@ -119,6 +120,44 @@ export interface SftpTransferOptions extends SftpFileOptions {
    * Default: the first error ends the transfer.
    */
   readonly onError?: ((error: Error) => void) | undefined
+}
+
+const callNames: OptionNames<SftpCallOptions> = { signal: true }
+const blockNames: OptionNames<SftpBlockOptions> = { blockSize: true, maxRequests: true }
+const fileNames: OptionNames<SftpFileOptions> = { ...callNames, ...blockNames }
+const mkdirNames: OptionNames<SftpMkdirOptions> = { ...callNames, mode: true }
+
+/** Names of the options of each kind of call, for {@link knownOptions}. */
+export const optionNames = {
+  client: { ...callNames, maximumInFlight: true } satisfies OptionNames<SftpClientOptions>,
+  file: fileNames,
+  link: { ...callNames, followSymlinks: true } satisfies OptionNames<SftpLinkOptions>,
+  mkdir: mkdirNames,
+  makedirs: { ...mkdirNames, existOk: true } satisfies OptionNames<SftpMakedirsOptions>,
+  rmtree: { ...callNames, onError: true } satisfies OptionNames<SftpRmtreeOptions>,
+  glob: { ...callNames, dot: true, onError: true } satisfies OptionNames<SftpGlobOptions>,
+  readFile: { ...fileNames, encoding: true } satisfies OptionNames<SftpReadFileOptions>,
+  writeFile: { ...fileNames, encoding: true, flags: true, attrs: true } satisfies OptionNames<SftpWriteFileOptions>,
+  readStream: { ...fileNames, start: true, end: true, encoding: true } satisfies OptionNames<SftpReadStreamOptions>,
+  writeStream: { ...fileNames, start: true, flags: true, attrs: true } satisfies OptionNames<SftpWriteStreamOptions>,
+  transfer: {
+    ...fileNames,
+    preserve: true,
+    recurse: true,
+    followSymlinks: true,
+    concurrency: true,
+    progress: true,
+    onError: true,
+  } satisfies OptionNames<SftpTransferOptions>,
+}
+
+/**
+ * The signal of a call that takes nothing else.
+ * @param operation the call, for the error
+ * @throws OptionsError for an option nobody knows
+ */
+export function signalOf(operation: string, options: SftpCallOptions): AbortSignal | undefined {
+  return knownOptions(operation, options, callNames).signal
 }
 
 /** @throws SftpError `EINVAL` naming the first of these options that is no whole number from 1 */

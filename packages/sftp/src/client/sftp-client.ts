@@ -2,7 +2,7 @@
 
 import { type Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import type { ByteChannel } from '@ssh/wire'
+import { type ByteChannel, knownOptions } from '@ssh/wire'
 import { SftpError } from '../errors.js'
 import type { SftpAttrs } from '../protocol/attrs.js'
 import {
@@ -31,6 +31,7 @@ import {
 } from './operations.js'
 import {
   checkCounts,
+  optionNames,
   type SftpCallOptions,
   type SftpClientOptions,
   type SftpFileOptions,
@@ -44,6 +45,7 @@ import {
   type SftpTransferOptions,
   type SftpWriteFileOptions,
   type SftpWriteStreamOptions,
+  signalOf,
 } from './options.js'
 import { resolvePath } from './paths.js'
 import { Progress } from './progress.js'
@@ -63,7 +65,8 @@ export type Paths = string | readonly string[]
  * An SFTP session. Calls may be made side by side; each settles exactly once, also when the channel is lost.
  *
  * Relative paths start in the server's default directory, or in that of {@link SftpClient.chdir}. Every call takes
- * `signal`, and rejects with an AbortError when it fires. Every call can reject with an {@link SftpError}.
+ * `signal`, and rejects with an AbortError when it fires. Every call can reject with an {@link SftpError}, and with an
+ * OptionsError for an option nobody knows.
  *
  * @example
  * await using sftp = await SftpClient.start(channel)
@@ -86,7 +89,8 @@ export class SftpClient {
    * @throws SftpError `ERR_SFTP_PROTOCOL` when the other end does not speak SFTP version 3, `ERR_SFTP_CONNECTION_LOST`
    */
   static async start(channel: ByteChannel, options: SftpClientOptions = {}): Promise<SftpClient> {
-    checkCounts({ maximumInFlight: options.maximumInFlight })
+    const { maximumInFlight } = knownOptions('SftpClient.start', options, optionNames.client)
+    checkCounts({ maximumInFlight })
     return new SftpClient(await ClientSession.start(channel, options))
   }
 
@@ -122,6 +126,7 @@ export class SftpClient {
    *   Writable, which is ended
    */
   async get(remotePaths: Paths, local: string | Writable = '.', options: SftpTransferOptions = {}): Promise<void> {
+    checkTransferOptions('get', options)
     if (local instanceof Writable) return this.#getStream(onlyPath(remotePaths), local, options)
     await this.#transfer(this.#remote, this.#local, remotePaths, local, options)
   }
@@ -139,6 +144,7 @@ export class SftpClient {
     remotePath?: string,
     options: SftpTransferOptions = {},
   ): Promise<void> {
+    checkTransferOptions('put', options)
     if (typeof local === 'string' || Array.isArray(local)) {
       await this.#transfer(this.#local, this.#remote, local as Paths, remotePath ?? '.', options)
       return
@@ -150,11 +156,13 @@ export class SftpClient {
 
   /** As {@link SftpClient.get}, for what matches patterns. @throws SftpError `ENOENT` when one has no match */
   async mget(remotePatterns: Paths, localPath = '.', options: SftpTransferOptions = {}): Promise<void> {
+    checkTransferOptions('mget', options)
     await this.#transferMatches(this.#remote, this.#local, remotePatterns, localPath, options)
   }
 
   /** As {@link SftpClient.put}, for what matches patterns. @throws SftpError `ENOENT` when one has no match */
   async mput(localPatterns: Paths, remotePath = '.', options: SftpTransferOptions = {}): Promise<void> {
+    checkTransferOptions('mput', options)
     await this.#transferMatches(this.#local, this.#remote, localPatterns, remotePath, options)
   }
 
@@ -169,21 +177,27 @@ export class SftpClient {
     attrs: SftpAttrs = {},
     options: SftpFileOptions = {},
   ): Promise<SftpFile> {
-    return SftpFile.open(this.#session, this.#resolve(path), parseOpenFlags(flags), attrs, options)
+    return this.#openFile(path, flags, attrs, knownOptions('open', options, optionNames.file))
   }
 
   /** The whole content: a Buffer, or a string when `encoding` is given. */
   readFile(path: string, options: SftpReadFileOptions & { encoding: BufferEncoding }): Promise<string>
   readFile(path: string, options?: SftpReadFileOptions): Promise<Buffer>
   async readFile(path: string, options: SftpReadFileOptions = {}): Promise<string | Buffer> {
+    knownOptions('readFile', options, optionNames.readFile)
     return this.#withFile(path, 'r', {}, options, (file) => file.readFile(options))
   }
 
   /** Writes a file, replacing what was in it. */
   async writeFile(path: string, data: string | Uint8Array, options: SftpWriteFileOptions = {}): Promise<void> {
-    const { encoding = 'utf8', flags = 'w', attrs = {} } = options
+    const {
+      encoding = 'utf8',
+      flags = 'w',
+      attrs = {},
+      signal,
+    } = knownOptions('writeFile', options, optionNames.writeFile)
     const bytes = typeof data === 'string' ? Buffer.from(data, encoding) : data
-    await this.#withFile(path, flags, attrs, options, (file) => file.write(bytes, undefined, options))
+    await this.#withFile(path, flags, attrs, options, (file) => file.write(bytes, undefined, { signal }))
   }
 
   /** Writes to the end of a file, which is made if it is missing. */
@@ -193,26 +207,29 @@ export class SftpClient {
 
   /** A Readable that reads ahead. */
   createReadStream(path: string, options: SftpReadStreamOptions = {}): Readable {
-    return readStream(() => this.open(path, 'r', {}, options), { ...options, autoClose: true })
+    knownOptions('createReadStream', options, optionNames.readStream)
+    return readStream(() => this.#openFile(path, 'r', {}, options), { ...options, autoClose: true })
   }
 
   /** A Writable that writes behind: `finish` comes when the server has it all and the file is closed. */
   createWriteStream(path: string, options: SftpWriteStreamOptions = {}): Writable {
+    knownOptions('createWriteStream', options, optionNames.writeStream)
     const { flags = options.start === undefined ? 'w' : 'r+', attrs = {} } = options
-    return writeStream(() => this.open(path, flags, attrs, options), { ...options, autoClose: true })
+    return writeStream(() => this.#openFile(path, flags, attrs, options), { ...options, autoClose: true })
   }
 
   async stat(path: string, options: SftpCallOptions = {}): Promise<SftpStats> {
-    return statPath(this.#session, this.#resolve(path), true, options.signal)
+    return statPath(this.#session, this.#resolve(path), true, signalOf('stat', options))
   }
 
   /** As {@link SftpClient.stat}, of a symbolic link itself. */
   async lstat(path: string, options: SftpCallOptions = {}): Promise<SftpStats> {
-    return statPath(this.#session, this.#resolve(path), false, options.signal)
+    return statPath(this.#session, this.#resolve(path), false, signalOf('lstat', options))
   }
 
   async setstat(path: string, attrs: SftpAttrs, options: SftpLinkOptions = {}): Promise<void> {
-    await setstatPath(this.#session, this.#resolve(path), attrs, options.followSymlinks ?? true, options.signal)
+    const { followSymlinks = true, signal } = knownOptions('setstat', options, optionNames.link)
+    await setstatPath(this.#session, this.#resolve(path), attrs, followSymlinks, signal)
   }
 
   /** The file system `path` is on. @throws SftpError `ENOTSUP` when the server cannot tell */
@@ -246,24 +263,24 @@ export class SftpClient {
 
   /** Whether the file, or what a link points to, is there and may be looked at. */
   async exists(path: string, options: SftpCallOptions = {}): Promise<boolean> {
-    return (await this.#statIfThere(path, true, options)) !== undefined
+    return (await this.#statIfThere(path, true, signalOf('exists', options))) !== undefined
   }
 
   /** As {@link SftpClient.exists}, of a symbolic link itself. */
   async lexists(path: string, options: SftpCallOptions = {}): Promise<boolean> {
-    return (await this.#statIfThere(path, false, options)) !== undefined
+    return (await this.#statIfThere(path, false, signalOf('lexists', options))) !== undefined
   }
 
   async isFile(path: string, options: SftpCallOptions = {}): Promise<boolean> {
-    return (await this.#statIfThere(path, true, options))?.isFile() ?? false
+    return (await this.#statIfThere(path, true, signalOf('isFile', options)))?.isFile() ?? false
   }
 
   async isDir(path: string, options: SftpCallOptions = {}): Promise<boolean> {
-    return (await this.#statIfThere(path, true, options))?.isDirectory() ?? false
+    return (await this.#statIfThere(path, true, signalOf('isDir', options)))?.isDirectory() ?? false
   }
 
   async isLink(path: string, options: SftpCallOptions = {}): Promise<boolean> {
-    return (await this.#statIfThere(path, false, options))?.isSymbolicLink() ?? false
+    return (await this.#statIfThere(path, false, signalOf('isLink', options)))?.isSymbolicLink() ?? false
   }
 
   /** Bytes. @throws SftpError `ENOTSUP` when the server does not tell */
@@ -283,7 +300,7 @@ export class SftpClient {
 
   /** Removes a file or a link. */
   async remove(path: string, options: SftpCallOptions = {}): Promise<void> {
-    await removeFile(this.#session, this.#resolve(path), options.signal)
+    await removeFile(this.#session, this.#resolve(path), signalOf('remove', options))
   }
 
   /** The same as {@link SftpClient.remove}. */
@@ -293,7 +310,7 @@ export class SftpClient {
 
   /** Renames. In version 3 a server refuses when `newPath` exists: see {@link SftpClient.posixRename}. */
   async rename(oldPath: string, newPath: string, options: SftpCallOptions = {}): Promise<void> {
-    await renamePath(this.#session, this.#resolve(oldPath), this.#resolve(newPath), options.signal)
+    await renamePath(this.#session, this.#resolve(oldPath), this.#resolve(newPath), signalOf('rename', options))
   }
 
   /** Renames, replacing `newPath` in one step. @throws SftpError `ENOTSUP` when the server cannot */
@@ -303,23 +320,24 @@ export class SftpClient {
   }
 
   async mkdir(path: string, options: SftpMkdirOptions = {}): Promise<void> {
-    const attrs = options.mode === undefined ? {} : { permissions: options.mode }
-    await makeDirectory(this.#session, this.#resolve(path), attrs, options.signal)
+    const { mode, signal } = knownOptions('mkdir', options, optionNames.mkdir)
+    const attrs = mode === undefined ? {} : { permissions: mode }
+    await makeDirectory(this.#session, this.#resolve(path), attrs, signal)
   }
 
   /** Makes a directory and those above it. @throws SftpError `EEXIST` when it exists, unless `existOk` */
   async makedirs(path: string, options: SftpMakedirsOptions = {}): Promise<void> {
-    await makeDirectories(this.#session, this.#resolve(path), options)
+    await makeDirectories(this.#session, this.#resolve(path), knownOptions('makedirs', options, optionNames.makedirs))
   }
 
   /** Removes an empty directory. */
   async rmdir(path: string, options: SftpCallOptions = {}): Promise<void> {
-    await removeDirectory(this.#session, this.#resolve(path), options.signal)
+    await removeDirectory(this.#session, this.#resolve(path), signalOf('rmdir', options))
   }
 
   /** Removes a directory and all it holds; links are removed, never followed. */
   async rmtree(path: string, options: SftpRmtreeOptions = {}): Promise<void> {
-    await removeTree(this.#session, this.#resolve(path), options)
+    await removeTree(this.#session, this.#resolve(path), knownOptions('rmtree', options, optionNames.rmtree))
   }
 
   /** Names and attributes in a directory (default: the current one), without `.` and `..`. */
@@ -336,7 +354,7 @@ export class SftpClient {
 
   /** As {@link SftpClient.readdir}, page by page: a directory of any size takes the memory of a few pages. */
   scandir(path = '.', options: SftpCallOptions = {}): AsyncGenerator<SftpDirent> {
-    return listDirectory(this.#session, this.#resolve(path), options.signal)
+    return listDirectory(this.#session, this.#resolve(path), signalOf('scandir', options))
   }
 
   /**
@@ -344,12 +362,12 @@ export class SftpClient {
    * @throws SftpError `ENOENT` for a pattern without a match, unless `onError` takes it
    */
   glob(patterns: Paths, options: SftpGlobOptions = {}): SftpGlob {
-    return globPaths(this.#remote, toList(patterns), options)
+    return globPaths(this.#remote, toList(patterns), knownOptions('glob', options, optionNames.glob))
   }
 
   /** The canonical absolute path. */
   async realpath(path: string, options: SftpCallOptions = {}): Promise<string> {
-    return canonicalPath(this.#session, this.#resolve(path), options.signal)
+    return canonicalPath(this.#session, this.#resolve(path), signalOf('realpath', options))
   }
 
   /** The directory that relative paths start in. */
@@ -368,12 +386,12 @@ export class SftpClient {
 
   /** What a symbolic link points to, as it is written there. */
   async readlink(path: string, options: SftpCallOptions = {}): Promise<string> {
-    return readSymlink(this.#session, this.#resolve(path), options.signal)
+    return readSymlink(this.#session, this.#resolve(path), signalOf('readlink', options))
   }
 
   /** Makes `linkPath` a link to `targetPath`, which is stored as it is. Arguments go in OpenSSH's order. */
   async symlink(targetPath: string, linkPath: string, options: SftpCallOptions = {}): Promise<void> {
-    await makeSymlink(this.#session, targetPath, this.#resolve(linkPath), options.signal)
+    await makeSymlink(this.#session, targetPath, this.#resolve(linkPath), signalOf('symlink', options))
   }
 
   /** Gives the file `oldPath` a second name. @throws SftpError `ENOTSUP` when the server cannot */
@@ -403,16 +421,20 @@ export class SftpClient {
     options: SftpCallOptions,
   ): Promise<T> {
     const [operation = name] = name.split('@')
-    return this.#session.extended(kind, name, fields, { operation, path, signal: options.signal })
+    return this.#session.extended(kind, name, fields, { operation, path, signal: signalOf(operation, options) })
   }
 
-  async #statIfThere(path: string, follow: boolean, options: SftpCallOptions): Promise<SftpStats | undefined> {
+  async #statIfThere(path: string, follow: boolean, signal: AbortSignal | undefined): Promise<SftpStats | undefined> {
     try {
-      return await statPath(this.#session, this.#resolve(path), follow, options.signal)
+      return await statPath(this.#session, this.#resolve(path), follow, signal)
     } catch (error) {
       if (error instanceof SftpError && ['ENOENT', 'ENOTDIR', 'EACCES'].includes(error.code)) return undefined
       throw error
     }
+  }
+
+  #openFile(path: string, flags: OpenFlags, attrs: SftpAttrs, options: SftpFileOptions): Promise<SftpFile> {
+    return SftpFile.open(this.#session, this.#resolve(path), parseOpenFlags(flags), attrs, options)
   }
 
   /** Opens a file for one piece of work. After a failure of the work, one of closing does not matter. */
@@ -423,10 +445,10 @@ export class SftpClient {
     options: SftpFileOptions,
     work: (file: SftpFile) => Promise<T>,
   ): Promise<T> {
-    const file = await this.open(path, flags, attrs, options)
+    const file = await this.#openFile(path, flags, attrs, options)
     try {
       const result = await work(file)
-      await file.close(options)
+      await file.close({ signal: options.signal })
       return result
     } catch (error) {
       file.close().catch(() => {})
@@ -435,7 +457,6 @@ export class SftpClient {
   }
 
   async #transfer(from: FileTree, to: FileTree, paths: Paths, destination: string, options: SftpTransferOptions) {
-    checkTransferOptions(options)
     const plan = {
       from,
       to,
@@ -455,7 +476,6 @@ export class SftpClient {
     destination: string,
     options: SftpTransferOptions,
   ): Promise<void> {
-    checkTransferOptions(options)
     const { signal, onError } = options
     const sources = await globPaths(from, toList(patterns), { signal, onError })
     const plan = {
@@ -471,13 +491,12 @@ export class SftpClient {
   }
 
   async #getStream(path: string, target: Writable, options: SftpTransferOptions): Promise<void> {
-    checkTransferOptions(options)
     const { signal } = options
     await this.#withFile(path, 'r', {}, options, async (file) => {
-      const { size = 0 } = options.progress ? await file.stat(options) : {}
+      const { size = 0 } = options.progress ? await file.stat({ signal }) : {}
       const progress = new Progress(options.progress).only(path, '', size)
       const blocks = async function* () {
-        for await (const block of file.blocks(0, Number.POSITIVE_INFINITY, options)) {
+        for await (const block of file.blocks(0, Number.POSITIVE_INFINITY, { signal })) {
           yield block
           progress.add(block.length)
         }
@@ -492,7 +511,6 @@ export class SftpClient {
     path: string,
     options: SftpTransferOptions,
   ): Promise<void> {
-    checkTransferOptions(options)
     const { signal } = options
     const progress = new Progress(options.progress).only('', path, 0)
     await this.#withFile(path, 'w', {}, options, async (file) => {
@@ -504,7 +522,8 @@ export class SftpClient {
   }
 }
 
-function checkTransferOptions({ blockSize, maxRequests, concurrency }: SftpTransferOptions): void {
+function checkTransferOptions(operation: string, options: SftpTransferOptions): void {
+  const { blockSize, maxRequests, concurrency } = knownOptions(operation, options, optionNames.transfer)
   checkCounts({ blockSize, maxRequests, concurrency })
 }
 

@@ -1,6 +1,7 @@
 /** An open remote file. */
 
 import type { Readable, Writable } from 'node:stream'
+import { knownOptions } from '@ssh/wire'
 import { SftpError } from '../errors.js'
 import type { SftpAttrs } from '../protocol/attrs.js'
 import { writeHeadroom } from '../protocol/data-packets.js'
@@ -18,14 +19,16 @@ import {
 } from './operations.js'
 import {
   checkCounts,
+  optionNames,
   type SftpCallOptions,
   type SftpFileOptions,
   type SftpReadFileOptions,
   type SftpReadStreamOptions,
   type SftpWriteStreamOptions,
+  signalOf,
 } from './options.js'
 import { readAhead } from './read-ahead.js'
-import { expectDone, expectExtended, joinBlock } from './reply-kinds.js'
+import { type Block, emptyBlock, expectDone, expectExtended, joinBlock } from './reply-kinds.js'
 import type { ClientSession } from './session.js'
 import type { SftpStats } from './stats.js'
 import { readStream, writeStream } from './streams.js'
@@ -91,11 +94,12 @@ export class SftpFile implements AsyncIterable<Buffer> {
    * @returns fewer bytes only at the end of the file, none when it is reached
    */
   async read(length = Number.POSITIVE_INFINITY, position?: number, options: SftpCallOptions = {}): Promise<Buffer> {
+    const signal = signalOf('read', options)
     const start = position ?? (await this.tell(options))
     const bytes =
       length <= this.#readLength
-        ? joinBlock(await this.#readOne(start, length, options))
-        : await this.#readMany(start, start + length, options)
+        ? joinBlock(await this.#readOne(start, length, signal))
+        : await this.#readMany(start, start + length, { signal })
     if (position === undefined) this.#position = start + bytes.length
     return bytes
   }
@@ -104,6 +108,7 @@ export class SftpFile implements AsyncIterable<Buffer> {
   readFile(options: SftpReadFileOptions & { encoding: BufferEncoding }): Promise<string>
   readFile(options?: SftpReadFileOptions): Promise<Buffer>
   async readFile(options: SftpReadFileOptions = {}): Promise<string | Buffer> {
+    knownOptions('readFile', options, optionNames.readFile)
     const bytes = await this.#readMany(0, Number.POSITIVE_INFINITY, options)
     return options.encoding ? bytes.toString(options.encoding) : bytes
   }
@@ -114,10 +119,11 @@ export class SftpFile implements AsyncIterable<Buffer> {
    * @returns bytes written
    */
   async write(data: string | Uint8Array, position?: number, options: SftpCallOptions = {}): Promise<number> {
+    const signal = signalOf('write', options)
     const bytes = typeof data === 'string' ? Buffer.from(data) : data
     const start = this.#appends ? 0 : (position ?? (await this.tell(options)))
-    if (bytes.length <= this.#writeLength && bytes.length > 0) await this.#writeOne(bytes, start, options)
-    else await this.#writeMany(bytes, start, options)
+    if (bytes.length <= this.#writeLength && bytes.length > 0) await this.#writeOne(bytes, start, signal)
+    else await this.#writeMany(bytes, start, signal)
     if (this.#appends) this.#position = undefined
     else if (position === undefined) this.#position = start + bytes.length
     return bytes.length
@@ -144,18 +150,18 @@ export class SftpFile implements AsyncIterable<Buffer> {
     return this.#position
   }
 
-  stat(options: SftpCallOptions = {}): Promise<SftpStats> {
-    return statHandle(this.#open(), options.signal)
+  async stat(options: SftpCallOptions = {}): Promise<SftpStats> {
+    return statHandle(this.#open(), signalOf('stat', options))
   }
 
-  setstat(attrs: SftpAttrs, options: SftpCallOptions = {}): Promise<void> {
-    return setstatHandle(this.#open(), attrs, options.signal)
+  async setstat(attrs: SftpAttrs, options: SftpCallOptions = {}): Promise<void> {
+    await setstatHandle(this.#open(), attrs, signalOf('setstat', options))
   }
 
   /** The file system the file is on. @throws SftpError `ENOTSUP` when the server cannot tell */
   async statvfs(options: SftpCallOptions = {}): Promise<SftpStatVfs> {
     const { session, handle, path } = this.#open()
-    const context = { operation: 'fstatvfs', path, signal: options.signal }
+    const context = { operation: 'fstatvfs', path, signal: signalOf('statvfs', options) }
     return statVfsReply.decode(await session.extended(expectExtended, 'fstatvfs@openssh.com', { handle }, context))
   }
 
@@ -178,36 +184,27 @@ export class SftpFile implements AsyncIterable<Buffer> {
   }
 
   /** Asks the server to put the file on its disk. @throws SftpError `ENOTSUP` when it cannot */
-  sync(options: SftpCallOptions = {}): Promise<void> {
+  async sync(options: SftpCallOptions = {}): Promise<void> {
     const { session, handle, path } = this.#open()
-    return session.extended(
-      expectDone,
-      'fsync@openssh.com',
-      { handle },
-      { operation: 'fsync', path, signal: options.signal },
-    )
+    const context = { operation: 'fsync', path, signal: signalOf('sync', options) }
+    await session.extended(expectDone, 'fsync@openssh.com', { handle }, context)
   }
 
   /** A Readable that reads ahead; it starts at 0 unless told, leaves the position alone, and leaves the file open. */
   createReadStream(options: SftpReadStreamOptions = {}): Readable {
+    knownOptions('createReadStream', options, optionNames.readStream)
     return readStream(() => Promise.resolve(this), { ...options, autoClose: false })
   }
 
   /** A Writable that writes behind; it starts at 0 unless told, leaves the position alone, and leaves the file open. */
   createWriteStream(options: SftpWriteStreamOptions = {}): Writable {
+    knownOptions('createWriteStream', options, optionNames.writeStream)
     return writeStream(() => Promise.resolve(this), { ...options, autoClose: false })
   }
 
   /** Blocks from `start` to before `end`, in order and read ahead. */
   async *blocks(start: number, end: number, options: SftpFileOptions = {}): AsyncGenerator<Buffer> {
-    const blocks = readAhead(this.#open(), {
-      start,
-      end,
-      blockSize: Math.min(this.#readLength, options.blockSize ?? Number.POSITIVE_INFINITY),
-      maxRequests: options.maxRequests ?? this.#maxRequests,
-      signal: options.signal,
-    })
-    for await (const block of blocks) yield joinBlock(block)
+    for await (const block of this.#readAhead(start, end, options)) yield joinBlock(block)
   }
 
   /** A writer that gathers and pipelines; finish it before the file is closed. */
@@ -253,27 +250,37 @@ export class SftpFile implements AsyncIterable<Buffer> {
     return size
   }
 
-  async #readOne(start: number, length: number, options: SftpCallOptions) {
-    throwIfAborted(options.signal)
-    return length === 0 ? { chunks: [], length: 0 } : await readFully(this.#open(), start, length, options.signal)
+  async #readOne(start: number, length: number, { signal }: SftpCallOptions): Promise<Block> {
+    throwIfAborted(signal)
+    return length === 0 ? emptyBlock : readFully(this.#open(), start, length, signal)
+  }
+
+  #readAhead(start: number, end: number, options: SftpFileOptions): AsyncGenerator<Block> {
+    return readAhead(this.#open(), {
+      start,
+      end,
+      blockSize: Math.min(this.#readLength, options.blockSize ?? Number.POSITIVE_INFINITY),
+      maxRequests: options.maxRequests ?? this.#maxRequests,
+      signal: options.signal,
+    })
   }
 
   async #readMany(start: number, end: number, options: SftpFileOptions): Promise<Buffer> {
-    const blocks: Buffer[] = []
-    for await (const block of this.blocks(start, end, options)) blocks.push(block)
-    return Buffer.concat(blocks)
+    const chunks: Uint8Array[] = []
+    for await (const block of this.#readAhead(start, end, options)) chunks.push(...block.chunks)
+    return Buffer.concat(chunks)
   }
 
-  async #writeOne(bytes: Uint8Array, start: number, options: SftpCallOptions): Promise<void> {
+  async #writeOne(bytes: Uint8Array, start: number, signal: AbortSignal | undefined): Promise<void> {
     const file = this.#open()
     const headroom = writeHeadroom(file.handle)
     const packet = Buffer.allocUnsafe(headroom + bytes.length)
     packet.set(bytes, headroom)
-    await writePacket(file, packet, start, options.signal)
+    await writePacket(file, packet, start, signal)
   }
 
-  async #writeMany(bytes: Uint8Array, start: number, options: SftpFileOptions): Promise<void> {
-    const writer = this.writer(start, options)
+  async #writeMany(bytes: Uint8Array, start: number, signal: AbortSignal | undefined): Promise<void> {
+    const writer = this.writer(start, { signal })
     await writer.write(bytes)
     await writer.finish()
   }

@@ -12,7 +12,7 @@ interface AutoClose {
 
 /** A Readable over the file that `open` gives; it is opened at once. */
 export function readStream(open: () => Promise<SftpFile>, options: SftpReadStreamOptions & AutoClose): Readable {
-  const { start = 0, end = Number.POSITIVE_INFINITY, encoding, signal, autoClose } = options
+  const { start = 0, end = Number.POSITIVE_INFINITY, encoding, signal, autoClose, ...blockOptions } = options
   let file: SftpFile | undefined
   let blocks: AsyncGenerator<Buffer> | undefined
   return new Readable({
@@ -20,7 +20,7 @@ export function readStream(open: () => Promise<SftpFile>, options: SftpReadStrea
     ...(signal && { signal }),
     construct: settle(async () => {
       file = await open()
-      blocks = file.blocks(start, end + 1, options)
+      blocks = file.blocks(start, end + 1, { signal, ...blockOptions })
     }),
     read() {
       blocks?.next().then(
