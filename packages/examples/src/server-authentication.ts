@@ -1,14 +1,13 @@
 /** A server that decides itself who may log in: by key, by password, or by a password and a code. */
 
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
-import { importPublicKey, listen } from '@ssh/sdk'
+import { listen, readPublicKey } from '@ssh/sdk'
 
 const [port = '8022'] = process.argv.slice(2)
 const digest = (text: string) => createHash('sha256').update(text).digest()
 const passwords = new Map([['ada', digest('analytical engine')]])
 const codes = new Map([['grace', digest('123456')]])
-const keys = new Map([['alan', await importPublicKey(await readFile('alan.pub'))]])
+const keys = new Map([['alan', await readPublicKey('alan.pub')]])
 const fits = (known: Buffer | undefined, given: string) => known !== undefined && timingSafeEqual(known, digest(given))
 
 const server = await listen({

@@ -3,6 +3,11 @@
 import { clientOptionsSchema } from '../../../conn/src/client/client-options.js'
 import { serverOptionsSchema } from '../../../conn/src/server/server-options.js'
 import { sessionDefaultsSchema } from '../../../sdk/src/client/client-options.js'
+import {
+  readPrivateKeyOptionsSchema,
+  writePrivateKeyOptionsSchema,
+  writePublicKeyOptionsSchema,
+} from '../../../sdk/src/keys/key-files.js'
 import { expectOptionsSchema } from '../../../sdk/src/process/expect.js'
 import {
   processOptionsSchema,
@@ -10,7 +15,7 @@ import {
   runOptionsSchema,
   waitOptionsSchema,
 } from '../../../sdk/src/process/process-options.js'
-import { sessionOptionsSchema } from '../../../sdk/src/server/server-options.js'
+import { closeOptionsSchema, sessionOptionsSchema } from '../../../sdk/src/server/server-options.js'
 import { code, page, paragraph, table } from './markdown.js'
 import type { SourceText } from './source-files.js'
 
@@ -44,9 +49,19 @@ export function optionsPage(files: readonly SourceText[]): string {
     if (file === undefined) throw new Error(`There is no packages/${path}; gen-docs reads options there`)
     return file.source
   }
-  const client = commentsIn(sourceOf('conn/src/client/client-options.ts'), sourceOf('sdk/src/client/client-options.ts'))
-  const server = commentsIn(sourceOf('conn/src/server/server-options.ts'), sourceOf('sdk/src/server/server-options.ts'))
+  const both = sourceOf('conn/src/protocol-options.ts')
+  const client = commentsIn(
+    sourceOf('conn/src/client/client-options.ts'),
+    sourceOf('sdk/src/client/client-options.ts'),
+    both,
+  )
+  const server = commentsIn(
+    sourceOf('conn/src/server/server-options.ts'),
+    sourceOf('sdk/src/server/server-options.ts'),
+    both,
+  )
   const process = commentsIn(sourceOf('sdk/src/process/process-options.ts'))
+  const keys = commentsIn(sourceOf('sdk/src/keys/key-files.ts'))
   const { serverFactory: _, ...protocol } = serverOptionsSchema.shape
   const { shape: processShape } = processOptionsSchema
   const runOnly = Object.fromEntries(Object.entries(runOptionsSchema.shape).filter(([name]) => !(name in processShape)))
@@ -64,6 +79,10 @@ export function optionsPage(files: readonly SourceText[]): string {
     section('`redirect` of a process', redirectOptionsSchema.shape, process, 'redirections'),
     section('`expect`', expectOptionsSchema.shape, commentsIn(sourceOf('sdk/src/process/expect.ts'))),
     section('`listen`', { ...sessionOptionsSchema.shape, ...protocol }, server),
+    section('`close` of a server', closeOptionsSchema.shape, server),
+    section('`readPrivateKey`', readPrivateKeyOptionsSchema.shape, keys, 'readPrivateKeyOptionsSchema'),
+    section('`writePrivateKey`', writePrivateKeyOptionsSchema.shape, keys, 'writePrivateKeyOptionsSchema'),
+    section('`writePublicKey`', writePublicKeyOptionsSchema.shape, keys, 'writePublicKeyOptionsSchema'),
     ...sftp.map(({ name, base, rows }) => {
       const inherited = base === undefined ? '' : `, and those of ${base.split(', ').map(code).join(', ')}`
       const body = rows.length === 0 ? '' : `\n\n${table(['option', 'takes', 'what'], rows)}`
