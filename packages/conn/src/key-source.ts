@@ -47,7 +47,7 @@ async function readKeyFile(path: string): Promise<Uint8Array> {
     return await readRegularFile(path)
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause)
-    throw new KeyImportError(`No private key can be had: ${why}`, { cause, details: { file: path } })
+    throw new KeyImportError(`The private key cannot be used: ${why}`, { cause, details: { file: path } })
   }
 }
 

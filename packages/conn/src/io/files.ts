@@ -63,7 +63,7 @@ export async function appendLine(path: string, line: string): Promise<void> {
 const appending = new Map<string, Promise<void>>()
 
 async function appendOne(path: string, line: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  await makeFolder(dirname(path))
   const file = await open(path, 'a+', 0o600)
   try {
     const content = await file.readFile('utf8')
@@ -76,6 +76,14 @@ async function appendOne(path: string, line: string): Promise<void> {
   }
 }
 
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 })
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error
+  }
+}
+
 function unreadable(file: string, why: string, cause?: unknown): ConfigParseError {
   return new ConfigParseError(`Cannot read ${file}: ${why}`, {
     details: { file },
@@ -84,10 +92,10 @@ function unreadable(file: string, why: string, cause?: unknown): ConfigParseErro
 }
 
 function isMissing(error: unknown): boolean {
-  return (
-    typeof error === 'object' &&
-    error !== null &&
-    'code' in error &&
-    (error.code === 'ENOENT' || error.code === 'ENOTDIR')
-  )
+  const code = codeOf(error)
+  return code === 'ENOENT' || code === 'ENOTDIR'
+}
+
+function codeOf(error: unknown): unknown {
+  return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined
 }

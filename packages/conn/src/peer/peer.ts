@@ -351,10 +351,15 @@ export class Peer {
     }
   }
 
+  get #loginPhase(): string {
+    if (this.transport.remoteIdentification === undefined) return 'any sign that the peer speaks SSH'
+    if (this.#auth !== undefined) return 'authentication'
+    return this.isPaused ? 'a verdict of this side' : 'the key exchange'
+  }
+
   #loginTimeout(): TimeoutError {
     const { loginTimeoutMs } = this.#options
-    const phase =
-      this.#auth !== undefined ? 'authentication' : this.isPaused ? 'a verdict of this side' : 'key exchange'
+    const phase = this.#loginPhase
     return new TimeoutError(
       'ERR_SSH_LOGIN_TIMEOUT',
       `Key exchange and login took longer than ${loginTimeoutMs} ms; what was missing was ${phase}`,

@@ -61,7 +61,7 @@ describe('keepalive', () => {
 
 describe('the login timeout', () => {
   test.each<[string, (pair: PeerPair) => void, string]>([
-    ['a client that says nothing', (pair) => pair.server.peer.start(), 'key exchange'],
+    ['a client that says nothing', (pair) => pair.server.peer.start(), 'any sign that the peer speaks SSH'],
     ['a client that stops after the key exchange', (pair) => pair.start(), 'authentication'],
   ])("ends the server's patience with %s", async (_, begin, phase) => {
     const limits = { kexTimeoutMs: 1e9 }

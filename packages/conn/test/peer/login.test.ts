@@ -1,4 +1,4 @@
-import { userauthFailure, userauthRequest, userauthSuccess } from '@ssh/wire'
+import { concatBytes, userauthFailure, userauthRequest, userauthSuccess } from '@ssh/wire'
 import { describe, expect, test } from 'vitest'
 import type { AuthDecision } from '../../src/userauth/auth-decision.js'
 import type { CredentialQuestion } from '../../src/userauth/credential-question.js'
@@ -48,6 +48,16 @@ const server: PeerEndOptions = { onDecision: decide }
 
 const isIn = (end: PeerEnd) => end.peer.isAuthenticated
 const tried = (end: PeerEnd) => end.clientAuth?.attempts.map(({ method, result }) => `${method} ${result}`)
+
+/** Numbers of the messages in a stream that is still in the clear. */
+function clearNumbers(sent: readonly Uint8Array[]): number[] {
+  const bytes = Buffer.from(concatBytes(sent))
+  const numbers: number[] = []
+  for (let at = bytes.indexOf('\r\n') + 2; at < bytes.length; at += 4 + bytes.readUInt32BE(at)) {
+    numbers.push(bytes[at + 5] ?? -1)
+  }
+  return numbers
+}
 
 describe('logging in', () => {
   test('lets in without proof whom the server asks for none', async () => {
@@ -101,16 +111,14 @@ describe('the first request', () => {
     const pair = await peerPair({ client: { ...client, auth }, server })
     pair.client.peer.start()
     pair.server.peer.start()
-    const flight = () => {
-      const before = pair.client.sent.length
+    // Identification and KEXINIT; the method's message; NEWKEYS, SERVICE_REQUEST and USERAUTH_REQUEST.
+    for (let flight = 0; flight < 3; flight++) {
+      expect(isIn(pair.client)).toBe(false)
       pair.send(pair.client)
       pair.receive(pair.server)
       pair.send(pair.server)
       pair.receive(pair.client)
-      return pair.client.sent.length - before
     }
-    // Identification and KEXINIT; the method's message; NEWKEYS, EXT_INFO, SERVICE_REQUEST and USERAUTH_REQUEST.
-    expect([flight(), flight(), flight()]).toEqual([2, 1, 4])
     expect(isIn(pair.client)).toBe(true)
   })
 
@@ -125,8 +133,8 @@ describe('the first request', () => {
       server,
     })
     pair.start().advance(5000).pump()
-    // Identification, KEXINIT and the method's one message: nothing else.
-    expect(pair.client.sent).toHaveLength(3)
+    // KEXINIT and the method's one message, and nothing else.
+    expect(clearNumbers(pair.client.sent)).toEqual([20, 30])
     expect(pair.client.clientAuth).toBeUndefined()
     accept()
     pair.pump()
