@@ -73,8 +73,12 @@ export function asSshError(error: unknown): SshError {
   )
 }
 
-/** What the peer is told: faults it made, in full; our own reasons by name alone, for they may speak of local files. */
+/**
+ * What the peer is told: faults it made, in full; of our own reasons the name alone, for they may speak of local files.
+ * People read it: `ssh` prints it.
+ */
 export function publicDescription(error: SshError, reasonCode: number): string {
   const isTheirs = error instanceof ProtocolError || error instanceof KeyExchangeFailed || error instanceof WireError
-  return isTheirs ? printable(error.message) : reasonName(disconnectReasons, reasonCode)
+  if (isTheirs) return printable(error.message)
+  return reasonName(disconnectReasons, reasonCode).replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
 }

@@ -184,7 +184,7 @@ describe('the host key verdict', () => {
     pair.pump()
     expect(pair.client.errorCodes).toEqual(['ERR_SSH_HOST_KEY_UNKNOWN'])
     expect(pair.server.errorCodes).toEqual(['ERR_SSH_TRANSPORT_DISCONNECTED'])
-    expect(pair.server.error?.details).toMatchObject({ reasonCode: 9, description: 'hostKeyNotVerifiable' })
+    expect(pair.server.error?.details).toMatchObject({ reasonCode: 9, description: 'host key not verifiable' })
   })
 
   test('is asked for again when a rekey shows another key', async () => {
