@@ -250,7 +250,7 @@ export class SftpFile implements AsyncIterable<Buffer> {
     return size
   }
 
-  async #readOne(start: number, length: number, { signal }: SftpCallOptions): Promise<Block> {
+  async #readOne(start: number, length: number, signal: AbortSignal | undefined): Promise<Block> {
     throwIfAborted(signal)
     return length === 0 ? emptyBlock : readFully(this.#open(), start, length, signal)
   }
