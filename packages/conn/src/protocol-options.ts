@@ -29,7 +29,7 @@ export const protocolOptions = {
   /** Signature algorithms of users' keys: what a client signs with, in order, and what a server accepts. */
   signatureAlgs: algorithmList.optional(),
   /** Change keys after this many bytes. Default 1 GiB. */
-  rekeyBytes: size.optional(),
+  rekeyBytes: size.pipe(z.number().min(1, 'expected at least 1 byte')).optional(),
   /** Change keys after this long. Default 1 h; 0 turns it off. */
   rekeyInterval: duration.optional(),
   /** Limit for key exchange and login once TCP is connected. Default 120 s; 0 turns it off. */

@@ -13,6 +13,7 @@ import { parseOptions } from '../options-schema.js'
 import type { LinkOptions } from '../peer-link.js'
 import { choosePreferences, chooseUserSignatures, patience, rekeyLimits } from '../protocol-options.js'
 import { ClientAuth } from '../userauth/client-auth.js'
+import { displayText } from '../userauth/display-text.js'
 import { softwareVersion } from '../version.js'
 import { ClientLink, type ClientTarget } from './client-link.js'
 import { type ClientOptions, clientOptionsSchema, type ParsedClientOptions } from './client-options.js'
@@ -136,7 +137,7 @@ async function logIn(login: Login, limit: AbortSignal): Promise<ClientLink> {
       link.algorithms = change.algorithms
       if (!change.isFirst) link.tell('rekey')
     },
-    onDebug: (message, alwaysDisplay) => link.tell('debug', message, alwaysDisplay),
+    onDebug: (message, alwaysDisplay) => link.tell('debug', displayText(message), alwaysDisplay),
     onAuthenticated: () => established.resolve(),
     // The server may open only what this side asked for.
     onChannelOpen: (request) =>

@@ -84,7 +84,8 @@ export class HostKeyCheck {
         blob: offer.blob,
       })
     } catch (error) {
-      return error
+      // Never what was thrown itself: only a verifier that returns `true` has said yes.
+      return error instanceof Error ? error : new Error(String(error))
     }
   }
 

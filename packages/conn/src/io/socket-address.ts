@@ -11,8 +11,15 @@ export interface SocketAddresses {
   readonly remotePort: number | undefined
 }
 
-/** Whether what is written to a stream goes straight to the kernel. */
-export function isTcpSocket(stream: Duplex): stream is Socket {
+/**
+ * Whether what is written to a stream has been copied once the write's callback is called: true of Node's own sockets.
+ * Another runtime's, or a subclass's, may call back while the memory is still to be read.
+ */
+export function copiesWrites(stream: Duplex): boolean {
+  return stream.constructor === Socket && process.release?.name === 'node' && process.versions.bun === undefined
+}
+
+function isTcpSocket(stream: Duplex): stream is Socket {
   return stream instanceof Socket
 }
 

@@ -6,7 +6,7 @@
 import { type Duplex, finished } from 'node:stream'
 import { asBuffer } from '@ssh/wire'
 import { Alarm, type Clock } from './clock.js'
-import { isTcpSocket } from './socket-address.js'
+import { copiesWrites } from './socket-address.js'
 
 /** The side of a peer that the driver sees. */
 export interface Driven {
@@ -49,7 +49,7 @@ export class SocketDriver {
   constructor(socket: Duplex, peer: Driven, clock: Clock) {
     this.#socket = socket
     this.#peer = peer
-    this.#copiesWrites = isTcpSocket(socket)
+    this.#copiesWrites = copiesWrites(socket)
     this.#alarm = new Alarm(
       clock,
       () => peer.nextDeadline(),
@@ -67,8 +67,11 @@ export class SocketDriver {
   start(): void {
     const socket = this.#socket
     socket.on('data', (chunk: Uint8Array) => {
-      this.#peer.receive(chunk)
-      this.wake()
+      try {
+        this.#peer.receive(chunk)
+      } finally {
+        this.wake()
+      }
     })
     socket.on('end', () => this.#closed())
     socket.on('error', (error: Error) => this.#closed(error))

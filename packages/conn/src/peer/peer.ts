@@ -25,6 +25,12 @@ const firstConnectionMessage = 80
 /** How long a closing side waits for the other to take anything at all. */
 const closeTimeoutMs = 30_000
 
+/** Output that waits in the transport above which reading stops: what is read might only make it more. */
+const outputPressureLength = 1024 * 1024
+
+/** How long a verdict about a host key that changed at a rekey may take. */
+const verdictTimeoutMs = 120_000
+
 /** Authentication as the peer sees it, whichever role it plays. */
 export interface AuthHalf {
   /** One payload of number 50 to 79. */
@@ -83,6 +89,7 @@ export class Peer {
   #authState: 'pending' | 'sending-success' | 'done' = 'pending'
   /** When closing counts as hopeless; undefined while nobody closes. */
   #closeDeadline: number | undefined
+  #verdictDeadline: number | undefined
   #hasEnded = false
 
   /** @throws OptionsError when the transport's options cannot be used */
@@ -109,7 +116,11 @@ export class Peer {
       onPayload: (payload) => this.#route(payload),
       onOutput: () => handlers.onWake(),
       onOpen: () => handlers.onWake(),
-      onHostKey: (offer) => handlers.onHostKey(offer),
+      onHostKey: (offer) => {
+        // Before the login, the login's own limit holds.
+        if (this.isAuthenticated) this.#verdictDeadline = this.#clock() + verdictTimeoutMs
+        handlers.onHostKey(offer)
+      },
       onKeysChanged: (change) => this.#keysChanged(change),
       onService: () => this.#serviceStarted(),
       onExtensionInfo: (extensions) => handlers.onExtensionInfo(extensions),
@@ -131,7 +142,8 @@ export class Peer {
   /** Whether reading should stop for now. */
   get isPaused(): boolean {
     // While keys change the outbox waits for the peer's answer, so reading must go on however full it is.
-    return this.transport.isPaused || (this.transport.isOpen && this.#outbox.isUnderPressure)
+    const { isPaused, isOpen, outputLength } = this.transport
+    return isPaused || (isOpen && (this.#outbox.isUnderPressure || outputLength >= outputPressureLength))
   }
 
   /** Whether the connection is over; `takeOutput` may still have something to send. */
@@ -193,6 +205,7 @@ export class Peer {
       this.transport.nextDeadline,
       this.#authState === 'done' ? this.#keepalive.nextDeadline : this.#loginDeadline,
       this.#closeDeadline,
+      this.#verdictDeadline,
     ].filter((deadline) => deadline !== undefined)
     return deadlines.length === 0 ? undefined : Math.min(...deadlines)
   }
@@ -201,6 +214,7 @@ export class Peer {
     if (this.#hasEnded) return
     this.transport.tick(now)
     if (this.#closeDeadline !== undefined && now >= this.#closeDeadline) this.disconnect()
+    else if (this.#verdictDeadline !== undefined && now >= this.#verdictDeadline) this.fail(verdictTimeout())
     else if (this.#authState === 'done') this.#checkKeepalive(now)
     else if (this.#loginDeadline !== undefined && now >= this.#loginDeadline) this.fail(this.#loginTimeout())
   }
@@ -219,6 +233,7 @@ export class Peer {
   /** Client: the host key may be believed. */
   acceptHostKey(): void {
     if (this.#hasEnded) return
+    this.#verdictDeadline = undefined
     this.transport.acceptHostKey()
     this.#handlers.onWake()
   }
@@ -398,5 +413,13 @@ function outputFlood(): ProtocolError {
   return new ProtocolError(
     'ERR_SSH_TRANSPORT_OUTPUT_FLOOD',
     'Too many answers wait for the peer, which asks for more while it does not let us send them',
+  )
+}
+
+function verdictTimeout(): TimeoutError {
+  return new TimeoutError(
+    'ERR_SSH_HOST_KEY_TIMEOUT',
+    `The server changed its host key, and no verdict about the new one came within ${verdictTimeoutMs} ms`,
+    { details: { timeoutMs: verdictTimeoutMs }, disconnectReason: disconnectReasons.hostKeyNotVerifiable },
   )
 }

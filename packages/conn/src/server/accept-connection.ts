@@ -7,6 +7,7 @@ import type { AuthorizedKeys } from '../config/authorized-keys.js'
 import type { AuthHalf, PeerAuth } from '../peer/peer.js'
 import { patience, rekeyLimits } from '../protocol-options.js'
 import type { AlgorithmPreferences } from '../transport/transport-options.js'
+import { displayText } from '../userauth/display-text.js'
 import { ServerAuth } from '../userauth/server-auth.js'
 import { softwareVersion } from '../version.js'
 import { type Grant, ServerAuthAnswers } from './server-auth-answers.js'
@@ -50,7 +51,7 @@ export function acceptConnection(socket: Duplex, prepared: PreparedServerOptions
       createAuth: (auth) => createAuth(link, prepared, auth),
       onExtensionInfo: () => {},
       onKeysChanged: () => {},
-      onDebug: (message) => logger?.debug({ layer: 'transport', event: 'debug', message }),
+      onDebug: (message) => logger?.debug({ layer: 'transport', event: 'debug', message: displayText(message) }),
       onAuthenticated: () => link.userIn(),
       onChannelOpen: (request) => link.channelRequested(request),
       onGlobalRequest: (request) => request.reply(request.requestName === 'keepalive@openssh.com'),

@@ -24,13 +24,13 @@ export interface PasswordChangeRequired {
  */
 export interface ServerCallbacks {
   /** The key exchange is about to begin. */
-  connectionMade?(connection: ServerConnection): MaybePromise<void>
+  connectionMade?(connection: ServerConnection): unknown
   /** The connection is over; with an error if that was not a normal end. */
-  connectionLost?(error: Error | undefined): MaybePromise<void>
+  connectionLost?(error: Error | undefined): unknown
   /** A user name came up. False lets this user in without any proof. Default: true. */
   beginAuth?(username: string): MaybePromise<boolean>
   /** The user is in. */
-  authCompleted?(): MaybePromise<void>
+  authCompleted?(): unknown
   /**
    * Whether this key may log in. Asked after `authorizedClientKeys` said no, and up to twice: when the client offers the
    * key, which proves nothing yet, and when it has signed. Who is in, and by which key, is what `info` of the
