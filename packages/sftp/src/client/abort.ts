@@ -26,6 +26,7 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
 export function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return work
   return new Promise<T>((resolve, reject) => {
+    if (signal.aborted) reject(new AbortError(signal.reason))
     const stopWatching = onAbort(signal, () => reject(new AbortError(signal.reason)))
     work.then(resolve, reject).finally(stopWatching)
   })

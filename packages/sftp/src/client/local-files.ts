@@ -90,8 +90,13 @@ export class LocalTree implements FileTree {
 
   async openSource(path: string): Promise<SourceFile> {
     const fd = await named(path, 'open', open(toLocalPath(path), O_RDONLY))
-    const { size } = await fstat(fd)
-    return new LocalSource(fd, path, size)
+    try {
+      const { size } = await named(path, 'fstat', fstat(fd))
+      return new LocalSource(fd, path, size)
+    } catch (error) {
+      await close(fd)
+      throw error
+    }
   }
 
   async openTarget(path: string, { attrs, preserve, isGiven }: TargetOptions): Promise<TargetFile> {
@@ -148,6 +153,7 @@ class LocalTarget implements TargetFile {
   readonly #fd: number
   readonly #path: string
   readonly #finalAttrs: SftpAttrs
+  #isClosed = false
 
   constructor(fd: number, path: string, finalAttrs: SftpAttrs) {
     this.#fd = fd
@@ -169,13 +175,24 @@ class LocalTarget implements TargetFile {
     const { permissions, atime, mtime } = this.#finalAttrs
     if (permissions !== undefined) await named(this.#path, 'chmod', fchmod(this.#fd, permissions))
     if (atime !== undefined && mtime !== undefined) await named(this.#path, 'utimes', futimes(this.#fd, atime, mtime))
-    await named(this.#path, 'close', close(this.#fd))
+    await named(this.#path, 'close', this.#close())
   }
 
-  /** Half a file must not look like a whole one: it goes. */
+  /** Half a file must not look like a whole one: it goes, unless it is a device or a pipe. */
   async discard(): Promise<void> {
-    await close(this.#fd).catch(() => {})
-    await fs.promises.unlink(toLocalPath(this.#path)).catch(() => {})
+    const isFile = await fstat(this.#fd).then(
+      (stats) => stats.isFile(),
+      () => false,
+    )
+    await this.#close().catch(() => {})
+    if (isFile) await fs.promises.unlink(toLocalPath(this.#path)).catch(() => {})
+  }
+
+  /** Never twice, even after a failure: the number may be another file's by then. */
+  async #close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    await close(this.#fd)
   }
 }
 

@@ -6,6 +6,7 @@ import type { SftpAttrs } from '../protocol/attrs.js'
 import { finishWritePacket } from '../protocol/data-packets.js'
 import { framePacket } from '../protocol/framing.js'
 import { type NameEntry, requests } from '../protocol/packets.js'
+import { inSymlinkOrder } from '../protocol/symlink-order.js'
 import {
   type Block,
   emptyBlock,
@@ -140,7 +141,8 @@ export function makeSymlink(
   linkPath: string,
   signal: Signal,
 ): Promise<void> {
-  return ask(session, expectDone, requests.symlink, { targetPath, linkPath }, { path: linkPath, signal })
+  const paths = inSymlinkOrder(session.symlinkOrder, { targetPath, linkPath })
+  return ask(session, expectDone, requests.symlink, paths, { path: linkPath, signal })
 }
 
 export async function readSymlink(session: ClientSession, path: string, signal: Signal): Promise<string> {

@@ -4,6 +4,7 @@ import { knownOptions, type OptionNames } from '@ssh/wire'
 import { SftpError } from '../errors.js'
 import type { SftpAttrs } from '../protocol/attrs.js'
 import type { OpenFlags } from '../protocol/open-flags.js'
+import type { SymlinkOrder } from '../protocol/symlink-order.js'
 
 /** What every call takes. */
 export interface SftpCallOptions {
@@ -18,6 +19,8 @@ export interface SftpClientOptions extends SftpCallOptions {
    * growing to 32 MiB when the link is long and fast. A number fixes it.
    */
   readonly maximumInFlight?: number
+  /** How the server reads SYMLINK. Default `target-first`, as OpenSSH does. */
+  readonly symlinkOrder?: SymlinkOrder
 }
 
 /** How bulk data travels. Both are whole numbers from 1. */
@@ -129,7 +132,7 @@ const mkdirNames: OptionNames<SftpMkdirOptions> = { ...callNames, mode: true }
 
 /** Names of the options of each kind of call, for {@link knownOptions}. */
 export const optionNames = {
-  client: { ...callNames, maximumInFlight: true } satisfies OptionNames<SftpClientOptions>,
+  client: { ...callNames, maximumInFlight: true, symlinkOrder: true } satisfies OptionNames<SftpClientOptions>,
   file: fileNames,
   link: { ...callNames, followSymlinks: true } satisfies OptionNames<SftpLinkOptions>,
   mkdir: mkdirNames,

@@ -4,6 +4,7 @@ import { SftpError } from '../errors.js'
 import type { SftpAttrs } from '../protocol/attrs.js'
 import { writeHeadroom } from '../protocol/data-packets.js'
 import { openFlags } from '../protocol/open-flags.js'
+import { throwIfAborted } from './abort.js'
 import type { FileTree, SourceBlock, SourceFile, TargetFile, TargetOptions, TreeEntry } from './file-tree.js'
 import {
   closeHandle,
@@ -135,6 +136,7 @@ class RemoteTarget implements TargetFile {
   readonly #file: OpenHandle
   readonly #finalAttrs: SftpAttrs | undefined
   readonly #signal: Signal
+  #isClosed = false
 
   constructor(file: OpenHandle, maximumLength: number, finalAttrs: SftpAttrs | undefined, signal: Signal) {
     this.#file = file
@@ -150,18 +152,17 @@ class RemoteTarget implements TargetFile {
 
   async finish(): Promise<void> {
     const { session, handle, path } = this.#file
-    try {
-      if (this.#finalAttrs !== undefined) await setstatHandle(this.#file, this.#finalAttrs, this.#signal)
-    } catch (error) {
-      session.closeQuietly(handle)
-      throw error
-    }
+    if (this.#finalAttrs !== undefined) await setstatHandle(this.#file, this.#finalAttrs, this.#signal)
+    throwIfAborted(this.#signal)
+    this.#isClosed = true
     await closeHandle(session, handle, path, this.#signal)
   }
 
   /** What was written stays: the upload can be resumed from it, and the error says how far it came. */
   async discard(): Promise<void> {
-    this.#file.session.closeQuietly(this.#file.handle)
+    // Never twice: a server may have given the handle to another file meanwhile.
+    if (!this.#isClosed) this.#file.session.closeQuietly(this.#file.handle)
+    this.#isClosed = true
   }
 }
 

@@ -13,6 +13,7 @@ import { defaultDataLength, framePacket, maximumDataLength, type Packet, PacketR
 import { PacketWriter } from '../protocol/packet-writer.js'
 import { protocolVersion, replies, requests } from '../protocol/packets.js'
 import { statusCodes } from '../protocol/status.js'
+import type { SymlinkOrder } from '../protocol/symlink-order.js'
 import { onAbort } from './abort.js'
 import { InFlightBudget } from './in-flight-budget.js'
 import type { SftpClientOptions } from './options.js'
@@ -49,6 +50,7 @@ const defaultLimits: SftpLimits = {
 
 export class ClientSession {
   readonly budget: InFlightBudget
+  readonly symlinkOrder: SymlinkOrder
   /** Settles when the channel is over; never rejects. */
   readonly closed: Promise<void>
   readonly #channel: ByteChannel
@@ -68,6 +70,7 @@ export class ClientSession {
     this.#channel = channel
     this.#writer = new PacketWriter(channel)
     this.budget = new InFlightBudget(options.maximumInFlight)
+    this.symlinkOrder = options.symlinkOrder ?? 'target-first'
     this.closed = new Promise((resolve) => {
       this.#markClosed = resolve
     })

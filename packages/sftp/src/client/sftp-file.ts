@@ -7,7 +7,7 @@ import type { SftpAttrs } from '../protocol/attrs.js'
 import { writeHeadroom } from '../protocol/data-packets.js'
 import { type SftpStatVfs, statVfsReply } from '../protocol/extensions.js'
 import { openFlags } from '../protocol/open-flags.js'
-import { throwIfAborted } from './abort.js'
+import { throwIfAborted, untilAborted } from './abort.js'
 import {
   closeHandle,
   type OpenHandle,
@@ -121,7 +121,7 @@ export class SftpFile implements AsyncIterable<Buffer> {
   async write(data: string | Uint8Array, position?: number, options: SftpCallOptions = {}): Promise<number> {
     const signal = signalOf('write', options)
     const bytes = typeof data === 'string' ? Buffer.from(data) : data
-    const start = this.#appends ? 0 : (position ?? (await this.tell(options)))
+    const start = this.#appends ? await this.writeStart(options) : (position ?? (await this.tell(options)))
     if (bytes.length <= this.#writeLength && bytes.length > 0) await this.#writeOne(bytes, start, signal)
     else await this.#writeMany(bytes, start, signal)
     if (this.#appends) this.#position = undefined
@@ -207,6 +207,11 @@ export class SftpFile implements AsyncIterable<Buffer> {
     for await (const block of this.#readAhead(start, end, options)) yield joinBlock(block)
   }
 
+  /** Where writing begins unless told: at the end when appending, since some servers leave finding it to the client. */
+  async writeStart(options: SftpCallOptions = {}): Promise<number> {
+    return this.#appends ? ((await this.stat(options)).size ?? 0) : 0
+  }
+
   /** A writer that gathers and pipelines; finish it before the file is closed. */
   writer(start: number, options: WriterOptions = {}): WriteBehind {
     return new WriteBehind(this.#open(), {
@@ -219,10 +224,12 @@ export class SftpFile implements AsyncIterable<Buffer> {
   }
 
   /** Closes the file. May be called again. @throws SftpError what the server answers, which may be of earlier writes */
-  close(options: SftpCallOptions = {}): Promise<void> {
+  async close(options: SftpCallOptions = {}): Promise<void> {
+    const signal = signalOf('close', options)
     const { session, handle } = this.#file
-    this.#closing ??= closeHandle(session, handle, this.path, options.signal)
-    return this.#closing
+    // The request goes out whatever the signal says: the server must not keep the handle.
+    this.#closing ??= closeHandle(session, handle, this.path, undefined)
+    await untilAborted(this.#closing, signal)
   }
 
   /** The content from the start, in blocks. */

@@ -39,14 +39,14 @@ export function writeStream(
   open: () => Promise<SftpFile>,
   options: SftpWriteStreamOptions & WriterOptions & AutoClose,
 ): Writable {
-  const { start = 0, signal, autoClose } = options
+  const { start, signal, autoClose } = options
   let file: SftpFile | undefined
   let writer: WriteBehind | undefined
   return new Writable({
     ...(signal && { signal }),
     construct: settle(async () => {
       file = await open()
-      writer = file.writer(start, options)
+      writer = file.writer(start ?? (await file.writeStart({ signal })), options)
     }),
     write: (chunk: Buffer, _encoding, callback) => settle(async () => writer?.write(chunk))(callback),
     final: settle(async () => {

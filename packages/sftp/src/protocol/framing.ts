@@ -3,7 +3,7 @@
  * the message number, the next four the request's id.
  */
 
-import { asBuffer, concatBytes, printable } from '@ssh/wire'
+import { asBuffer, concatBytes, HeldChunks, printable } from '@ssh/wire'
 import { protocolError } from '../errors.js'
 
 /** Longest packet taken or sent, without its length field: OpenSSH drops the connection over longer ones. */
@@ -24,21 +24,20 @@ export type Packet = readonly Uint8Array[]
  * Call `next` until it returns undefined after each `push`; what was pushed and not taken is kept.
  */
 export class PacketReader {
-  #chunks: Uint8Array[] = []
-  #length = 0
+  readonly #held = new HeldChunks()
+  /** What is left of the chunk that was cut last. */
+  #front: Uint8Array | undefined
   /** Length of the packet whose bytes are being gathered, once it is known. */
   #wanted: number | undefined
   #isFirst = true
 
   /** Bytes pushed and not taken. */
   get pending(): number {
-    return this.#length
+    return this.#held.byteLength + (this.#front?.length ?? 0)
   }
 
   push(chunk: Uint8Array): void {
-    if (chunk.length === 0) return
-    this.#chunks.push(chunk)
-    this.#length += chunk.length
+    if (chunk.length > 0) this.#held.push(chunk)
   }
 
   /**
@@ -47,7 +46,7 @@ export class PacketReader {
    */
   next(): Packet | undefined {
     this.#wanted ??= this.#takeLength()
-    if (this.#wanted === undefined || this.#length < this.#wanted) return undefined
+    if (this.#wanted === undefined || this.pending < this.#wanted) return undefined
     const packet = this.#take(this.#wanted)
     this.#wanted = undefined
     this.#isFirst = false
@@ -55,39 +54,32 @@ export class PacketReader {
   }
 
   #takeLength(): number | undefined {
-    if (this.#length < 4) return undefined
+    if (this.pending < 4) return undefined
     const field = concatBytes(this.#take(4))
     const length = asBuffer(field).readUInt32BE(0)
     if (length < 1 || length > maximumPacketLength) throw this.#badLength(length, field)
     return length
   }
 
+  /** The next `length` bytes, which must be there. */
   #take(length: number): Uint8Array[] {
     const taken: Uint8Array[] = []
-    this.#length -= length
     let wanted = length
-    let used = 0
     while (wanted > 0) {
-      const chunk = this.#chunks[used]
+      const chunk = this.#front ?? this.#held.shift()
       if (chunk === undefined) break
-      if (chunk.length > wanted) {
-        taken.push(chunk.subarray(0, wanted))
-        this.#chunks[used] = chunk.subarray(wanted)
-        break
-      }
-      taken.push(chunk)
-      wanted -= chunk.length
-      used++
+      this.#front = chunk.length > wanted ? chunk.subarray(wanted) : undefined
+      const piece = this.#front === undefined ? chunk : chunk.subarray(0, wanted)
+      taken.push(piece)
+      wanted -= piece.length
     }
-    if (used > 0) this.#chunks.splice(0, used)
     return taken
   }
 
   /** A login script that prints something is the usual cause: then the "length" is text. */
   #badLength(length: number, field: Uint8Array): Error {
-    const start = asBuffer(concatBytes([field, ...this.#chunks]))
-      .subarray(0, 128)
-      .toString('latin1')
+    const following = concatBytes(this.#take(Math.min(this.pending, 124)))
+    const start = asBuffer(concatBytes([field, following])).toString('latin1')
     if (this.#isFirst && /^[\t\n\r\x20-\x7e]{4}/.test(start)) {
       return protocolError(
         `The remote side printed text before SFTP: "${printable(start)}". ` +

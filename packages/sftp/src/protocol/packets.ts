@@ -7,8 +7,6 @@
 
 import {
   list,
-  type Message,
-  type MessageDefinition,
   type MessagesOf,
   message,
   messageSet,
@@ -85,7 +83,3 @@ export type Reply = MessagesOf<typeof replyMessages>
 
 /** One name of a listing. */
 export type NameEntry = Extract<Reply, { type: 'name' }>['entries'][number]
-
-/** The fields of a message without its id: what a caller gives. */
-export type FieldsWithoutId<D> =
-  D extends MessageDefinition<infer N, infer F> ? Omit<Message<N, F>, 'id' | 'type'> : never

@@ -13,6 +13,7 @@ import {
 import { defaultDataLength, framePacket, maximumDataLength, maximumPacketLength } from '../protocol/framing.js'
 import { openFlags } from '../protocol/open-flags.js'
 import { type Request, replies } from '../protocol/packets.js'
+import { inSymlinkOrder, type SymlinkOrder } from '../protocol/symlink-order.js'
 import { HandleTable } from './handle-table.js'
 import type { SftpDirEntry, SftpHandler } from './handler.js'
 import { Listing } from './listing.js'
@@ -56,6 +57,7 @@ const changes = new Set<string>([
 
 export interface AnswererOptions {
   readonly readOnly: boolean
+  readonly symlinkOrder: SymlinkOrder
   readonly maximumHandles: number
 }
 
@@ -132,7 +134,7 @@ export class Answerer<F> {
         await handler.rename(request.oldPath, request.newPath)
         return okPacket(id)
       case 'symlink':
-        await handler.symlink(request.targetPath, request.linkPath)
+        await this.#symlink(request)
         return okPacket(id)
       case 'realpath':
         return namePacket(id, await handler.realpath(request.path))
@@ -143,6 +145,11 @@ export class Answerer<F> {
       case 'init':
         throw new SftpError('ERR_SFTP_BAD_MESSAGE', 'INIT is answered before there are requests')
     }
+  }
+
+  async #symlink(request: RequestOf<'symlink'>): Promise<void> {
+    const { targetPath, linkPath } = inSymlinkOrder(this.#options.symlinkOrder, request)
+    await this.#handler.symlink(targetPath, linkPath)
   }
 
   /** The channel is over: closes everything once it is idle, and lets the handler go. Never rejects. */

@@ -13,6 +13,7 @@ import { framePacket, maximumDataLength, type Packet, PacketReader } from '../pr
 import { PacketWriter } from '../protocol/packet-writer.js'
 import { protocolVersion, type Request, replies, requestMessages, requests } from '../protocol/packets.js'
 import { statusCodes } from '../protocol/status.js'
+import type { SymlinkOrder } from '../protocol/symlink-order.js'
 import { Answerer } from './answerer.js'
 import type { SftpHandler } from './handler.js'
 import { errorPacket, statusPacket } from './reply-packets.js'
@@ -20,6 +21,8 @@ import { errorPacket, statusPacket } from './reply-packets.js'
 export interface ServeSftpOptions {
   /** Refuses everything that would change a file. Default false. */
   readonly readOnly?: boolean
+  /** How the client writes SYMLINK. Default `target-first`, as OpenSSH does. */
+  readonly symlinkOrder?: SymlinkOrder
   /** Open handles. Default 256. */
   readonly maximumHandles?: number
   /** Requests being answered at the same time. Default 128. */
@@ -68,9 +71,9 @@ class ServerSession<F> implements SftpServerSession {
   #markClosed: () => void = () => {}
 
   constructor(channel: ByteChannel, handler: SftpHandler<F>, options: ServeSftpOptions) {
-    const { readOnly = false, maximumHandles = 256, maximumRequests = 128 } = options
+    const { readOnly = false, symlinkOrder = 'target-first', maximumHandles = 256, maximumRequests = 128 } = options
     this.#channel = channel
-    this.#answerer = new Answerer(handler, { readOnly, maximumHandles })
+    this.#answerer = new Answerer(handler, { readOnly, symlinkOrder, maximumHandles })
     this.#maximumRequests = maximumRequests
     this.#writer = new PacketWriter(channel, () => this.#pump())
     this.closed = new Promise((resolve) => {

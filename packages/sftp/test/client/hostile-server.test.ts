@@ -468,3 +468,20 @@ test('the target of a failed download is not there', async () => {
   })
   expect(existsSync(join(root, 'f'))).toBe(false)
 })
+
+test('a handle is never closed twice, whatever closing it says', async () => {
+  const { client, server } = await withScript((request, answers) => {
+    if (request.type === 'stat') answers.status(request.id, noSuchFile)
+    if (request.type === 'open') answers.handle(request.id, 'h')
+    if (request.type === 'write') answers.status(request.id, ok)
+    if (request.type !== 'close') return false
+    answers.status(request.id, failure, 'quota exceeded')
+    return true
+  })
+  const root = temporaryDirectory()
+  writeFileSync(join(root, 'f'), 'content')
+  await expect(client.put(join(root, 'f'), 'f')).rejects.toMatchObject({ code: 'ERR_SFTP_FAILURE' })
+  await expect(client.writeFile('f', 'content')).rejects.toMatchObject({ code: 'ERR_SFTP_FAILURE' })
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(server.types.filter((type) => type === 'close')).toHaveLength(2)
+})

@@ -236,6 +236,7 @@ test('R12: a full local disk keeps its code, and says where', async () => {
     details: { offset: 0 },
     cause: { code: 'ENOSPC' },
   })
+  expect(existsSync('/dev/full')).toBe(true)
 })
 
 test('R17: an aborted transfer rejects, leaves no half file and no open handle, and the session goes on', async () => {
@@ -262,8 +263,11 @@ test('R17: an aborted transfer rejects, leaves no half file and no open handle, 
   expect(readdirSync(root)).toEqual([])
   expect(await client.getSize('big')).toBe(30_000_000)
   await expect.poll(() => open.size).toBe(0)
+  const file = await client.open('big')
   const late = new AbortController()
   late.abort()
+  await expect(file.close({ signal: late.signal })).rejects.toMatchObject({ code: 'ABORT_ERR' })
+  await expect.poll(() => open.size).toBe(0)
   await expect(client.put(join(served, 'big'), 'x', { signal: late.signal })).rejects.toMatchObject({
     code: 'ABORT_ERR',
   })
