@@ -109,6 +109,7 @@ export type {
   RunServerOptions,
   ServerProcess,
   SftpFactory,
+  SftpFolder,
   SshServerCallbacks,
   SshServerFactory,
   StreamsHandler,

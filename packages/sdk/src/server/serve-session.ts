@@ -1,9 +1,19 @@
 /** Answers one session of a client as the options of `listen` say: with a process handler, or with files. */
 
-import type { Logger, ServerConnection, ServerConnectionInfo, SessionRequest, SessionServer } from '@ssh/conn'
-import { type SftpHandler, SftpServer, type SftpServerOptions, serveSftp } from '@ssh/sftp'
+import { finished } from 'node:stream/promises'
+import {
+  type Logger,
+  parseOptions,
+  type ServerConnection,
+  type ServerConnectionInfo,
+  type SessionRequest,
+  type SessionServer,
+} from '@ssh/conn'
+import { type SftpHandler, SftpServer, serveSftp } from '@ssh/sftp'
+import { ignoreError } from '@ssh/streams'
+import type { ByteChannel } from '@ssh/wire'
 import { serveProcess } from '../process/serve-process.js'
-import type { ParsedSessionOptions, ProcessHandler } from './server-options.js'
+import { type ParsedSessionOptions, type ProcessHandler, type SftpFolder, sftpFolderSchema } from './server-options.js'
 
 /**
  * Accepts a session and starts what the client asks for in it.
@@ -18,14 +28,16 @@ export function serveSession(
   const { connection } = request
   const { restrictions } = connection
   const { sftpFactory = false } = options
-  const serveSftpTo = (session: SessionServer) => serveFiles(session, connection, sftpFactory)
   serveProcess<ServerConnectionInfo>((handlers) => request.accept(handlers), {
     info: connection.info,
     handler: handler ?? handlerOf(options),
     // The command of an authorized_keys line replaces whatever the client asks for.
     forcedCommand: restrictions.find(({ command }) => command !== undefined)?.command,
     environment: new Map(restrictions.flatMap(({ environment }) => [...environment])),
-    subsystems: sftpFactory === false ? undefined : new Map([['sftp', serveSftpTo]]),
+    subsystems:
+      sftpFactory === false
+        ? undefined
+        : new Map([['sftp', (session: SessionServer) => serveFiles(session, connection, sftpFactory)]]),
     acceptPty: () => options.allowPty !== false && restrictions.every(({ allowPty }) => allowPty),
     onError: (error) => logger?.warn?.({ layer: 'session', event: 'handler-failed', error }),
   })
@@ -33,24 +45,52 @@ export function serveSession(
 
 function handlerOf({ processFactory, sessionFactory }: ParsedSessionOptions): ProcessHandler | undefined {
   if (processFactory !== undefined || sessionFactory === undefined) return processFactory
-  return ({ stdin, stdout, stderr }) => sessionFactory(stdin, stdout, stderr)
+  return async (process) => {
+    const { stdin, stdout, stderr } = process
+    const work = sessionFactory(stdin, stdout, stderr)
+    if (work instanceof Promise) await work
+    else await finished(stdout).catch(ignoreError)
+    process.exit(0)
+  }
 }
 
-type Factory = NonNullable<ParsedSessionOptions['sftpFactory']>
-
-async function serveFiles(session: SessionServer, connection: ServerConnection, factory: Factory): Promise<void> {
-  const made = await makeHandler(connection, factory)
-  await serveSftp(session.channel, made).closed
-  session.exit(0)
+async function serveFiles(session: SessionServer, connection: ServerConnection, factory: SftpSource): Promise<void> {
+  const { handler, readOnly } = await openSource(connection, factory)
+  await serveSftp(exitingChannel(session), handler, { readOnly }).closed
 }
 
-async function makeHandler(connection: ServerConnection, factory: Factory): Promise<SftpHandler<unknown>> {
-  if (typeof factory === 'boolean') return new SftpServer()
-  if (typeof factory !== 'function') return new SftpServer(factory)
-  const made = await factory({ connection, username: connection.info.username })
-  return isHandler(made) ? made : new SftpServer(made)
+type SftpSource = Exclude<ParsedSessionOptions['sftpFactory'], undefined | false>
+
+interface OpenSource {
+  readonly handler: SftpHandler<unknown>
+  readonly readOnly: boolean
 }
 
-function isHandler(made: SftpHandler<unknown> | SftpServerOptions): made is SftpHandler<unknown> {
+async function openSource(connection: ServerConnection, source: SftpSource): Promise<OpenSource> {
+  if (source === true) return openFolder({})
+  if (typeof source !== 'function') return openFolder(source)
+  const made = await source({ connection, username: connection.info.username })
+  if (isHandler(made)) return { handler: made, readOnly: false }
+  return openFolder(parseOptions('what sftpFactory made', sftpFolderSchema, made))
+}
+
+function openFolder({ readOnly = false, ...options }: SftpFolder): OpenSource {
+  return { handler: new SftpServer(options), readOnly }
+}
+
+function isHandler(made: SftpHandler<unknown> | SftpFolder): made is SftpHandler<unknown> {
   return 'open' in made && typeof made.open === 'function'
+}
+
+/** The session's channel, closing which is a program's good end: some clients count a missing status as a failure. */
+function exitingChannel(session: SessionServer): ByteChannel {
+  const { channel } = session
+  return {
+    attach: (handlers) => channel.attach(handlers),
+    release: (byteCount) => channel.release(byteCount),
+    write: (chunk) => channel.write(chunk),
+    end: () => channel.end(),
+    close: () => session.exit(0),
+    abort: (error) => channel.abort(error),
+  }
 }

@@ -8,7 +8,7 @@ import {
   type ServerConnectionInfo,
   type ServerOptions,
 } from '@ssh/conn'
-import type { SftpHandler, SftpServerOptions } from '@ssh/sftp'
+import type { SftpHandler } from '@ssh/sftp'
 import { z } from 'zod'
 import type { SshServerProcess } from '../process/server-process.js'
 
@@ -20,18 +20,35 @@ export type ServerProcess = SshServerProcess<ServerConnectionInfo>
 /** Runs one command or shell of a client; ends it by `process.exit` or `process.redirect`. */
 export type ProcessHandler = (process: ServerProcess) => unknown
 
-/** The streams form of {@link ProcessHandler}. */
+/**
+ * The streams form of {@link ProcessHandler}. The session ends with status 0 when the promise it returns is fulfilled,
+ * with 1 when that is rejected; without a promise, when `stdout` is ended.
+ */
 export type StreamsHandler = (
   stdin: ServerProcess['stdin'],
   stdout: ServerProcess['stdout'],
   stderr: ServerProcess['stderr'],
 ) => unknown
 
+export const sftpFolderSchema = z.strictObject({
+  /** Directory that is `/` to the client; nothing outside it can be reached. Default: the whole file system. */
+  root: z.string().min(1).exactOptional(),
+  /** Where relative paths start, as the client sees it. */
+  startDirectory: z.string().min(1).exactOptional(),
+  /** Bits of a mode that a client may set. Default 0777. */
+  modeMask: z.int().min(0).max(0o7777).exactOptional(),
+  /** Refuses everything that would change a file. Default false. */
+  readOnly: z.boolean().exactOptional(),
+})
+
+/** Files of this machine that SFTP serves. */
+export type SftpFolder = z.infer<typeof sftpFolderSchema>
+
 /** Makes what one SFTP session sees: a handler, or where on this machine its files are. */
 export type SftpFactory = (session: {
   readonly connection: ServerConnection
   readonly username: string
-}) => MaybePromise<SftpHandler<unknown> | SftpServerOptions>
+}) => MaybePromise<SftpHandler<unknown> | SftpFolder>
 
 /** Callbacks of one connection: those of the protocol, and who answers a session. */
 export interface SshServerCallbacks extends Omit<ServerCallbacks, 'sessionRequested'> {
@@ -53,18 +70,8 @@ export const sessionOptionsSchema = z.strictObject({
   processFactory: callback<ProcessHandler>().optional(),
   /** The same with the three streams in place of a process; `processFactory` goes first. */
   sessionFactory: callback<StreamsHandler>().optional(),
-  /** Serves SFTP: `true` the whole file system of this process's user, `{ root }` one folder, or a factory. */
-  sftpFactory: z
-    .union([
-      z.boolean(),
-      z.strictObject({
-        root: z.string().min(1).exactOptional(),
-        startDirectory: z.string().min(1).exactOptional(),
-        modeMask: z.int().min(0).max(0o7777).exactOptional(),
-      }),
-      callback<SftpFactory>(),
-    ])
-    .optional(),
+  /** Serves SFTP: `true` the whole file system as this process's user, `{ root }` one folder, or a factory. */
+  sftpFactory: z.union([z.boolean(), sftpFolderSchema, callback<SftpFactory>()]).optional(),
   /** Whether clients get a terminal when they ask for one. Default true. */
   allowPty: z.boolean().optional(),
 })
