@@ -34,6 +34,7 @@ export type { SftpStatVfs } from './protocol/extensions.js'
 export { decodeFileName, encodeFileName } from './protocol/file-name.js'
 export { type OpenFlags, openFlags } from './protocol/open-flags.js'
 export { statusCodes } from './protocol/status.js'
+export type { SymlinkOrder } from './protocol/symlink-order.js'
 // Server
 export type {
   Awaitable,
