@@ -29,8 +29,9 @@ export async function serve<F>(
   options: ServeSftpOptions & { client?: SftpClientOptions; channel?: MemoryChannelOptions } = {},
 ): Promise<{ client: SftpClient; session: SftpServerSession }> {
   const [near, far] = memoryChannelPair(options.channel)
-  const session = serveSftp(far, handler, options)
-  const client = await SftpClient.start(near, options.client)
+  const { client: clientOptions, channel: _channel, ...serverOptions } = options
+  const session = serveSftp(far, handler, serverOptions)
+  const client = await SftpClient.start(near, clientOptions)
   onTestFinished(async () => {
     await client.close()
     await session.closed

@@ -6,7 +6,7 @@
  * else is answered with a status.
  */
 
-import { type ByteChannel, concatBytes } from '@ssh/wire'
+import { type ByteChannel, concatBytes, knownOptions, type OptionNames } from '@ssh/wire'
 import { protocolError, SftpError } from '../errors.js'
 import { packetLength, peekPacket } from '../protocol/data-packets.js'
 import { framePacket, maximumDataLength, type Packet, PacketReader } from '../protocol/framing.js'
@@ -29,6 +29,8 @@ export interface ServeSftpOptions {
   readonly maximumRequests?: number
 }
 
+const optionNames: OptionNames<ServeSftpOptions> = { readOnly: true, maximumHandles: true, maximumRequests: true }
+
 /** One served channel. */
 export interface SftpServerSession {
   /** Settles when the channel is over and every file is closed; never rejects. */
@@ -42,13 +44,14 @@ export interface SftpServerSession {
  * Serves files on a channel.
  * @param channel a subsystem channel, standard input and output, …; the session owns it from now on
  * @param handler whose files: an `SftpServer` for a directory of this machine, a `MemoryHandler`, or your own
+ * @throws OptionsError for an option nobody knows
  */
 export function serveSftp<F>(
   channel: ByteChannel,
   handler: SftpHandler<F>,
   options: ServeSftpOptions = {},
 ): SftpServerSession {
-  return new ServerSession(channel, handler, options)
+  return new ServerSession(channel, handler, knownOptions('serveSftp', options, optionNames))
 }
 
 /** Bytes of requests, and of the data they ask for, being answered at the same time. */

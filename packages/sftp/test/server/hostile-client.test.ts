@@ -18,8 +18,9 @@ const { read, write, create, truncate, append } = openFlags
 
 /** A raw client of a handler, INIT done. */
 function attack<F>(handler: SftpHandler<F>, options: ServeSftpOptions & { windowSize?: number } = {}) {
-  const [near, far] = memoryChannelPair({ windowSize: options.windowSize ?? 2 ** 21 })
-  const session = serveSftp(far, handler, options)
+  const { windowSize = 2 ** 21, ...serverOptions } = options
+  const [near, far] = memoryChannelPair({ windowSize })
+  const session = serveSftp(far, handler, serverOptions)
   const client = new RawClient(near)
   client.init()
   onTestFinished(() => session.close())
@@ -534,3 +535,9 @@ function rawOpen(id: number, path: string, flags: number): Uint8Array {
 function paths(oldPath: string, newPath: string): Uint8Array {
   return extendedRequests.encode('hardlink@openssh.com', { oldPath, newPath })
 }
+
+test('a misspelt option is refused by name: `readonly` would leave everything writable', () => {
+  const [, far] = memoryChannelPair()
+  const options = { readonly: true } as ServeSftpOptions
+  expect(() => serveSftp(far, new MemoryHandler(), options)).toThrow(/unknown option "readonly"/)
+})
