@@ -9,7 +9,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { createReadStream, rmSync } from 'node:fs'
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
@@ -30,12 +30,11 @@ import { startEmbeddedServer } from './support/embedded-server.js'
 
 const [userDestination] = process.argv.slice(2)
 const folder = await mkdtemp(join(tmpdir(), 'ssh-demo-'))
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => {
-    rmSync(folder, { recursive: true, force: true })
-    process.exit(1)
-  })
-}
+// Whatever ends this: nothing is left behind.
+process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
+process.stdout.once('error', () => process.exit(1))
+
 try {
   if (userDestination === undefined) await demonstrateEmbedded()
   else {
@@ -48,8 +47,6 @@ try {
   if (error instanceof Error) shown(error)
   else console.error(error)
   process.exitCode = 1
-} finally {
-  await rm(folder, { recursive: true, force: true })
 }
 
 async function demonstrateEmbedded(): Promise<void> {

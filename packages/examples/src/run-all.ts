@@ -6,10 +6,11 @@
  *     pnpm examples sftp         those with "sftp" in their names
  */
 
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { rmSync } from 'node:fs'
+import { mkdir, mkdtemp, readdir, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { generatePrivateKey } from '@ssh/sdk'
+import { generatePrivateKey, writePrivateKey, writePublicKey } from '@ssh/sdk'
 import { type ClientExample, clientExamples } from './run-all/clients.js'
 import { runExample, type Surroundings, withServer } from './run-all/run-program.js'
 import { type ServerExample, serverExamples } from './run-all/servers.js'
@@ -17,56 +18,51 @@ import { type EmbeddedServer, startEmbeddedServer } from './support/embedded-ser
 
 const [wanted = ''] = process.argv.slice(2)
 const workspace = await mkdtemp(join(tmpdir(), 'ssh-examples-'))
-try {
-  const root = join(workspace, 'server')
-  await mkdir(root)
-  const embedded = await startEmbeddedServer(root)
-  await using _ = embedded.server
-  const home = await makeHome(embedded)
-  const otherKey = await generatePrivateKey()
+// Whatever ends this: nothing is left behind.
+process.once('exit', () => rmSync(workspace, { recursive: true, force: true }))
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 
-  const runs = [
-    ...clientExamples.map((example) => ({ name: example.name, run: () => checkClient(example, embedded, home) })),
-    ...serverExamples.map((example) => ({
-      name: example.name,
-      run: () => checkServer(example, embedded, home, otherKey),
-    })),
-  ]
-  let failed = 0
-  for (const { name, run } of runs.filter((example) => example.name.includes(wanted))) {
-    const startedAt = performance.now()
-    const error = await run().then(
-      () => undefined,
-      (reason: unknown) => reason,
-    )
-    const seconds = ((performance.now() - startedAt) / 1000).toFixed(1)
-    console.log(`${error === undefined ? 'ok  ' : 'FAIL'}  ${name}  ${seconds} s`)
-    if (error !== undefined) {
-      failed++
-      console.log(error instanceof Error ? error.message.replace(/^/gm, '      ') : error)
-    }
+const root = join(workspace, 'server')
+await mkdir(root)
+const embedded = await startEmbeddedServer(root)
+const home = await makeHome(embedded)
+const otherKey = await generatePrivateKey()
+
+const runs = [
+  ...clientExamples.map((example) => ({ name: example.name, run: () => checkClient(example) })),
+  ...serverExamples.map((example) => ({ name: example.name, run: () => checkServer(example) })),
+  { name: 'every example is run', run: checkCompleteness },
+].filter(({ name }) => name.includes(wanted))
+if (runs.length === 0) fail(`no example has "${wanted}" in its name`)
+for (const { name, run } of runs) {
+  const startedAt = performance.now()
+  const seconds = () => ((performance.now() - startedAt) / 1000).toFixed(1)
+  try {
+    await run()
+    console.log(`ok    ${name}  ${seconds()} s`)
+  } catch (error) {
+    fail(`${name}  ${seconds()} s\n${error instanceof Error ? error.message.replace(/^/gm, '      ') : error}`)
   }
-  if (failed > 0) process.exitCode = 1
-} finally {
-  await rm(workspace, { recursive: true, force: true })
+}
+await embedded.server.close()
+
+function fail(what: string): void {
+  console.log(`FAIL  ${what}`)
+  process.exitCode = 1
 }
 
-async function checkClient(example: ClientExample, { server }: EmbeddedServer, home: string): Promise<void> {
-  const destination = `demo@127.0.0.1:${server.port}`
-  const where = await surroundings(example.name, home)
+async function checkClient(example: ClientExample): Promise<void> {
+  const destination = `demo@127.0.0.1:${embedded.server.port}`
+  const where = await surroundings(example.name)
   example.check(await runExample(example.name, example.args?.(destination) ?? [destination], where, example.stdin))
 }
 
-async function checkServer(
-  example: ServerExample,
-  { hostKey, userKey }: EmbeddedServer,
-  home: string,
-  otherKey: typeof userKey,
-): Promise<void> {
-  const where = await surroundings(example.name, home)
-  await writeFile(join(where.folder, 'ssh_host_ed25519_key'), await hostKey.exportPrivateKey())
-  await writeFile(join(where.folder, 'authorized_keys'), userKey.exportPublicKey())
-  await writeFile(join(where.folder, 'alan.pub'), otherKey.exportPublicKey())
+async function checkServer(example: ServerExample): Promise<void> {
+  const { hostKey, userKey } = embedded
+  const where = await surroundings(example.name)
+  await writePrivateKey(hostKey, join(where.folder, 'ssh_host_ed25519_key'))
+  await writePublicKey(userKey, join(where.folder, 'authorized_keys'))
+  await writePublicKey(otherKey, join(where.folder, 'alan.pub'))
   await withServer(example.name, where, async (port) => {
     const knownHosts = `[127.0.0.1]:${port} ${hostKey.exportPublicKey()}`
     await writeFile(join(home, '.ssh/known_hosts'), knownHosts, { flag: 'a' })
@@ -74,16 +70,26 @@ async function checkServer(
   })
 }
 
+/** An example that nobody looks at is one that does not work. */
+async function checkCompleteness(): Promise<void> {
+  const files = await readdir(import.meta.dirname)
+  const examples = files.flatMap((file) => /^((?:client|server|sftp|keys)-.*)\.[jt]s$/.exec(file)?.[1] ?? [])
+  // The terminal's client needs the terminal's server.
+  const looked = new Set([...clientExamples, ...serverExamples, { name: 'client-terminal' }].map(({ name }) => name))
+  const forgotten = examples.filter((name) => !looked.has(name))
+  if (forgotten.length > 0) throw new Error(`not in run-all/: ${forgotten.join(', ')}`)
+}
+
 /** A home with the key that is let in and the host key that is trusted, where every example looks by default. */
 async function makeHome({ userKey, knownHosts }: EmbeddedServer): Promise<string> {
   const home = join(workspace, 'home')
   await mkdir(join(home, '.ssh'), { recursive: true })
-  await writeFile(join(home, '.ssh/id_ed25519'), await userKey.exportPrivateKey(), { mode: 0o600 })
+  await writePrivateKey(userKey, join(home, '.ssh/id_ed25519'))
   await writeFile(join(home, '.ssh/known_hosts'), knownHosts)
   return home
 }
 
-async function surroundings(name: string, home: string): Promise<Surroundings> {
+async function surroundings(name: string): Promise<Surroundings> {
   const folder = join(workspace, name)
   await mkdir(folder)
   return { folder, home }
