@@ -75,17 +75,28 @@ export async function startDropbear(extraArguments: readonly string[] = []): Pro
   }
 }
 
+export interface DbclientOptions extends ProgramOptions {
+  /** Log in with this password instead of the key. */
+  readonly password?: string
+  readonly extraArguments?: readonly string[]
+}
+
 /** Runs Dropbear's client. It trusts the host key (`-y -y`): its own check cannot be handed a file. */
 export async function dbclient(
   server: Pick<ForeignServer, 'host' | 'port' | 'username' | 'clientKey'>,
   command: string,
-  options: ProgramOptions & { readonly extraArguments?: readonly string[] } = {},
+  options: DbclientOptions = {},
 ): Promise<ProgramResult> {
   using folder = temporaryFolder()
-  const key = join(folder.path, 'key')
-  await mustRun(['dropbearconvert', 'openssh', 'dropbear', server.clientKey.path, key])
+  const login: string[] = []
+  if (options.password === undefined) {
+    const key = join(folder.path, 'key')
+    await mustRun(['dropbearconvert', 'openssh', 'dropbear', server.clientKey.path, key])
+    login.push('-i', key)
+  }
   const target = [`${server.username}@${server.host}`, command]
-  const flags = ['-y', '-y', '-i', key, '-p', String(server.port), ...(options.extraArguments ?? [])]
-  const env = { ...options.env, HOME: folder.path }
+  const flags = ['-y', '-y', ...login, '-p', String(server.port), ...(options.extraArguments ?? [])]
+  const password = options.password === undefined ? undefined : { DROPBEAR_PASSWORD: options.password }
+  const env = { ...options.env, ...password, HOME: folder.path }
   return await runProgram([peer('dbclient'), ...flags, ...target], { ...options, env })
 }

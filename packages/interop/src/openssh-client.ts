@@ -6,8 +6,10 @@ import { type ProgramOptions, type ProgramResult, runProgram } from './program.j
 import { type TemporaryFolder, temporaryFolder } from './temporary-folder.js'
 
 /** What a client needs to know of a server, whoever wrote it. */
-export type LoginTarget = Pick<ForeignServer, 'host' | 'port' | 'username' | 'hostKeys'> &
-  Partial<Pick<ForeignServer, 'clientKey' | 'password'>>
+export interface LoginTarget extends Pick<ForeignServer, 'host' | 'port' | 'username' | 'hostKeys'> {
+  readonly clientKey?: ForeignServer['clientKey'] | undefined
+  readonly password?: string | undefined
+}
 
 export interface OpensshOptions extends ProgramOptions {
   /** ssh_config options: `{ Ciphers: 'aes128-ctr', RekeyLimit: '64K' }`. They win over those here. */
