@@ -8,6 +8,7 @@ import type { OutputEncoding, OutputOf, ProcessOptions, RunOptions } from '../pr
 import type { Command } from '../process/quote.js'
 import type { CompletedProcess } from '../process/result.js'
 import { runProcess } from '../process/run.js'
+import { symlinkOrderOf } from '../symlink-order.js'
 import { type SftpClientOptions, sftpClientOptionsSchema } from './client-options.js'
 
 /** The streams of a session. */
@@ -81,7 +82,7 @@ export class SshClientConnection extends ClientConnection {
     // What a server's sftp program writes to its error output is for nobody: the protocol has its own errors.
     session.stderr.attach({})
     const [client] = await Promise.all([
-      SftpClient.start(session.channel, parsed),
+      SftpClient.start(session.channel, { ...parsed, symlinkOrder: symlinkOrderOf(this.info.serverVersion) }),
       session.start({ program: { type: 'subsystem', name: 'sftp' }, signal }),
     ]).catch((error: unknown) => {
       session.abort()

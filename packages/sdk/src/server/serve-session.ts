@@ -13,6 +13,7 @@ import { type SftpHandler, SftpServer, serveSftp } from '@ssh/sftp'
 import { ignoreError } from '@ssh/streams'
 import type { ByteChannel } from '@ssh/wire'
 import { serveProcess } from '../process/serve-process.js'
+import { symlinkOrderOf } from '../symlink-order.js'
 import { type ParsedSessionOptions, type ProcessHandler, type SftpFolder, sftpFolderSchema } from './server-options.js'
 
 /**
@@ -56,7 +57,8 @@ function handlerOf({ processFactory, sessionFactory }: ParsedSessionOptions): Pr
 
 async function serveFiles(session: SessionServer, connection: ServerConnection, factory: SftpSource): Promise<void> {
   const { handler, readOnly } = await openSource(connection, factory)
-  await serveSftp(exitingChannel(session), handler, { readOnly }).closed
+  const symlinkOrder = symlinkOrderOf(connection.info.clientVersion)
+  await serveSftp(exitingChannel(session), handler, { readOnly, symlinkOrder }).closed
 }
 
 type SftpSource = Exclude<ParsedSessionOptions['sftpFactory'], undefined | false>
