@@ -29,7 +29,12 @@ export interface ServeSftpOptions {
   readonly maximumRequests?: number
 }
 
-const optionNames: OptionNames<ServeSftpOptions> = { readOnly: true, maximumHandles: true, maximumRequests: true }
+const optionNames: OptionNames<ServeSftpOptions> = {
+  readOnly: true,
+  maximumHandles: true,
+  maximumRequests: true,
+  symlinkOrder: true,
+}
 
 /** One served channel. */
 export interface SftpServerSession {
