@@ -25,6 +25,9 @@ const firstConnectionMessage = 80
 /** How long a closing side waits for the other to take anything at all. */
 const closeTimeoutMs = 30_000
 
+/** Bytes that are read and kept undecoded while a verdict is pending. */
+const heldInputLength = 64 * 1024
+
 /** Output that waits in the transport above which reading stops: what is read might only make it more. */
 const outputPressureLength = 1024 * 1024
 
@@ -141,9 +144,11 @@ export class Peer {
 
   /** Whether reading should stop for now. */
   get isPaused(): boolean {
+    const { isPaused, isOpen, bufferedInput, outputLength } = this.transport
+    // A little is read even while a verdict is pending, or nobody would notice that the other end has left.
+    if (isPaused) return bufferedInput >= heldInputLength
     // While keys change the outbox waits for the peer's answer, so reading must go on however full it is.
-    const { isPaused, isOpen, outputLength } = this.transport
-    return isPaused || (isOpen && (this.#outbox.isUnderPressure || outputLength >= outputPressureLength))
+    return isOpen && (this.#outbox.isUnderPressure || outputLength >= outputPressureLength)
   }
 
   /** Whether the connection is over; `takeOutput` may still have something to send. */
@@ -369,7 +374,7 @@ export class Peer {
   get #loginPhase(): string {
     if (this.transport.remoteIdentification === undefined) return 'any sign that the peer speaks SSH'
     if (this.#auth !== undefined) return 'authentication'
-    return this.isPaused ? 'a verdict of this side' : 'the key exchange'
+    return this.transport.isPaused ? 'a verdict of this side' : 'the key exchange'
   }
 
   #loginTimeout(): TimeoutError {

@@ -211,6 +211,11 @@ export class Transport {
     return this.#isHeld || this.#exchange.stateName === 'verdictPending'
   }
 
+  /** Bytes received and not decoded yet. */
+  get bufferedInput(): number {
+    return this.#decoder.buffered
+  }
+
   /** Stops decoding after the current packet, until `resume`: for verdicts that take time. */
   pause(): void {
     this.#isHeld = true

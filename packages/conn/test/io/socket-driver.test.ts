@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { Duplex } from 'node:stream'
 import { concatBytes } from '@ssh/wire'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
@@ -12,6 +14,7 @@ class Puppet implements Driven {
   readonly received: Uint8Array[] = []
   readonly ends: (Error | undefined)[] = []
   readonly ticks: number[] = []
+  readonly givenBack: Uint8Array[] = []
 
   receive(bytes: Uint8Array): void {
     this.received.push(bytes)
@@ -23,6 +26,10 @@ class Puppet implements Driven {
 
   takeOutput(): readonly Uint8Array[] {
     return this.output.splice(0)
+  }
+
+  giveBack(chunk: Uint8Array): void {
+    this.givenBack.push(chunk)
   }
 
   nextDeadline(): number | undefined {
@@ -66,7 +73,7 @@ class Socket extends Duplex {
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 const clock = () => Date.now()
 
-function drive(socket = new Socket()) {
+function drive<S extends Duplex = Socket>(socket: S = new Socket() as Duplex as S) {
   const peer = new Puppet()
   const driver = new SocketDriver(socket, peer, clock)
   driver.start()
@@ -110,6 +117,32 @@ describe('writing', () => {
     await turn()
     expect(peer.output).toHaveLength(0)
     expect(socket.writes.map(({ length }) => length)).toEqual([2000, 3000])
+    socket.destroy()
+  })
+})
+
+describe('the memory of what was written', () => {
+  test('is given back once the kernel has it', async () => {
+    const listener = createServer((socket) => socket.resume()).listen(0, '127.0.0.1')
+    await once(listener, 'listening')
+    const socket = connect((listener.address() as AddressInfo).port, '127.0.0.1')
+    const { peer, driver } = drive(socket)
+    const chunk = Buffer.from('written')
+    peer.output.push(chunk)
+    peer.hasEnded = true
+    await driver.finished
+    expect(peer.givenBack).toEqual([chunk])
+    listener.close()
+  })
+
+  test('is not, when a stream in memory may still hand it on', async () => {
+    const { socket, peer, driver } = drive()
+    peer.output.push(Buffer.from('written'))
+    driver.wake()
+    await turn()
+    await turn()
+    expect(socket.writes).toHaveLength(1)
+    expect(peer.givenBack).toEqual([])
     socket.destroy()
   })
 })

@@ -94,14 +94,25 @@ describe('logging in', () => {
   test('waits for a verdict that takes its time, decoding nothing meanwhile', async () => {
     const pending: AuthDecision<string>[] = []
     const pair = (await peerPair({ client, server: { onDecision: (d) => void pending.push(d) } })).start()
-    expect(pair.server.peer.isPaused).toBe(true)
+    pair.client.peer.send(Uint8Array.of(255))
+    pair.pump()
     expect(pending.map(({ type }) => type)).toEqual(['begin'])
+    expect(pair.server.error).toBeUndefined()
     for (let decision = pending.shift(); decision !== undefined; decision = pending.shift()) {
       decide(decision)
       pair.pump()
     }
-    expect([isIn(pair.client), isIn(pair.server)]).toEqual([true, true])
+    // What was held back is a message that nobody may send before login.
+    expect(pair.server.error?.code).toBe('ERR_SSH_TRANSPORT_UNEXPECTED_MESSAGE')
+  })
+
+  test('notices while it waits that the other end has left, and reads no more than a little', async () => {
+    const pair = (await peerPair({ client, server: { onDecision: () => {} } })).start()
     expect(pair.server.peer.isPaused).toBe(false)
+    pair.server.peer.receive(new Uint8Array(64 * 1024))
+    expect(pair.server.peer.isPaused).toBe(true)
+    pair.server.peer.connectionEnded()
+    expect(pair.server.error?.code).toBe('ERR_SSH_CONNECTION_LOST')
   })
 })
 
