@@ -75,7 +75,9 @@ class Client(asyncssh.SSHClient):
         self.banner += msg
 
     def password_change_requested(self, prompt, lang):
-        return (self.job['password'], self.job['newPassword']) if 'newPassword' in self.job else None
+        if 'newPassword' not in self.job:
+            return NotImplemented
+        return self.job['password'], self.job['newPassword']
 
     def kbdint_auth_requested(self):
         return '' if 'answers' in self.job else None
@@ -135,9 +137,13 @@ async def run_command(job):
     output = asyncio.gather(process.stdout.read(), process.stderr.read())
     if job.get('inputAfterOutput'):
         await output
-    process.stdin.write(decode(job.get('input', '')))
-    if 'resize' not in job and 'signal' not in job:
-        process.stdin.write_eof()
+    try:
+        process.stdin.write(decode(job.get('input', '')))
+        if 'resize' not in job and 'signal' not in job:
+            process.stdin.write_eof()
+    except BrokenPipeError:
+        # A program may end without reading its input.
+        pass
     rest, stderr = await output
     await process.wait_closed()
     return {
@@ -338,7 +344,8 @@ async def listen(job):
         '127.0.0.1',
         0,
         server_factory=lambda: Server(job),
-        server_host_keys=job['hostKeyFiles'],
+        # Given by name, they would be read and checked for each connection.
+        server_host_keys=[asyncssh.read_private_key(file) for file in job['hostKeyFiles']],
         process_factory=serve_command,
         sftp_factory=True,
         encoding=None,

@@ -55,7 +55,7 @@ class Transport(paramiko.Transport):
 
     def _activate_outbound(self):
         self.key_exchanges += 1
-        self.kex_name = self.kex_engine.name
+        self.kex_name = next(name for name, engine in self._kex_info.items() if engine is type(self.kex_engine))
         super()._activate_outbound()
 
     def _handle_channel_request(channel, message):
@@ -68,9 +68,13 @@ class Transport(paramiko.Transport):
     _channel_handler_table = {**paramiko.Transport._channel_handler_table, MSG_CHANNEL_REQUEST: _handle_channel_request}
 
 
+# Group exchange, which a server cannot do without groups.
+HAS_GROUPS = Transport.load_server_moduli('/etc/ssh/moduli')
+
+
 def algorithms(_):
     return {
-        'kex': Transport._preferred_kex,
+        'kex': [name for name in Transport._preferred_kex if HAS_GROUPS or 'group-exchange' not in name],
         'ciphers': Transport._preferred_ciphers,
         'macs': Transport._preferred_macs,
         'hostKeyAlgorithms': Transport._preferred_keys,
@@ -115,7 +119,8 @@ def connect(job):
 def log_in(transport, job, rounds):
     username = job['username']
     if 'keyFile' in job:
-        key = paramiko.PKey.from_path(job['keyFile'], passphrase=job.get('passphrase', '').encode() or None)
+        passphrase = job['passphrase'].encode() if 'passphrase' in job else None
+        key = paramiko.PKey.from_path(job['keyFile'], passphrase)
         if not transport.auth_publickey(username, key):
             return
     if 'answers' in job:
@@ -145,8 +150,9 @@ def run_command(job):
         channel.resize_pty(job['resize']['columns'], job['resize']['rows'])
 
     def feed():
-        channel.sendall(decode(job.get('input', '')))
-        if 'resize' not in job:
+        # An end of file may overtake the answer to a close in Paramiko, and end the connection: not without need.
+        if 'input' in job:
+            channel.sendall(decode(job['input']))
             channel.shutdown_write()
 
     # Input, output and errors flow at the same time, or a full window would stop all three.
@@ -466,10 +472,10 @@ class Files(paramiko.SFTPServerInterface):
         return os.path.abspath(path)
 
 
-def serve_connection(connection, job):
+def serve_connection(connection, job, host_keys):
     transport = Transport(connection, job)
-    for file in job['hostKeyFiles']:
-        transport.add_server_key(paramiko.PKey.from_path(file))
+    for key in host_keys:
+        transport.add_server_key(key)
     transport.set_subsystem_handler('sftp', paramiko.SFTPServer, Files)
     try:
         transport.start_server(server=Server(job))
@@ -483,11 +489,12 @@ def serve_connection(connection, job):
 
 def listen(job):
     listener = socket.create_server(('127.0.0.1', 0))
+    host_keys = [paramiko.PKey.from_path(file) for file in job['hostKeyFiles']]
 
     def accept():
         while True:
             connection, _ = listener.accept()
-            in_background(serve_connection, connection, job)
+            in_background(serve_connection, connection, job, host_keys)
 
     in_background(accept)
     return {'port': listener.getsockname()[1]}

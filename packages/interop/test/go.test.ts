@@ -1,11 +1,19 @@
 /** Go, both ways. */
 
-import { describe, expect, test } from 'vitest'
+import { describe } from 'vitest'
 import { describeOurClient } from './libraries/our-client.js'
+import { describeOurFiles } from './libraries/our-files.js'
+import { describeOurServer } from './libraries/our-server.js'
+import { describeTheirFiles } from './libraries/their-files.js'
 import { describeLibrary } from './libraries/workbench.js'
 
 await describeLibrary('go', 'Go', (bench) => {
   describe('as a server', () => {
     describeOurClient(bench, { relaysSignals: true, canRequireBoth: true })
+    describeOurFiles(bench, { renameReplaces: true })
+  })
+  describe('as a client', () => {
+    describeOurServer(bench, { sendsSignals: true, tellsSignals: true })
+    describeTheirFiles(bench)
   })
 })

@@ -1,11 +1,19 @@
 /** Paramiko, both ways. */
 
-import { describe, expect, test } from 'vitest'
+import { describe } from 'vitest'
 import { describeOurClient } from './libraries/our-client.js'
+import { describeOurFiles } from './libraries/our-files.js'
+import { describeOurServer } from './libraries/our-server.js'
+import { describeTheirFiles } from './libraries/their-files.js'
 import { describeLibrary } from './libraries/workbench.js'
 
 await describeLibrary('paramiko', 'Paramiko', (bench) => {
   describe('as a server', () => {
     describeOurClient(bench, { relaysSignals: false, canRequireBoth: true })
+    describeOurFiles(bench, { renameReplaces: false })
+  })
+  describe('as a client', () => {
+    describeOurServer(bench, { sendsSignals: false, tellsSignals: false })
+    describeTheirFiles(bench)
   })
 })

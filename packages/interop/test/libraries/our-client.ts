@@ -14,6 +14,8 @@ const data = randomBytes(100_000)
 const MiB = 2 ** 20
 
 export interface ServerTraits {
+  /** Connections at a time that agree on different algorithms. Default 2. */
+  readonly lanes?: number
   /** It lets clients send signals to a program. */
   readonly relaysSignals: boolean
   /** It can ask for a key and a password. */
@@ -22,6 +24,7 @@ export interface ServerTraits {
 
 export function describeOurClient(bench: Workbench, traits: ServerTraits): void {
   const { shared, userKeys } = bench
+  const { lanes = 2 } = traits
   let server: TheirServer
   beforeAll(async () => {
     server = await theirServer(bench, { kex: shared.kex, ciphers: shared.ciphers, macs: shared.macs })
@@ -34,7 +37,7 @@ export function describeOurClient(bench: Workbench, traits: ServerTraits): void 
     })
 
     test.for(shared.kex)('%s works with every type of host key', async (kex) => {
-      await inLanes(2, shared.hostKeys, async (hostKey) => {
+      await inLanes(lanes, shared.hostKeys, async (hostKey) => {
         await using conn = await connectTo(server, { kexAlgs: [kex], serverHostKeyAlgs: [hostKey] })
         expect(conn.info.algorithms).toMatchObject({ kex, serverHostKey: hostKey })
         expect((await conn.run('echo hi')).stdout).toBe('hi\n')
@@ -43,7 +46,7 @@ export function describeOurClient(bench: Workbench, traits: ServerTraits): void 
 
     test.for(shared.ciphers)('%s works with every MAC, and after a change of keys', async (cipher) => {
       const names = ciphers.get(cipher)?.isAead ? [undefined] : shared.macs
-      await inLanes(2, names, async (mac) => {
+      await inLanes(lanes, names, async (mac) => {
         const options = { encryptionAlgs: [cipher], ...(mac !== undefined && { macAlgs: [mac] }) }
         await using conn = await connectTo(server, options)
         expect(conn.info.algorithms).toMatchObject({
@@ -52,9 +55,9 @@ export function describeOurClient(bench: Workbench, traits: ServerTraits): void 
           macClientToServer: mac,
           macServerToClient: mac,
         })
-        expect(await echo(conn)).toEqual(data)
+        await expectEcho(conn)
         await conn.rekey()
-        expect(await echo(conn)).toEqual(data)
+        await expectEcho(conn)
       })
     })
 
@@ -74,7 +77,7 @@ export function describeOurClient(bench: Workbench, traits: ServerTraits): void 
       }
       await using toClient = await startIntruder(server.port, 'client')
       await expect(connectTo({ ...server, port: toClient.port }, { ...gcm, knownHosts: null })).rejects.toMatchObject({
-        code: 'ERR_SSH_TRANSPORT_STRICT_KEX_VIOLATION',
+        code: 'ERR_SSH_TRANSPORT_UNEXPECTED_MESSAGE',
       })
       await using toServer = await startIntruder(server.port, 'server')
       await expect(connectTo({ ...server, port: toServer.port }, { ...gcm, knownHosts: null })).rejects.toThrow()
@@ -92,17 +95,22 @@ export function describeOurClient(bench: Workbench, traits: ServerTraits): void 
       expect((await conn.run('echo hi')).stdout).toBe('hi\n')
     })
 
-    test.for(['rsa-sha2-512', 'rsa-sha2-256'])('with an RSA key by %s, when the server announces that', async (name) => {
-      const rsa = userKeys.find(({ algorithm }) => algorithm === 'ssh-rsa')
-      const picky = await theirServer(bench, { signatures: [name, 'ssh-ed25519'] })
-      await using conn = await connectTo(picky, { clientKeys: rsa?.path ?? null })
-      expect((await conn.run('echo hi')).stdout).toBe('hi\n')
-    })
+    test.for(['rsa-sha2-512', 'rsa-sha2-256'])(
+      'with an RSA key by %s, when the server announces that',
+      async (name) => {
+        const rsa = userKeys.find(({ algorithm }) => algorithm === 'ssh-rsa')
+        const picky = await theirServer(bench, { signatures: [name, 'ssh-ed25519'] })
+        await using conn = await connectTo(picky, { clientKeys: rsa?.path ?? null })
+        expect((await conn.run('echo hi')).stdout).toBe('hi\n')
+      },
+    )
 
     test('with the third key that is tried', async () => {
-      const strangers = await Promise.all([1, 2].map(() => makeUserKey(bench.folder, 'ssh-ed25519', 'new')))
+      const strangers = await Promise.all(
+        ['stranger', 'other'].map((name) => makeUserKey(bench.folder, 'ssh-ed25519', { name })),
+      )
       const clientKeys = [...strangers, firstKey(userKeys)].map(({ path }) => path)
-      await using conn = await connectTo(server, { clientKeys, passphrase: 'new' })
+      await using conn = await connectTo(server, { clientKeys })
       expect((await conn.run('echo hi')).stdout).toBe('hi\n')
     })
 
@@ -134,12 +142,12 @@ export function describeOurClient(bench: Workbench, traits: ServerTraits): void 
     test('shows the banner', async () => {
       const banner = 'Authorized use only – no entry\n'
       await using conn = await connectTo(await theirServer(bench, { banner }))
-      expect(await once(conn, 'banner')).toMatchObject([expect.stringContaining('Authorized use only – no entry')])
+      expect(await once(conn, 'banner')).toMatchObject([expect.stringContaining(banner.trim()), expect.any(String)])
     })
 
     test('is told what was tried when everything is refused', async () => {
-      const stranger = await makeUserKey(bench.folder, 'ssh-ed25519', 'unknown')
-      const wrong = { clientKeys: stranger.path, passphrase: 'unknown', password: 'wrong' }
+      const stranger = await makeUserKey(bench.folder, 'ssh-ed25519', { name: 'unknown' })
+      const wrong = { clientKeys: stranger.path, password: 'wrong' }
       const failure = await failureOf(connectTo(server, { ...wrong, preferredAuth: ['publickey', 'password'] }))
       expect(failure).toBeInstanceOf(PermissionDenied)
       expect(failure).toMatchObject({
@@ -241,8 +249,9 @@ export function describeOurClient(bench: Workbench, traits: ServerTraits): void 
   })
 }
 
-async function echo(conn: SshClientConnection): Promise<Buffer> {
-  return (await conn.run('cat', { input: data, encoding: 'buffer' })).stdout
+async function expectEcho(conn: SshClientConnection): Promise<void> {
+  const { stdout } = await conn.run('cat', { input: data, encoding: 'buffer' })
+  expect(stdout.equals(data)).toBe(true)
 }
 
 async function failureOf(work: Promise<unknown>): Promise<unknown> {

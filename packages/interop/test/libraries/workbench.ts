@@ -97,13 +97,12 @@ function makeUserKeys(folder: TemporaryFolder): Promise<UserKey[]> {
 /** Makes a key by the SDK, and writes it to a file. */
 export async function makeUserKey(
   folder: TemporaryFolder,
-  algorithm: 'ssh-ed25519' | 'ecdsa-sha2-nistp256' | 'ecdsa-sha2-nistp384' | 'ecdsa-sha2-nistp521' | 'ssh-rsa',
-  passphrase?: string,
+  algorithm: Parameters<typeof generatePrivateKey>[0] & string,
+  { name = algorithm, passphrase }: { readonly name?: string; readonly passphrase?: string } = {},
 ): Promise<UserKey> {
-  const key = await generatePrivateKey(algorithm)
+  const key = await generatePrivateKey(algorithm, { comment: name })
   const text = await key.exportPrivateKey('openssh', passphrase === undefined ? {} : { passphrase })
-  const name = passphrase === undefined ? algorithm : `${algorithm}_locked`
-  return { algorithm, path: folder.write(name, text), publicLine: key.exportPublicKey().trim() }
+  return { algorithm, path: folder.write(name, text), publicLine: withoutComment(key.exportPublicKey()).trim() }
 }
 
 /** The first of these keys: the ed25519 one. */
@@ -136,10 +135,7 @@ export async function theirServer(
 }
 
 /** Starts a server of ours. `tester` gets in with any of the keys, or with the password. */
-export function ourServer(
-  { hostKeys, userKeys }: Workbench,
-  options: Partial<ListenOptions> = {},
-): Promise<SshServer> {
+export function ourServer({ hostKeys, userKeys }: Workbench, options: Partial<ListenOptions> = {}): Promise<SshServer> {
   return listen({
     host: '127.0.0.1',
     port: 0,
