@@ -43,7 +43,7 @@ export async function runBuiltin(process: ServerProcess): Promise<void> {
     case 'exit':
       return process.exit(Number(argument))
     case 'signal':
-      return process.exitWithSignal(argument, { message: 'asked to', languageTag: 'en' })
+      return process.exitWithSignal(argument, { message: 'asked to', lang: 'en' })
     case 'eof-first': {
       stdout.end('bye\n')
       let count = 0

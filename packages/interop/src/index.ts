@@ -13,13 +13,6 @@ export {
   makeKey,
   withoutComment,
 } from './keys.js'
-export {
-  type AlgorithmChoice,
-  everyChoice,
-  inLanes,
-  type SharedAlgorithms,
-  sharedAlgorithms,
-} from './openssh-algorithms.js'
 export { type Library, libraries, startLibrary } from './libraries.js'
 export {
   type FileStep,
@@ -32,6 +25,13 @@ export {
   type LibraryPeer,
   type LibraryServerOptions,
 } from './library-peer.js'
+export {
+  type AlgorithmChoice,
+  everyChoice,
+  inLanes,
+  type SharedAlgorithms,
+  sharedAlgorithms,
+} from './openssh-algorithms.js'
 export { type LoginTarget, type OpensshOptions, scp, sftp, ssh } from './openssh-client.js'
 export { findPeer, isRoot, lacks, type PeerName, peer } from './peers.js'
 export {

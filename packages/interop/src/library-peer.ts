@@ -138,9 +138,17 @@ export interface FileStepResult {
   readonly path?: string
 }
 
+/** What a library has, whether it offers it by itself or not. */
+interface KnownAlgorithms {
+  readonly kex: readonly string[]
+  readonly ciphers: readonly string[]
+  readonly macs: readonly string[]
+  readonly hostKeyAlgorithms: readonly string[]
+}
+
 /** Name of each call → what it takes and gives. */
 interface Calls {
-  algorithms: { with: object; gives: Required<Omit<LibraryAlgorithms, 'signatures' | 'rekeyBytes'>> }
+  algorithms: { with: object; gives: KnownAlgorithms }
   listen: { with: LibraryServerOptions; gives: { readonly port: number } }
   connect: { with: LibraryClientOptions; gives: LibraryConnection }
   exec: { with: LibraryCommand; gives: LibraryCommandResult }

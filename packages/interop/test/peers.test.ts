@@ -2,26 +2,35 @@
 
 import { randomBytes } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   canServeDropbear,
   type ForeignServer,
+  type Library,
+  type LibraryPeer,
   lacks,
-  lacksLibrary,
   libraries,
+  makeKey,
   plink,
   psftp,
-  runClientJob,
   scp,
   sftp,
   ssh,
   startDropbear,
-  startLibraryServer,
+  startLibrary,
   startSshd,
+  temporaryFolder,
+  withoutComment,
 } from '../src/index.js'
 
 const data = randomBytes(300_000)
+const peers = new Map<Library, LibraryPeer | undefined>()
+for (const library of libraries) peers.set(library, await startLibrary(library))
+afterAll(async () => {
+  await Promise.all([...peers.values()].map((peer) => peer?.stop()))
+})
 
 describe.skipIf(lacks('sshd', 'sftp-server', 'ssh', 'ssh-keygen'))('sshd', () => {
   let server: ForeignServer
@@ -56,21 +65,33 @@ describe.skipIf(lacks('sshd', 'sftp-server', 'ssh', 'ssh-keygen'))('sshd', () =>
   })
 
   test.for(libraries)('serves %s', async (library, context) => {
-    if (lacksLibrary(library)) return context.skip()
-    const path = join(server.folder, library)
-    const [exec, file] = await runClientJob(library, {
-      host: server.host,
+    const peer = peers.get(library)
+    if (peer === undefined) return context.skip()
+    const { connection } = await peer.call('connect', {
       port: server.port,
       username: server.username,
       keyFile: server.clientKey.path,
       hostKey: server.hostKeys.find((key) => key.startsWith('ssh-ed25519')) ?? '',
-      steps: [
-        { do: 'exec', command: 'cat; exit 7', input: data.toString('base64') },
-        { do: 'sftp', path, data: data.toString('base64') },
-      ],
     })
-    expect(exec).toMatchObject({ status: 7, stdout: data.toString('base64') })
-    expect(file?.data).toBe(data.toString('base64'))
+    const input = data.toString('base64')
+    expect(await peer.call('exec', { connection, command: 'cat; exit 7', input })).toMatchObject({
+      status: 7,
+      stdout: input,
+    })
+    const { sent, received } = await peer.call('transfer', { connection, command: 'cat', bytes: 1_000_000 })
+    expect(received).toBe(sent)
+    const here = join(server.folder, library)
+    writeFileSync(here, data)
+    const steps = [
+      { do: 'put', from: here, path: `${here}.put` },
+      { do: 'get', path: `${here}.put`, to: `${here}.back` },
+    ] as const
+    expect(await peer.call('files', { connection, steps })).toEqual([{}, {}])
+    expect(readFileSync(`${here}.back`).equals(data)).toBe(true)
+    await using echo = await startEcho()
+    const { host, port } = echo
+    expect((await peer.call('forward', { connection, host, port, input })).data).toBe(input)
+    await peer.call('disconnect', { connection })
   })
 })
 
@@ -83,12 +104,40 @@ describe.skipIf(lacks('dropbear', 'ssh', 'ssh-keygen') || !canServeDropbear())('
 })
 
 describe.each(libraries)('%s', (library) => {
-  test.skipIf(lacksLibrary(library) || lacks('ssh', 'ssh-keygen'))('runs its commands for ssh', async () => {
-    await using server = await startLibraryServer(library)
+  test.skipIf(lacks('ssh', 'ssh-keygen') || peers.get(library) === undefined)('runs its commands for ssh', async () => {
+    using folder = temporaryFolder()
+    const [clientKey, hostKey] = await Promise.all(
+      ['client', 'host'].map((name) => makeKey(folder.path, name, 'ed25519')),
+    )
+    if (clientKey === undefined || hostKey === undefined) throw new Error('No keys')
+    const username = 'tester'
+    const password = 'open sesame'
+    const options = { username, password, hostKeyFiles: [hostKey.path] }
+    const authorizedKeys = [withoutComment(clientKey.publicLine)]
+    const started = await peers.get(library)?.call('listen', { ...options, authorizedKeys })
+    const hostKeys = [withoutComment(hostKey.publicLine)]
+    const server = { host: '127.0.0.1', port: started?.port ?? 0, username, password, clientKey, hostKeys } as const
     expect((await ssh(server, 'echo hi')).stdout.toString()).toBe('hi\n')
     expect((await ssh(server, 'cat', { input: data })).stdout.equals(data)).toBe(true)
     expect((await ssh(server, 'exit 3', { usePassword: true })).status).toBe(3)
     const { stdout } = await ssh(server, 'env GREETING', { config: { SetEnv: 'GREETING=hello' } })
     expect(stdout.toString()).toBe('hello\n')
+    if (library === 'paramiko') return
+    await using echo = await startEcho()
+    const forwarded = await ssh(server, undefined, { extraArguments: ['-W', `127.0.0.1:${echo.port}`], input: data })
+    expect(forwarded.stdout.equals(data)).toBe(true)
   })
 })
+
+async function startEcho() {
+  const listener = createServer({ allowHalfOpen: true }, (socket) => socket.pipe(socket))
+  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve))
+  const { port } = listener.address() as AddressInfo
+  return {
+    host: '127.0.0.1',
+    port,
+    [Symbol.asyncDispose]: async () => {
+      await new Promise((resolve) => listener.close(resolve))
+    },
+  }
+}
