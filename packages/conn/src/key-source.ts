@@ -14,7 +14,7 @@ export type PassphraseSource =
   | string
   | ((file: string) => string | null | undefined | Promise<string | null | undefined>)
 
-export const keySource: z.ZodType<KeySource> = z.union([
+export const keySource: z.ZodType<KeySource, KeySource> = z.union([
   z.string().min(1),
   bytes,
   objectWith<Signer>('a private key', 'sign', 'publicKey'),

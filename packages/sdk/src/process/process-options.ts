@@ -80,9 +80,17 @@ const end = z.boolean().optional()
 const input = z.custom<ByteInput>(isInput, { message: 'expected a readable stream, file, descriptor or { path }' })
 const output = z.custom<ByteOutput>(isOutput, { message: 'expected a writable stream, file, descriptor or { path }' })
 
-const inputSource: z.ZodType<InputSource> = z.union([z.enum(plainKinds), input, z.strictObject({ from: input, end })])
-const outputTarget: z.ZodType<OutputTarget> = z.union([z.enum(plainKinds), output, z.strictObject({ to: output, end })])
-const errorTarget: z.ZodType<ErrorTarget> = z.union([z.literal('stdout'), outputTarget])
+const inputSource: z.ZodType<InputSource, InputSource> = z.union([
+  z.enum(plainKinds),
+  input,
+  z.strictObject({ from: input, end }),
+])
+const outputTarget: z.ZodType<OutputTarget, OutputTarget> = z.union([
+  z.enum(plainKinds),
+  output,
+  z.strictObject({ to: output, end }),
+])
+const errorTarget: z.ZodType<ErrorTarget, ErrorTarget> = z.union([z.literal('stdout'), outputTarget])
 
 /** Where the streams of a process go; of `redirect` as well. */
 const redirections = {
