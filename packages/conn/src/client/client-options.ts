@@ -84,7 +84,10 @@ export const clientOptionsSchema = z.strictObject({
   hostKeyPolicy: z.enum(['strict', 'accept-new']).optional(),
   /** Accept exactly the host key with this fingerprint (`SHA256:…`), or one of these; known_hosts is not asked. */
   hostKeyFingerprint: z.union([z.string().min(1), z.array(z.string().min(1)).min(1).readonly()]).optional(),
-  /** Asked about a host key that known_hosts does not know. Only `true` accepts it. */
+  /**
+   * Asked about the key of a host that known_hosts does not know. Only `true` accepts it; with `accept-new` it is then
+   * remembered. A changed or revoked key is refused without asking.
+   */
   verifyHostKey: callback<HostKeyVerifier>().optional(),
   /** Name to look the host up by in known_hosts, in place of host and port. */
   hostKeyAlias: z.string().min(1).optional(),

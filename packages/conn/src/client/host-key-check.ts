@@ -14,6 +14,7 @@ import type { HostKeyOffer } from '../transport/transport-options.js'
 import {
   decideByVerifier,
   decideHostKey,
+  type HostKeyDoubt,
   type HostKeyVerdict,
   preferredHostKeyAlgorithms,
 } from '../trust/host-key-policy.js'
@@ -70,7 +71,13 @@ export class HostKeyCheck {
       fingerprints: typeof hostKeyFingerprint === 'string' ? [hostKeyFingerprint] : (hostKeyFingerprint ?? []),
       hasVerifier: verifyHostKey !== undefined,
     })
-    await this.#carryOut(verdict.type === 'ask' ? decideByVerifier(offered, await this.#ask(offer)) : verdict, offer)
+    await this.#carryOut(verdict.type === 'ask' ? await this.#decideByVerifier(verdict.doubt, offer) : verdict, offer)
+  }
+
+  async #decideByVerifier(doubt: HostKeyDoubt, offer: HostKeyOffer): Promise<HostKeyVerdict> {
+    const offered = { host: this.#host, port: this.#port, key: offer.key }
+    const remembers = doubt === 'unknown' && this.#options.hostKeyPolicy === 'accept-new'
+    return decideByVerifier(offered, await this.#ask(offer), remembers)
   }
 
   async #ask(offer: HostKeyOffer): Promise<unknown> {

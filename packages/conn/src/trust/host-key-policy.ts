@@ -26,18 +26,21 @@ export interface HostKeyTrust {
   readonly hasVerifier?: boolean
 }
 
-/** Why a key is not believed by itself. `unchecked`: nobody looked. */
-export type HostKeyDoubt = 'unknown' | 'changed' | 'unchecked'
+/** Why a key is not believed by itself: the host is not on file, or nobody looked. */
+export type HostKeyDoubt = 'unknown' | 'unchecked'
 
 export type HostKeyVerdict =
   | { readonly type: 'accept'; readonly reason: 'known' | 'fingerprint' | 'verifier' | 'unchecked' }
   /** Accept, and write the key to known_hosts. */
   | { readonly type: 'accept-and-add' }
   | { readonly type: 'refuse'; readonly error: HostKeyNotVerifiable }
-  /** Ask the verifier, then {@link decideByVerifier}. `known`: keys on file, when the host has others. */
-  | { readonly type: 'ask'; readonly doubt: HostKeyDoubt; readonly known: readonly KnownHostEntry[] }
+  /** Ask the verifier, then {@link decideByVerifier}. */
+  | { readonly type: 'ask'; readonly doubt: HostKeyDoubt }
 
-/** Decides about a host key. One that is revoked is refused, whatever else is said. */
+/**
+ * Decides about a host key. One that is revoked is refused, whatever else is said; so is one of a host that has others
+ * on file, unless its fingerprint was given: a verifier that asks "accept?" must not be how a changed key gets in.
+ */
 export function decideHostKey(offered: OfferedHostKey, trust: HostKeyTrust): HostKeyVerdict {
   const { known, fingerprints } = trust
   const isOffered = (entry: KnownHostEntry): boolean => equalBytes(entry.blob, offered.key.blob)
@@ -48,23 +51,24 @@ export function decideHostKey(offered: OfferedHostKey, trust: HostKeyTrust): Hos
     return isPinned ? { type: 'accept', reason: 'fingerprint' } : refuse(mismatchError(offered, fingerprints))
   }
   if (known === null) {
-    return trust.hasVerifier ? { type: 'ask', doubt: 'unchecked', known: [] } : { type: 'accept', reason: 'unchecked' }
+    return trust.hasVerifier ? { type: 'ask', doubt: 'unchecked' } : { type: 'accept', reason: 'unchecked' }
   }
   if (known.trusted.some(isOffered) || known.related.some(isOffered)) return { type: 'accept', reason: 'known' }
   // A key of another type than those on file counts as changed: somebody in between would offer just that.
-  const doubt = known.trusted.length > 0 ? 'changed' : 'unknown'
-  if (trust.hasVerifier) return { type: 'ask', doubt, known: known.trusted }
-  if (doubt === 'unknown' && trust.policy === 'accept-new') return { type: 'accept-and-add' }
-  return refuse(doubt === 'changed' ? changedError(offered, known.trusted) : unknownError(offered, known))
+  if (known.trusted.length > 0) return refuse(changedError(offered, known.trusted))
+  if (trust.hasVerifier) return { type: 'ask', doubt: 'unknown' }
+  return trust.policy === 'accept-new' ? { type: 'accept-and-add' } : refuse(unknownError(offered, known))
 }
 
 /**
  * What a verifier's result means. Exactly `true` accepts; everything else refuses, so that a forgotten `return` or a
  * truthy value lets nobody in.
- * @param result what it returned, or what it rejected with
+ * @param result what it returned, or the error it failed with
+ * @param remembers whether to write an accepted key to known_hosts
  */
-export function decideByVerifier(offered: OfferedHostKey, result: unknown): HostKeyVerdict {
-  return result === true ? { type: 'accept', reason: 'verifier' } : refuse(refusedError(offered, result))
+export function decideByVerifier(offered: OfferedHostKey, result: unknown, remembers = false): HostKeyVerdict {
+  if (result !== true) return refuse(refusedError(offered, result))
+  return remembers ? { type: 'accept-and-add' } : { type: 'accept', reason: 'verifier' }
 }
 
 /**

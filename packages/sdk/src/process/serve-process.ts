@@ -45,12 +45,13 @@ export function serveProcess<Info extends object = ServerProcessInfo>(
   const events = new ServerProcessEventsSource()
 
   const runHandler = async (): Promise<void> => {
-    const remote = new SshServerProcess(session, events, info, options)
+    let remote: SshServerProcess<Info> | undefined
     try {
+      remote = new SshServerProcess(session, events, info, options)
       await handler?.(remote)
     } catch (error) {
       onError?.(error)
-      remote.exit(1)
+      ;(remote ?? session).exit(1)
     }
   }
   const runSubsystem = async (run: (session: SessionServer) => unknown): Promise<void> => {
