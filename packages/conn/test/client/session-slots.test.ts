@@ -1,105 +1,122 @@
-import { openFailureReasons } from '@ssh/wire'
+import { AbortError, openFailureReasons } from '@ssh/wire'
 import { describe, expect, test } from 'vitest'
 import { SessionSlots } from '../../src/client/session-slots.js'
 import { ChannelOpenError } from '../../src/errors.js'
 
-class Session {
-  end: () => void = () => {}
-  readonly closed = new Promise<void>((resolve) => {
-    this.end = resolve
-  })
-}
-
-/** A server with few places; one that was given up can be taken only after the next answer, as in OpenSSH. */
+/** A server that has room for so many sessions. */
 class Server {
+  open = 0
   attempts = 0
-  readonly #places: number
-  #taken = 0
-  #leaving = 0
+  readonly #room: number
 
-  constructor(places: number) {
-    this.#places = places
+  constructor(room: number) {
+    this.#room = room
   }
 
-  readonly open = async (): Promise<Session> => {
+  readonly session = async () => {
     this.attempts++
-    const hasRoom = this.#taken < this.#places
-    this.#taken -= this.#leaving
-    this.#leaving = 0
-    if (!hasRoom) {
-      throw new ChannelOpenError(openFailureReasons.connectFailed, 'too many', { details: { mayRetryLater: true } })
+    if (this.open >= this.#room) {
+      throw new ChannelOpenError(openFailureReasons.resourceShortage, 'full', { details: { mayRetryLater: true } })
     }
-    this.#taken++
-    const session = new Session()
-    session.closed.then(() => this.#leaving++)
-    return session
+    this.open++
+    let end = () => {}
+    const closed = new Promise<void>((resolve) => {
+      end = () => {
+        this.open--
+        resolve()
+      }
+    })
+    return { closed, end }
   }
 }
 
-describe('sessions on a server with few places', () => {
-  test('one after the other always finds the place of the one before', async () => {
+const settle = () => new Promise<void>((resolve) => setImmediate(resolve))
+
+describe('a session that the server has no room for', () => {
+  test('waits for short ones, each place going to the one that waited longest', async () => {
+    const server = new Server(2)
     const slots = new SessionSlots()
-    const server = new Server(1)
-    for (let round = 0; round < 10; round++) {
-      const session = await slots.open(round % 2 === 0, undefined, server.open)
-      session.end()
-      await session.closed
-    }
-    expect(server.attempts).toBe(19)
+    const open = () => slots.open(true, undefined, server.session)
+    const first = [await open(), await open()]
+    const order: number[] = []
+    const waiting = [1, 2, 3].map(async (number) => {
+      const session = await open()
+      order.push(number)
+      return session
+    })
+    await settle()
+    expect(order).toEqual([])
+    first[0]?.end()
+    await settle()
+    expect(order).toEqual([1])
+    first[1]?.end()
+    ;(await waiting[0])?.end()
+    await Promise.all(waiting)
+    expect(order).toEqual([1, 2, 3])
+    expect(server.open).toBe(2)
   })
 
-  test('all short ones get their turn, however few the places', async () => {
-    for (const places of [1, 2, 3]) {
-      const slots = new SessionSlots()
-      const server = new Server(places)
-      const runs = Array.from({ length: 20 }, async () => {
-        const session = await slots.open(true, undefined, server.open)
-        session.end()
-        await session.closed
+  test('fails at once when none is short', async () => {
+    const server = new Server(1)
+    const slots = new SessionSlots()
+    await slots.open(false, undefined, server.session)
+    await expect(slots.open(true, undefined, server.session)).rejects.toThrow('full')
+  })
+
+  test('fails once the last short one has ended without making room', async () => {
+    const server = new Server(1)
+    const slots = new SessionSlots()
+    const short = await slots.open(true, undefined, server.session)
+    const waiting = [1, 2].map(() => slots.open(false, undefined, server.session).catch((error) => error))
+    await settle()
+    server.open++
+    short.end()
+    expect(await Promise.all(waiting)).toMatchObject([{ message: 'full' }, { message: 'full' }])
+  })
+
+  test('stops waiting when its signal fires, and leaves its place to the next', async () => {
+    const server = new Server(1)
+    const slots = new SessionSlots()
+    const short = await slots.open(true, undefined, server.session)
+    const controller = new AbortController()
+    const impatient = slots.open(true, controller.signal, server.session).catch((error) => error)
+    const patient = slots.open(true, undefined, server.session)
+    await settle()
+    controller.abort()
+    expect(await impatient).toBeInstanceOf(AbortError)
+    short.end()
+    await patient
+    await expect(slots.open(true, AbortSignal.abort(), server.session)).rejects.toBeInstanceOf(AbortError)
+  })
+
+  test('passes on the place that it was woken for and could not use', async () => {
+    const server = new Server(1)
+    const slots = new SessionSlots()
+    const short = await slots.open(true, undefined, server.session)
+    let isBroken = false
+    const broken = slots
+      .open(true, undefined, async () => {
+        if (isBroken) throw new Error('broken')
+        return server.session()
       })
-      await expect(Promise.all(runs)).resolves.toHaveLength(20)
-    }
+      .catch((error) => error)
+    await settle()
+    const next = slots.open(true, undefined, server.session)
+    await settle()
+    isBroken = true
+    const other = new Server(5)
+    // Another short session keeps the rest waiting.
+    const keeper = await slots.open(true, undefined, other.session)
+    short.end()
+    expect(await broken).toMatchObject({ message: 'broken' })
+    await next
+    keeper.end()
   })
+})
 
-  test('an end in the same breath as a refusal is not missed', async () => {
-    for (let ticks = 0; ticks < 12; ticks++) {
-      const slots = new SessionSlots()
-      const server = new Server(1)
-      const first = await slots.open(true, undefined, server.open)
-      const second = slots.open(true, undefined, server.open)
-      for (let tick = 0; tick < ticks; tick++) await Promise.resolve()
-      first.end()
-      await expect(second).resolves.toBeInstanceOf(Session)
-    }
-  })
-
-  test('a refusal that comes before the acceptance of another one is not the last word', async () => {
-    const slots = new SessionSlots()
-    const server = new Server(1)
-    const slow = async () => {
-      const accepted = server.open()
-      for (let tick = 0; tick < 20; tick++) await Promise.resolve()
-      return accepted
-    }
-    const first = slots.open(true, undefined, slow)
-    const second = slots.open(true, undefined, server.open)
-    ;(await first).end()
-    await expect(second).resolves.toBeInstanceOf(Session)
-  })
-
-  test('when the last attempt is refused, so are all that waited for it', async () => {
-    const slots = new SessionSlots()
-    const server = new Server(0)
-    const attempts = [1, 2, 3].map(() => slots.open(true, undefined, server.open))
-    const outcomes = await Promise.allSettled(attempts)
-    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected'])
-  })
-
-  test('a refusal counts when nothing ended since the last one', async () => {
-    const slots = new SessionSlots()
-    const server = new Server(1)
-    await slots.open(false, undefined, server.open)
-    await expect(slots.open(true, undefined, server.open)).rejects.toBeInstanceOf(ChannelOpenError)
-    expect(server.attempts).toBe(2)
-  })
+test('any other refusal fails at once', async () => {
+  const slots = new SessionSlots()
+  await slots.open(true, undefined, new Server(1).session)
+  const refusal = new ChannelOpenError(openFailureReasons.administrativelyProhibited, 'no')
+  await expect(slots.open(true, undefined, () => Promise.reject(refusal))).rejects.toBe(refusal)
 })
