@@ -42,6 +42,7 @@ export class SocketDriver {
   /** The socket holds as much as it wants, until it drains. */
   #isBlocked = false
   #isReadingPaused = false
+  #isEndTold = false
   /** `closing`: the peer has ended, and what it said last is on its way. */
   #state: 'open' | 'closing' | 'closed' = 'open'
   #lingerTimer: NodeJS.Timeout | undefined
@@ -73,7 +74,12 @@ export class SocketDriver {
         this.wake()
       }
     })
-    socket.on('end', () => this.#closed())
+    socket.on('end', () => {
+      if (this.#state !== 'open') return
+      this.#tellEnd()
+      // Ended in turn and not just destroyed: not every stream tells its other side of that.
+      this.#close()
+    })
     socket.on('error', (error: Error) => this.#closed(error))
     socket.on('drain', () => {
       this.#isBlocked = false
@@ -152,7 +158,13 @@ export class SocketDriver {
     this.#state = 'closed'
     clearTimeout(this.#lingerTimer)
     this.#alarm.stop()
-    this.#peer.connectionEnded(error)
+    this.#tellEnd(error)
     this.#socket.destroy()
+  }
+
+  #tellEnd(error?: Error): void {
+    if (this.#isEndTold) return
+    this.#isEndTold = true
+    this.#peer.connectionEnded(error)
   }
 }

@@ -114,6 +114,28 @@ describe('a session that the server has no room for', () => {
   })
 })
 
+test('a refusal that overtakes the acceptance of another one is not the last word', async () => {
+  const server = new Server(1)
+  const slots = new SessionSlots()
+  const slowly = async () => {
+    const accepted = server.session()
+    await settle()
+    return accepted
+  }
+  const first = slots.open(true, undefined, slowly)
+  const second = slots.open(true, undefined, server.session)
+  ;(await first).end()
+  await second
+  expect(server.open).toBe(1)
+})
+
+test('when the last one asked for is refused, so are all that waited for it', async () => {
+  const slots = new SessionSlots()
+  const server = new Server(0)
+  const outcomes = await Promise.allSettled([1, 2, 3].map(() => slots.open(true, undefined, server.session)))
+  expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected'])
+})
+
 test('any other refusal fails at once', async () => {
   const slots = new SessionSlots()
   await slots.open(true, undefined, new Server(1).session)
