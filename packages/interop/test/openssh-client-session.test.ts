@@ -124,7 +124,7 @@ describe.skipIf(lacks('ssh', 'ssh-keygen'))('ssh on our server', () => {
   })
 
   test('stays through a silence with keepalives on both sides', async () => {
-    await using alert = await startSdkServer({ keepaliveInterval: 50 })
+    await using alert = await startSdkServer({ keepaliveInterval: 200, keepaliveCountMax: 5 })
     const { stdout } = await ssh(alert, 'sleep 2; echo still here', { config: { ServerAliveInterval: 1 } })
     expect(stdout.toString()).toBe('still here\n')
   })
@@ -166,14 +166,17 @@ describe.skipIf(lacks('ssh', 'ssh-keygen'))('endings that a handler chooses', ()
 })
 
 describe.skipIf(lacks('ssh', 'ssh-keygen'))('a terminal of ssh', () => {
+  const patience = { timeout: 20_000 }
+
   test('tells its type, its size, and its new size after a resize', async () => {
     await using server = await startSdkServer({
       processFactory: (process) => {
         const size = () => `${process.termSize?.columns}x${process.termSize?.rows}`
         process.stdout.write(`${process.termType} ${size()}\r\n`)
-        process.once('resize', () => {
+        process.on('resize', () => {
           process.stdout.write(`now ${size()}\r\n`)
-          process.exit(0)
+          // stty sets rows and columns one after the other.
+          if (size() === '80x25') process.exit(0)
         })
       },
     })
@@ -189,8 +192,8 @@ describe.skipIf(lacks('ssh', 'ssh-keygen'))('a terminal of ssh', () => {
       `stty rows 43 cols 132; tty > ${name}; TERM=vt100 ssh -tt ${login} x`,
       '/dev/null',
     ])
-    await expect.poll(terminal.log).toContain('vt100 132x43')
+    await expect.poll(terminal.log, patience).toContain('vt100 132x43')
     await mustRun(['stty', '-F', readFileSync(name, 'utf8').trim(), 'rows', '25', 'cols', '80'])
-    await expect.poll(terminal.log).toContain('now 80x25')
+    await expect.poll(terminal.log, patience).toContain('now 80x25')
   })
 })

@@ -179,7 +179,7 @@ describe.skipIf(lacks('ssh', 'sftp', 'scp', 'ssh-keygen'))('files of our server'
 })
 
 describe.skipIf(lacks('ssh', 'sftp', 'scp', 'ssh-keygen'))('a folder of our server as all there is', () => {
-  test('holds sftp and scp inside', async () => {
+  test('holds sftp inside', async () => {
     using outside = temporaryFolder()
     const secret = outside.write('secret', 'do not show')
     using inside = temporaryFolder()
@@ -192,7 +192,7 @@ describe.skipIf(lacks('ssh', 'sftp', 'scp', 'ssh-keygen'))('a folder of our serv
     expect((await sftp(server, linked)).status).toBe(1)
     expect(['a', 'b', 'c'].filter((name) => existsSync(join(here.path, name)))).toEqual([])
     const { status, stdout } = await sftp(server, ['pwd', 'ls', `get /public ${here.path}/d`])
-    expect([status, stdout.toString()]).toEqual([0, expect.stringMatching(/directory: \/\n(?:.*\n)*public/)])
+    expect([status, stdout.toString()]).toEqual([0, expect.stringMatching(/directory: \/\n(?:.*\n)*.*public/)])
     expect(readFileSync(join(here.path, 'd'), 'utf8')).toBe('show')
   })
 

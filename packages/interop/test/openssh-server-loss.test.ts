@@ -31,10 +31,11 @@ describe.skipIf(lacks('sshd', 'ssh-keygen'))('the end of a connection to sshd', 
 
   test('a server that stops answering is noticed by keepalives', async () => {
     await using server = await startSshd()
-    const conn = await connectTo(server, { keepaliveInterval: 100, keepaliveCountMax: 2 })
+    const conn = await connectTo(server)
     const silent = Number((await conn.run('echo $PPID')).stdout)
     const hanging = conn.run('sleep 1000')
     process.kill(silent, 'SIGSTOP')
+    conn.setKeepalive('100ms', 2)
     const error = await hanging.catch((reason: unknown) => reason)
     expect(error).toBeInstanceOf(ConnectionLost)
     expect(error).toMatchObject({ code: 'ERR_SSH_CONNECTION_TIMEOUT' })
@@ -43,7 +44,7 @@ describe.skipIf(lacks('sshd', 'ssh-keygen'))('the end of a connection to sshd', 
 
   test('a server that answers keepalives keeps a silent connection', async () => {
     await using server = await startSshd()
-    await using conn = await connectTo(server, { keepaliveInterval: 20, keepaliveCountMax: 1 })
+    await using conn = await connectTo(server, { keepaliveInterval: 100, keepaliveCountMax: 5 })
     expect((await conn.run('sleep 1; echo still here')).stdout).toBe('still here\n')
   })
 
@@ -59,7 +60,7 @@ describe.skipIf(lacks('sshd', 'ssh-keygen'))('the end of a connection to sshd', 
     await conn.run('true')
     await conn.close()
     await expect(conn.closed).resolves.toBeUndefined()
-    await expect.poll(server.log).toMatch(/Received disconnect from 127\.0\.0\.1 port \d+:11:/)
+    await expect.poll(server.log, { timeout: 20_000 }).toMatch(/Received disconnect from 127\.0\.0\.1 port \d+:11:/)
   })
 
   test("a server that is not there is a connect error with the system's own as its cause", async () => {
