@@ -65,6 +65,8 @@ export class PairedStream extends Duplex {
   other: PairedStream | undefined
   /** How many bytes this end may still write before the stream breaks; undefined: no limit. */
   cutAfter: number | undefined
+  /** How it breaks: with an error at both ends, or with an end that looks proper. */
+  cutKind: 'breaks' | 'ends' = 'breaks'
   #onRead: (() => void) | undefined
 
   constructor() {
@@ -103,6 +105,10 @@ export class PairedStream extends Duplex {
 
   /** Both ends are gone, as when a cable is cut. */
   break(): void {
+    if (this.cutKind === 'ends') {
+      this.destroy()
+      return
+    }
     const error = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
     this.destroy(error)
     this.other?.destroy(error)
