@@ -65,9 +65,8 @@ export {
 export { expandHome, readRegularFile } from './io/files.js'
 export type { KeySource, PassphraseSource } from './key-source.js'
 export type { LogEntry, Logger } from './log.js'
-// Options: how they are checked, and quantities as people write them
+// Options: how they are checked
 export { abortSignal, bytes, callback, duration, objectWith, parseOptions, size } from './options-schema.js'
-export { parseDuration, parseSize } from './quantities.js'
 // Servers
 export { listenServer, SshServer } from './server/listen.js'
 export { type StreamServerOptions, serveStream } from './server/serve-stream.js'

@@ -1,9 +1,8 @@
 /** Pieces that the client's and the server's option schemas share, and the one way options are checked. */
 
-import { printable } from '@ssh/wire'
+import { parseDuration, parseSize, printable } from '@ssh/wire'
 import { z } from 'zod'
 import { OptionsError } from './errors.js'
-import { parseDuration, parseSize } from './quantities.js'
 
 /** Milliseconds, or text like `'30s'`, `'5m'`, `'1w2d3h'`. */
 export const duration = z

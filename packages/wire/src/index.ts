@@ -139,6 +139,7 @@ export { channelTypes, tunnelModes } from './payloads/channel-types.js'
 export { extensions, kexIndicators } from './payloads/extensions.js'
 // Named payloads
 export { globalRequests, hostKeyProof, hostKeysProveReply, tcpipForwardReply } from './payloads/global-requests.js'
+export { parseDuration, parseSize } from './quantities.js'
 export { Reader } from './reader.js'
 export {
   decodeTerminalModes,

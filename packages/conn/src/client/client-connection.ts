@@ -2,8 +2,8 @@
 
 import { EventEmitter } from 'node:events'
 import type { PublicKey } from '@ssh/crypto'
+import { parseDuration } from '@ssh/wire'
 import type { SocketAddresses } from '../io/socket-address.js'
-import { parseDuration } from '../quantities.js'
 import { type OpenSessionOptions, openSession } from '../session/open-session.js'
 import type { SessionClient } from '../session/session-client.js'
 import type { NegotiatedAlgorithms } from '../transport/negotiate.js'

@@ -1,11 +1,10 @@
 /** A server: accepts TCP connections and serves SSH on each. */
 
 import type { Duplex } from 'node:stream'
-import { AbortError } from '@ssh/wire'
+import { AbortError, parseDuration } from '@ssh/wire'
 import { Deferred } from '../deferred.js'
 import { TcpListener } from '../io/tcp-listener.js'
 import { parseOptions } from '../options-schema.js'
-import { parseDuration } from '../quantities.js'
 import { acceptConnection, type PreparedServerOptions } from './accept-connection.js'
 import { prepareServerOptions } from './prepare-server-options.js'
 import type { ServerConnection } from './server-connection.js'

@@ -1,6 +1,6 @@
 /** Options of the client's calls. */
 
-import { knownOptions, type OptionNames } from '@ssh/wire'
+import { knownOptions, type OptionNames, parseSize } from '@ssh/wire'
 import { SftpError } from '../errors.js'
 import type { SftpAttrs } from '../protocol/attrs.js'
 import type { OpenFlags } from '../protocol/open-flags.js'
@@ -23,10 +23,13 @@ export interface SftpClientOptions extends SftpCallOptions {
   readonly symlinkOrder?: SymlinkOrder
 }
 
-/** How bulk data travels. Both are whole numbers from 1. */
+/** How bulk data travels. */
 export interface SftpBlockOptions {
-  /** Bytes per READ or WRITE. Default: as much as the server allows, else 32 KiB. Larger than that is cut down. */
-  readonly blockSize?: number
+  /**
+   * Bytes per READ or WRITE, or text like `'64k'`. Default: as much as the server allows, else 32 KiB. Larger than that
+   * is cut down.
+   */
+  readonly blockSize?: number | string
   /** READs or WRITEs of one file in flight. Default: as many as the bytes in flight allow. */
   readonly maxRequests?: number
 }
@@ -161,6 +164,23 @@ export const optionNames = {
  */
 export function signalOf(operation: string, options: SftpCallOptions): AbortSignal | undefined {
   return knownOptions(operation, options, callNames).signal
+}
+
+/**
+ * Bytes per READ or WRITE as the caller says; no limit when nothing is said.
+ * @throws OptionsError, SftpError `EINVAL`
+ */
+export function blockSizeOf({ blockSize }: SftpBlockOptions): number {
+  if (blockSize === undefined) return Number.POSITIVE_INFINITY
+  const bytes = parseSize(blockSize)
+  checkCounts({ blockSize: bytes })
+  return bytes
+}
+
+/** @throws OptionsError, SftpError `EINVAL` */
+export function checkBlockOptions(options: SftpBlockOptions): void {
+  blockSizeOf(options)
+  checkCounts({ maxRequests: options.maxRequests })
 }
 
 /** @throws SftpError `EINVAL` naming the first of these options that is no whole number from 1 */

@@ -30,6 +30,7 @@ import {
   statPath,
 } from './operations.js'
 import {
+  checkBlockOptions,
   checkCounts,
   optionNames,
   type SftpCallOptions,
@@ -523,8 +524,9 @@ export class SftpClient {
 }
 
 function checkTransferOptions(operation: string, options: SftpTransferOptions): void {
-  const { blockSize, maxRequests, concurrency } = knownOptions(operation, options, optionNames.transfer)
-  checkCounts({ blockSize, maxRequests, concurrency })
+  const { concurrency } = knownOptions(operation, options, optionNames.transfer)
+  checkBlockOptions(options)
+  checkCounts({ concurrency })
 }
 
 function toList(paths: Paths): readonly string[] {

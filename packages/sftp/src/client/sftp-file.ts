@@ -18,7 +18,8 @@ import {
   writePacket,
 } from './operations.js'
 import {
-  checkCounts,
+  blockSizeOf,
+  checkBlockOptions,
   optionNames,
   type SftpCallOptions,
   type SftpFileOptions,
@@ -68,7 +69,7 @@ export class SftpFile implements AsyncIterable<Buffer> {
     this.#file = file
     this.#appends = (flags & openFlags.append) !== 0
     this.#options = options
-    const { blockSize = Number.POSITIVE_INFINITY } = options
+    const blockSize = blockSizeOf(options)
     this.#readLength = Math.min(blockSize, limits.maxReadLength)
     this.#writeLength = Math.min(blockSize, limits.maxWriteLength)
     this.#position = this.#appends ? undefined : 0
@@ -82,9 +83,8 @@ export class SftpFile implements AsyncIterable<Buffer> {
     attrs: SftpAttrs,
     options: SftpFileOptions,
   ): Promise<SftpFile> {
-    const { blockSize, maxRequests, signal } = options
-    checkCounts({ blockSize, maxRequests })
-    const handle = await openHandle(session, path, flags, attrs, signal)
+    checkBlockOptions(options)
+    const handle = await openHandle(session, path, flags, attrs, options.signal)
     return new SftpFile({ session, handle, path }, flags, options, await session.limits)
   }
 
@@ -216,7 +216,7 @@ export class SftpFile implements AsyncIterable<Buffer> {
   writer(start: number, options: WriterOptions = {}): WriteBehind {
     return new WriteBehind(this.#open(), {
       start,
-      blockSize: Math.min(this.#writeLength, options.blockSize ?? Number.POSITIVE_INFINITY),
+      blockSize: Math.min(this.#writeLength, blockSizeOf(options)),
       maxRequests: this.#appends ? 1 : (options.maxRequests ?? this.#maxRequests),
       signal: options.signal,
       onBytes: options.onBytes,
@@ -266,7 +266,7 @@ export class SftpFile implements AsyncIterable<Buffer> {
     return readAhead(this.#open(), {
       start,
       end,
-      blockSize: Math.min(this.#readLength, options.blockSize ?? Number.POSITIVE_INFINITY),
+      blockSize: Math.min(this.#readLength, blockSizeOf(options)),
       maxRequests: options.maxRequests ?? this.#maxRequests,
       signal: options.signal,
     })

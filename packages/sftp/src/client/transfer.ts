@@ -5,7 +5,7 @@ import { onAbort, throwIfAborted } from './abort.js'
 import { copyFile } from './copy-file.js'
 import type { FileTree } from './file-tree.js'
 import type { InFlightBudget } from './in-flight-budget.js'
-import type { SftpTransferOptions } from './options.js'
+import { blockSizeOf, type SftpTransferOptions } from './options.js'
 import { assertDepth, assertPlainName, assertSafeLocalName } from './paths.js'
 import { Progress } from './progress.js'
 import { preservedAttrs } from './remote-tree.js'
@@ -150,7 +150,7 @@ class Transfer {
 
   async #copyFile(item: Item, attrs: SftpStats): Promise<void> {
     const { from, to, budget } = this.#plan
-    const { preserve = false, blockSize, maxRequests } = this.#options
+    const { preserve = false, maxRequests } = this.#options
     const { signal } = this.#stop
     const progress = this.#progress.file(item.src, item.dst, attrs.size ?? 0)
     const source = await from.openSource(item.src, attrs, signal)
@@ -159,7 +159,7 @@ class Transfer {
       try {
         await copyFile(source, target, {
           budget,
-          blockSize: blockSize ?? Number.POSITIVE_INFINITY,
+          blockSize: blockSizeOf(this.#options),
           maxRequests: maxRequests ?? Number.POSITIVE_INFINITY,
           signal,
           onBytes: (byteCount) => progress.add(byteCount),

@@ -64,7 +64,7 @@ export const boundaries: readonly PackageRules[] = [
   },
   {
     name: 'conn',
-    leaves: ['errors.ts', 'events.ts', 'log.ts', 'quantities.ts'],
+    leaves: ['errors.ts', 'events.ts', 'log.ts'],
     rooms: [
       { path: '', rooms: 'any', packages: ['wire', 'crypto', 'streams'], dependencies: ['zod'], node: ['stream'] },
       { path: 'transport', ...conn, node: ['crypto'], isCallsOnly: true },

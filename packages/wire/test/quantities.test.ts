@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { OptionsError } from '../src/errors.js'
+import { OptionsError } from '../src/options.js'
 import { parseDuration, parseSize } from '../src/quantities.js'
 
 describe('parseDuration', () => {

@@ -1,6 +1,6 @@
 /** Durations and sizes as people write them in options. */
 
-import { OptionsError } from './errors.js'
+import { OptionsError } from './options.js'
 
 /** Milliseconds per unit. */
 const durationUnits = { w: 604_800_000, d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000, ms: 1 } as const
