@@ -7,7 +7,9 @@ import { Deferred } from './deferred.js'
 import { monotonicClock } from './io/clock.js'
 import { addressesOf, keepProcessAlive, type SocketAddresses } from './io/socket-address.js'
 import { SocketDriver } from './io/socket-driver.js'
-import { connectionClosed, Peer, type PeerHandlers, type PeerOptions } from './peer/peer.js'
+import { Peer } from './peer/peer.js'
+import { connectionClosed } from './peer/peer-errors.js'
+import type { PeerHandlers, PeerOptions } from './peer/peer-options.js'
 import type { TransportOptions } from './transport/transport-options.js'
 
 /** What a peer is told, but for time and chance, which a link brings along. */

@@ -55,6 +55,7 @@ export class Mux implements ChannelOpener {
   readonly #globalRequests: GlobalRequests
   /** Channels with something to pull, the next in turn first. */
   readonly #ready = new Set<ChannelState>()
+  #asksForMore = true
   #endError: Error | undefined
 
   constructor(options: MuxOptions, handlers: MuxHandlers = {}) {
@@ -139,8 +140,13 @@ export class Mux implements ChannelOpener {
     if (channel.isReady) this.#ready.add(channel)
     if (parts === undefined) return false
     take(parts)
-    channel.drain()
+    if (this.#asksForMore) channel.drain()
     return true
+  }
+
+  /** The connection is about to end: what was written is still given, but writers are not told of room any more. */
+  stopAsking(): void {
+    this.#asksForMore = false
   }
 
   openChannel(

@@ -4,20 +4,28 @@
  *
  * Bytes go in by `receive`, come out by `takeOutput`; time goes in by `tick`. Everything that leaves passes the one
  * pull point in `takeOutput`, where key exchange, socket pressure and fairness between channels meet.
+ *
+ * Over 300 lines, as it is where the rooms meet that know nothing of each other.
  */
 
 import { disconnectReasons, type SshError, services } from '@ssh/wire'
-import type { ChannelOpenRequest } from '../connection/channel-open.js'
-import type { GlobalRequest } from '../connection/global-requests.js'
-import type { MuxLimits } from '../connection/limits.js'
 import { Mux } from '../connection/mux.js'
-import { ConnectionLost, type DisconnectError, ProtocolError, TimeoutError } from '../errors.js'
+import type { DisconnectError } from '../errors.js'
 import { giveBackSlab } from '../transport/slab-pool.js'
 import { Transport } from '../transport/transport.js'
 import { asSshError } from '../transport/transport-errors.js'
-import type { HostKeyOffer, KeysChanged, TransportOptions } from '../transport/transport-options.js'
+import type { KeysChanged } from '../transport/transport-options.js'
 import { Keepalive, type KeepaliveLimits } from './keepalive.js'
 import { Outbox } from './outbox.js'
+import {
+  connectionBroke,
+  connectionClosed,
+  loginTimeout,
+  outputFlood,
+  peerSilent,
+  verdictTimeout,
+} from './peer-errors.js'
+import type { AuthHalf, PeerHandlers, PeerOptions } from './peer-options.js'
 
 /** First message number of the connection protocol (RFC 4251 §7); below it are authentication's. */
 const firstConnectionMessage = 80
@@ -33,50 +41,6 @@ const outputPressureLength = 1024 * 1024
 
 /** How long a verdict about a host key that changed at a rekey may take. */
 const verdictTimeoutMs = 120_000
-
-/** Authentication as the peer sees it, whichever role it plays. */
-export interface AuthHalf {
-  /** One payload of number 50 to 79. */
-  receive(payload: Uint8Array): void
-  /** Whether nothing may be passed to `receive` until `PeerAuth.ready` is called. */
-  readonly isBusy?: boolean
-  close(): void
-}
-
-/** What authentication tells its peer. */
-export interface PeerAuth {
-  readonly sessionIdentifier: Uint8Array
-  send(payload: Uint8Array): void
-  /** `receive` may be called again. */
-  ready(): void
-  succeeded(): void
-  failed(error: SshError): void
-}
-
-export interface PeerOptions {
-  readonly transport: TransportOptions
-  readonly limits?: Partial<MuxLimits>
-  readonly keepalive: KeepaliveLimits
-  /** From `start` to the end of authentication, in milliseconds; 0: no limit. */
-  readonly loginTimeoutMs: number
-}
-
-export interface PeerHandlers {
-  /** There may be output, a new deadline or a pause. Called often; must be cheap. */
-  onWake(): void
-  /** Client: see {@link TransportHandlers.onHostKey}; answer with `acceptHostKey` or `fail`. */
-  onHostKey(offer: HostKeyOffer): void
-  /** The first keys are in use: here is the way to authenticate. */
-  createAuth(auth: PeerAuth): AuthHalf
-  onExtensionInfo(extensions: ReadonlyMap<string, Uint8Array>): void
-  onKeysChanged(change: KeysChanged): void
-  onDebug(message: string, alwaysDisplay: boolean): void
-  onAuthenticated(): void
-  onChannelOpen(request: ChannelOpenRequest): void
-  onGlobalRequest(request: GlobalRequest): void
-  /** The connection is over; nothing is called afterwards. No error: this side closed it. */
-  onEnd(error: SshError | undefined): void
-}
 
 export class Peer {
   readonly transport: Transport
@@ -173,11 +137,7 @@ export class Peer {
     // Whoever says goodbye need not wait for an answer: while we close, any end is a good end.
     if (this.isClosing) this.#end(undefined)
     else if (cause === undefined) this.transport.end()
-    else {
-      const details = { phase: this.isAuthenticated ? 'authenticated' : 'login' }
-      const text = `The connection broke: ${cause.message}`
-      this.#end(new ConnectionLost('ERR_SSH_CONNECTION_LOST', text, { cause, details }))
-    }
+    else this.#end(connectionBroke(cause, this.isAuthenticated ? 'authenticated' : 'login'))
   }
 
   /**
@@ -219,9 +179,11 @@ export class Peer {
     if (this.#hasEnded) return
     this.transport.tick(now)
     if (this.#closeDeadline !== undefined && now >= this.#closeDeadline) this.disconnect()
-    else if (this.#verdictDeadline !== undefined && now >= this.#verdictDeadline) this.fail(verdictTimeout())
+    else if (this.#verdictDeadline !== undefined && now >= this.#verdictDeadline)
+      this.fail(verdictTimeout(verdictTimeoutMs))
     else if (this.#authState === 'done') this.#checkKeepalive(now)
-    else if (this.#loginDeadline !== undefined && now >= this.#loginDeadline) this.fail(this.#loginTimeout())
+    else if (this.#loginDeadline !== undefined && now >= this.#loginDeadline)
+      this.fail(loginTimeout(this.#options.loginTimeoutMs, this.#loginPhase))
   }
 
   /** Keeps what arrives, undecoded, until `resume`: for verdicts that take time. */
@@ -265,11 +227,15 @@ export class Peer {
     return this.#keepalive.limits
   }
 
-  /** Sends what can be sent, then says goodbye and ends. What waits for window of the other end is dropped. */
+  /**
+   * Sends what was written, then says goodbye and ends. What waits for window of the other end is dropped, and writers
+   * are not told of room any more, or they might never let it end.
+   */
   close(): void {
     if (this.isClosing) return
     if (this.#authState !== 'done') return this.disconnect()
     this.#closeDeadline = this.#clock() + closeTimeoutMs
+    this.mux.stopAsking()
     this.#handlers.onWake()
   }
 
@@ -358,16 +324,8 @@ export class Peer {
         // Any answer will do, and a refusal is one.
         this.mux.globalRequest('keepalive@openssh.com', new Uint8Array(0), () => {})
         break
-      case 'lost': {
-        const { intervalMs, countMax } = this.#keepalive.limits
-        this.fail(
-          new ConnectionLost(
-            'ERR_SSH_CONNECTION_TIMEOUT',
-            `The peer answered none of ${countMax} keepalives sent every ${intervalMs} ms; the connection counts as lost`,
-            { details: { intervalMs, countMax } },
-          ),
-        )
-      }
+      case 'lost':
+        this.fail(peerSilent(this.#keepalive.limits))
     }
   }
 
@@ -375,16 +333,6 @@ export class Peer {
     if (this.transport.remoteIdentification === undefined) return 'any sign that the peer speaks SSH'
     if (this.#auth !== undefined) return 'authentication'
     return this.transport.isPaused ? 'a verdict of this side' : 'the key exchange'
-  }
-
-  #loginTimeout(): TimeoutError {
-    const { loginTimeoutMs } = this.#options
-    const phase = this.#loginPhase
-    return new TimeoutError(
-      'ERR_SSH_LOGIN_TIMEOUT',
-      `Key exchange and login took longer than ${loginTimeoutMs} ms; what was missing was ${phase}`,
-      { details: { timeoutMs: loginTimeoutMs, phase }, disconnectReason: disconnectReasons.byApplication },
-    )
   }
 
   #disconnected(error: DisconnectError): void {
@@ -406,25 +354,4 @@ export class Peer {
       this.#handlers.onWake()
     }
   }
-}
-
-/** What whoever comes too late is told. @param cause what ended the connection, if it broke */
-export function connectionClosed(cause?: Error): ConnectionLost {
-  const why = cause === undefined ? '' : `: ${cause.message}`
-  return new ConnectionLost('ERR_SSH_CONNECTION_CLOSED', `The connection is closed${why}`, { ...(cause && { cause }) })
-}
-
-function outputFlood(): ProtocolError {
-  return new ProtocolError(
-    'ERR_SSH_TRANSPORT_OUTPUT_FLOOD',
-    'Too many answers wait for the peer, which asks for more while it does not let us send them',
-  )
-}
-
-function verdictTimeout(): TimeoutError {
-  return new TimeoutError(
-    'ERR_SSH_HOST_KEY_TIMEOUT',
-    `The server changed its host key, and no verdict about the new one came within ${verdictTimeoutMs} ms`,
-    { details: { timeoutMs: verdictTimeoutMs }, disconnectReason: disconnectReasons.hostKeyNotVerifiable },
-  )
 }

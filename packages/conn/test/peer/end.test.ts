@@ -43,6 +43,20 @@ describe('closing', () => {
     expect(pair.client.error).toBeUndefined()
   })
 
+  test('comes to an end although somebody never stops writing', async () => {
+    const pair = (await peerPair()).start()
+    const { local, remote } = await pair.openChannel()
+    remote.attach({ onData: (chunk) => remote.release(chunk.length) })
+    const write = () => {
+      while (local.write(pattern(50_000)));
+    }
+    local.attach({ onDrain: write })
+    write()
+    pair.client.peer.close()
+    pair.pump()
+    expect(pair.client.eventsOf('end')).toEqual([{ type: 'end', error: undefined }])
+  })
+
   test('gives up on a peer that takes nothing for half a minute', async () => {
     const pair = (await peerPair({ wireCapacity: 1 })).start()
     const { local } = await pair.openChannel()

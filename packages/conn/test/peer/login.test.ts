@@ -1,4 +1,4 @@
-import { concatBytes, userauthFailure, userauthRequest, userauthSuccess } from '@ssh/wire'
+import { channelOpen, concatBytes, userauthFailure, userauthRequest, userauthSuccess } from '@ssh/wire'
 import { describe, expect, test } from 'vitest'
 import type { AuthDecision } from '../../src/userauth/auth-decision.js'
 import type { CredentialQuestion } from '../../src/userauth/credential-question.js'
@@ -150,6 +150,29 @@ describe('the first request', () => {
     accept()
     pair.pump()
     expect(isIn(pair.client)).toBe(true)
+  })
+})
+
+describe('before login', () => {
+  const open = { senderChannel: 0, initialWindowSize: 1, maximumPacketSize: 1, typeData: new Uint8Array(0) }
+  const messages = [
+    channelOpen.encode({ channelType: 'session', ...open }),
+    ...[80, 81, 82, 90, 93, 94, 98, 100].map((number) => Uint8Array.of(number)),
+  ]
+  test.each([
+    ['while the server waits for a credential', 'password'],
+    ['in the middle of prompts', 'keyboard-interactive'],
+  ] as const)('no message of the connection protocol reaches anybody, %s', async (_, method) => {
+    for (const message of messages) {
+      // A client that neither logs in nor goes away: it leaves every question open.
+      const undecided: PeerEndOptions = { auth: { preferredAuth: [method] }, onQuestion: () => {} }
+      const pair = (await peerPair({ client: undecided, server })).start()
+      expect(pair.server.peer.hasEnded).toBe(false)
+      pair.client.peer.send(message)
+      pair.pump()
+      expect(pair.server.error?.code).toBe('ERR_SSH_TRANSPORT_UNEXPECTED_MESSAGE')
+      expect([...pair.server.eventsOf('channelOpen'), ...pair.server.eventsOf('globalRequest')]).toEqual([])
+    }
   })
 })
 
