@@ -40,6 +40,11 @@ export interface ByteSource {
 
 /** The sending direction. */
 export interface ByteSink {
+  /**
+   * Whether chunks are copied on their way to the peer, so that their memory may be used again once the peer has
+   * answered to what they hold. Absent: they may be handed on as they are, and must never be changed.
+   */
+  readonly copiesChunks?: boolean
   /** Queues `chunk`; false asks the caller to wait for `onDrain`. */
   write(chunk: Uint8Array): boolean
   /** Nothing more will be written (SSH_MSG_CHANNEL_EOF, a half-closed socket, the end of a pipe). */

@@ -50,6 +50,11 @@ export class Channel implements ByteChannel {
     this.#state = state
   }
 
+  /** Sealing a packet copies what is in it. */
+  get copiesChunks(): boolean {
+    return true
+  }
+
   get channelType(): string {
     return this.#state.channelType
   }

@@ -3,6 +3,8 @@
 import { createConnection, type Socket } from 'node:net'
 import { AbortError, SshError } from '@ssh/wire'
 import { ConnectError } from '../errors.js'
+import { BorrowedReads } from './borrowed-reads.js'
+import { isNode } from './socket-address.js'
 
 export interface DialOptions {
   readonly host: string
@@ -24,6 +26,7 @@ const attemptDelayMs = 250
 export function dial({ host, port, signal }: DialOptions): Promise<Socket> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) throw abortReason(signal)
+    const reads = isNode ? new BorrowedReads() : undefined
     const socket = createConnection({
       host,
       port,
@@ -31,7 +34,9 @@ export function dial({ host, port, signal }: DialOptions): Promise<Socket> {
       keepAlive: true,
       autoSelectFamily: true,
       autoSelectFamilyAttemptTimeout: attemptDelayMs,
+      ...(reads !== undefined && { onread: reads.options }),
     })
+    reads?.belongTo(socket)
     const onAbort = () => fail(abortReason(signal))
     const onError = (error: Error) => fail(connectError(error, host, port))
     const onConnect = () => {

@@ -11,12 +11,15 @@ export interface SocketAddresses {
   readonly remotePort: number | undefined
 }
 
+/** Whether this is Node itself: other runtimes have its sockets, but not all that can be done with them. */
+export const isNode = process.versions.bun === undefined && !('Deno' in globalThis)
+
 /**
  * Whether what is written to a stream has been copied once the write's callback is called: true of Node's own sockets.
  * Another runtime's, or a subclass's, may call back while the memory is still to be read.
  */
 export function copiesWrites(stream: Duplex): boolean {
-  return stream.constructor === Socket && process.release?.name === 'node' && process.versions.bun === undefined
+  return stream.constructor === Socket && isNode
 }
 
 function isTcpSocket(stream: Duplex): stream is Socket {

@@ -5,6 +5,7 @@
 
 import { type Duplex, finished } from 'node:stream'
 import { asBuffer } from '@ssh/wire'
+import { borrowedReadsOf } from './borrowed-reads.js'
 import { Alarm, type Clock } from './clock.js'
 import { copiesWrites } from './socket-address.js'
 
@@ -67,13 +68,16 @@ export class SocketDriver {
   /** Starts reading and sends what the peer has queued so far. */
   start(): void {
     const socket = this.#socket
-    socket.on('data', (chunk: Uint8Array) => {
+    const receive = (bytes: Uint8Array) => {
       try {
-        this.#peer.receive(chunk)
+        this.#peer.receive(bytes)
       } finally {
         this.wake()
       }
-    })
+    }
+    const borrowed = borrowedReadsOf(socket)
+    if (borrowed === undefined) socket.on('data', receive)
+    else borrowed.listen(receive)
     socket.on('end', () => {
       if (this.#state !== 'open') return
       this.#tellEnd()

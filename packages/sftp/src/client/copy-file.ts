@@ -130,6 +130,7 @@ class FileCopy {
     // What was learnt above lets the next blocks be asked for while this one is written.
     this.#pump()
     await this.#target.write(position, block, signal)
+    if (this.#target.releasesBlocks) block.release?.()
     this.#written = Math.max(this.#written, end)
     budget.observeBytes(block.length, performance.now())
     onBytes(block.length)

@@ -49,6 +49,8 @@ export interface TargetOptions {
 export interface SourceBlock extends Block {
   /** The same bytes behind as much room as was asked for. */
   readonly packet?: Buffer
+  /** Lets the memory be used for other blocks. Need not be called. */
+  release?(): void
 }
 
 /** A file being read. */
@@ -71,6 +73,8 @@ export interface TargetFile {
   readonly maximumLength: number
   /** Room wanted in front of a block. */
   readonly headroom: number
+  /** Whether nobody looks at a block any more once its `write` has succeeded. */
+  readonly releasesBlocks: boolean
   write(position: number, block: SourceBlock, signal: AbortSignal | undefined): Promise<void>
   /** All is written: gives the file its attributes if they shall be preserved, and closes it. */
   finish(): Promise<void>

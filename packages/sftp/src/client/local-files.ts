@@ -6,6 +6,7 @@ import { promisify } from 'node:util'
 import { SftpError } from '../errors.js'
 import { toLocalPath, toNamePath } from '../local-path.js'
 import type { SftpAttrs } from '../protocol/attrs.js'
+import { BlockMemory } from './block-memory.js'
 import type { FileTree, SourceBlock, SourceFile, TargetFile, TargetOptions, TreeEntry } from './file-tree.js'
 import { preservedAttrs } from './remote-tree.js'
 import { SftpStats } from './stats.js'
@@ -27,6 +28,7 @@ const namesAtOnce = 32
 
 export class LocalTree implements FileTree {
   readonly kind = 'local'
+  readonly #memory = new BlockMemory()
 
   join(directory: string, name: string): string {
     // Not path.join: it would fold `..` away, and a name with escaped bytes is none of its business.
@@ -92,7 +94,7 @@ export class LocalTree implements FileTree {
     const fd = await named(path, 'open', open(toLocalPath(path), O_RDONLY))
     try {
       const { size } = await named(path, 'fstat', fstat(fd))
-      return new LocalSource(fd, path, size)
+      return new LocalSource(fd, path, size, this.#memory)
     } catch (error) {
       await close(fd)
       throw error
@@ -105,7 +107,7 @@ export class LocalTree implements FileTree {
     // A file that may turn out private is private from its birth on; its own mode comes when it is whole.
     const mode = preserve ? 0o600 : 0o666
     const fd = await named(path, 'open', open(toLocalPath(path), flags, mode))
-    return new LocalTarget(fd, path, preserve ? preservedAttrs(attrs) : {})
+    return new LocalTarget(fd, path, preserve ? preservedAttrs(attrs) : {}, this.#memory)
   }
 
   /** For systems whose `open` cannot refuse links. */
@@ -121,17 +123,19 @@ class LocalSource implements SourceFile {
   readonly isSizeCertain: boolean
   readonly #fd: number
   readonly #path: string
+  readonly #memory: BlockMemory
 
-  constructor(fd: number, path: string, size: number) {
+  constructor(fd: number, path: string, size: number, memory: BlockMemory) {
     this.#fd = fd
     this.#path = path
+    this.#memory = memory
     // Files of /proc and devices say 0 and have content all the same.
     this.size = size === 0 ? undefined : size
     this.isSizeCertain = size > 0
   }
 
   async read(position: number, length: number, headroom: number): Promise<SourceBlock> {
-    const packet = Buffer.allocUnsafe(headroom + length)
+    const packet = this.#memory.take(headroom + length)
     let filled = headroom
     while (filled < packet.length) {
       const count = await readAt(this.#fd, packet, filled, position + filled - headroom, this.#path)
@@ -139,7 +143,12 @@ class LocalSource implements SourceFile {
       filled += count
     }
     const used = packet.subarray(0, filled)
-    return { packet: used, chunks: [used.subarray(headroom)], length: filled - headroom }
+    return {
+      packet: used,
+      chunks: [used.subarray(headroom)],
+      length: filled - headroom,
+      release: () => this.#memory.giveBack(packet),
+    }
   }
 
   close(): void {
@@ -150,25 +159,33 @@ class LocalSource implements SourceFile {
 class LocalTarget implements TargetFile {
   readonly maximumLength = maximumLength
   readonly headroom = 0
+  readonly releasesBlocks = true
   readonly #fd: number
   readonly #path: string
   readonly #finalAttrs: SftpAttrs
+  readonly #memory: BlockMemory
   #isClosed = false
 
-  constructor(fd: number, path: string, finalAttrs: SftpAttrs) {
+  constructor(fd: number, path: string, finalAttrs: SftpAttrs, memory: BlockMemory) {
     this.#fd = fd
     this.#path = path
     this.#finalAttrs = finalAttrs
+    this.#memory = memory
   }
 
   async write(position: number, block: SourceBlock): Promise<void> {
-    let chunks = block.chunks
-    let written = 0
-    while (written < block.length) {
-      const count = await writeAt(this.#fd, chunks, position + written, this.#path)
-      written += count
-      if (written < block.length) chunks = withoutFirst(chunks, count)
+    // Copied, so that what was received dies young while the disk takes its time.
+    const copy = this.#memory.take(block.length)
+    let offset = 0
+    for (const chunk of block.chunks) {
+      copy.set(chunk, offset)
+      offset += chunk.length
     }
+    let written = 0
+    while (written < copy.length) {
+      written += await writeAt(this.#fd, copy.subarray(written), position + written, this.#path)
+    }
+    this.#memory.giveBack(copy)
   }
 
   async finish(): Promise<void> {
@@ -216,26 +233,13 @@ function readAt(fd: number, buffer: Buffer, offset: number, position: number, pa
   })
 }
 
-function writeAt(fd: number, chunks: readonly Uint8Array[], position: number, path: string): Promise<number> {
+function writeAt(fd: number, bytes: Uint8Array, position: number, path: string): Promise<number> {
   return new Promise((resolve, reject) => {
-    const settle = (error: Error | null, count: number): void => {
+    fs.write(fd, bytes, 0, bytes.length, position, (error, count) => {
       if (error) reject(localError(error, 'write', path, position))
       else resolve(count)
-    }
-    const [first] = chunks
-    if (chunks.length === 1 && first !== undefined) fs.write(fd, first, 0, first.length, position, settle)
-    else fs.writev(fd, chunks, position, settle)
+    })
   })
-}
-
-function withoutFirst(chunks: readonly Uint8Array[], count: number): Uint8Array[] {
-  const rest: Uint8Array[] = []
-  let skip = count
-  for (const chunk of chunks) {
-    if (chunk.length > skip) rest.push(chunk.subarray(skip))
-    skip = Math.max(0, skip - chunk.length)
-  }
-  return rest
 }
 
 /** A local operation whose failure names the path. */

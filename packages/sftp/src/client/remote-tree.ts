@@ -133,6 +133,7 @@ class RemoteSource implements SourceFile {
 class RemoteTarget implements TargetFile {
   readonly maximumLength: number
   readonly headroom: number
+  readonly releasesBlocks: boolean
   readonly #file: OpenHandle
   readonly #finalAttrs: SftpAttrs | undefined
   readonly #signal: Signal
@@ -142,6 +143,7 @@ class RemoteTarget implements TargetFile {
     this.#file = file
     this.maximumLength = maximumLength
     this.headroom = writeHeadroom(file.handle)
+    this.releasesBlocks = file.session.copiesChunks
     this.#finalAttrs = finalAttrs
     this.#signal = signal
   }

@@ -66,6 +66,11 @@ export class ClientSession {
   #handshake: { resolve(): void; reject(error: Error): void } | undefined
   #markClosed: () => void = () => {}
 
+  /** Whether memory of a packet may be used again once the server has answered it. */
+  get copiesChunks(): boolean {
+    return this.#channel.copiesChunks ?? false
+  }
+
   private constructor(channel: ByteChannel, options: SftpClientOptions) {
     this.#channel = channel
     this.#writer = new PacketWriter(channel)

@@ -1,0 +1,26 @@
+/**
+ * Memory for blocks of local files on their way, used again and again: bulk data in memory that is new each time, and
+ * outlives a turn of the event loop, costs more in garbage collection than everything else in a transfer.
+ */
+
+/** Blocks of a file that is worth it; smaller ones are left to the garbage collector. */
+const smallest = 64 * 1024
+/** Blocks kept for later. A transfer takes back what it gives, so few are ever idle. */
+const maximumIdle = 16
+
+export class BlockMemory {
+  #idle: Buffer[] = []
+
+  /** Memory of `length` bytes, with whatever was in it before. */
+  take(length: number): Buffer {
+    if (length < smallest) return Buffer.allocUnsafe(length)
+    const idle = this.#idle.pop()
+    // Blocks of a transfer have one size, but the last one of a file: whatever does not fit is of another transfer.
+    return idle !== undefined && idle.length >= length ? idle.subarray(0, length) : Buffer.allocUnsafeSlow(length)
+  }
+
+  /** Gives memory back that came from `take`, once nobody will look at it any more. */
+  giveBack(block: Buffer): void {
+    if (block.length >= smallest && this.#idle.length < maximumIdle) this.#idle.push(Buffer.from(block.buffer))
+  }
+}
