@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { connect as connectTcp, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { MemoryHandler } from '@ssh/sftp'
+import { MemoryHandler } from '@ssh/sftp'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { connect, type ProcessHandler, type SshClientConnection } from '../src/index.js'
 import { clientOptions, embedded, parrot } from './embedded-server.js'
@@ -124,6 +124,16 @@ describe('SFTP', () => {
     }
     expect(await readFile(join(folder, 'note.txt'), 'utf8')).toBe('hello')
     expect((await conn.run('still here')).stdout).toBe('still here')
+  })
+
+  test('takes sizes as people write them', async () => {
+    const conn = await (await embedded({ sftpFactory: () => new MemoryHandler() })).connect()
+    await using sftp = await conn.startSftpClient({ maximumInFlight: '64k' })
+    const data = randomBytes(300_000)
+    await sftp.writeFile('/file', data, { blockSize: '4k' })
+    expect((await sftp.readFile('/file', { blockSize: '1.5k' })).equals(data)).toBe(true)
+    await expect(sftp.readFile('/file', { blockSize: 'large' })).rejects.toMatchObject({ name: 'OptionsError' })
+    await expect(conn.startSftpClient({ maximumInFlight: 'large' })).rejects.toMatchObject({ name: 'OptionsError' })
   })
 
   test('says so when the server has none', async () => {
