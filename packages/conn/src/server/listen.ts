@@ -50,7 +50,7 @@ export class SshServer {
     this.#options = options
   }
 
-  /** The port it listens on. */
+  /** The port it listens on; 0 once it is closed. */
   get port(): number {
     return this.#listener?.address?.port ?? 0
   }
@@ -99,15 +99,17 @@ export class SshServer {
   }
 
   /**
-   * Stops accepting, and ends every connection; resolves when all are closed. Never rejects.
+   * Stops accepting, and ends every connection; resolves when all are closed.
    * @param options.drain time (milliseconds, or text like `'30s'`) that open sessions are given to end by themselves,
    *   while none is added; default 0
+   * @throws OptionsError when `drain` is no duration, and for nothing else
    */
   async close(options: { drain?: number | string } = {}): Promise<void> {
+    const drainMs = parseDuration(options.drain ?? 0)
     this.#isClosing = true
     this.#options.signal?.removeEventListener('abort', this.#onAbort)
     this.#listener?.close()
-    await this.#drain(parseDuration(options.drain ?? 0))
+    await this.#drain(drainMs)
     await Promise.all([...this.#links.values()].map((link) => link.close()))
     await this.closed
   }
