@@ -27,6 +27,8 @@ export async function startLibrary(library: Library): Promise<LibraryPeer | unde
   } catch (cause) {
     if (arePeersRequired())
       throw new Error(`${library} is required (SSH_INTEROP_REQUIRED=1) and not to be had`, { cause })
+    // Said, because it may be a fault of the program here that should be mended.
+    console.warn(`${library} is left out: ${cause instanceof Error ? cause.message : cause}`)
     return undefined
   }
 }

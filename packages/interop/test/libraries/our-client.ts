@@ -90,6 +90,13 @@ export function describeOurClient(bench: Workbench, traits: ServerTraits): void 
       expect((await conn.run('echo hi')).stdout).toBe('hi\n')
     })
 
+    test('twenty times at once', async () => {
+      const connections = await Promise.all(Array.from({ length: 20 }, () => connectTo(server)))
+      const results = await Promise.all(connections.map((conn, n) => conn.run(`echo ${n}`)))
+      expect(results.map(({ stdout }) => stdout)).toEqual(results.map((_, n) => `${n}\n`))
+      await Promise.all(connections.map((conn) => conn.close()))
+    })
+
     test.for(userKeys)('with a key of type $algorithm', async ({ path }) => {
       await using conn = await connectTo(server, { clientKeys: path })
       expect((await conn.run('echo hi')).stdout).toBe('hi\n')

@@ -92,6 +92,14 @@ export function describeOurServer(bench: Workbench, traits: ClientTraits): void 
   })
 
   describe('logging in', () => {
+    test('twenty times at once', async () => {
+      const connections = await Promise.all(Array.from({ length: 20 }, () => theirClient(bench, server)))
+      const open = [...server.connections]
+      await Promise.all(connections.map(expectEcho))
+      await Promise.allSettled(open.map(({ closed }) => closed))
+      expect(server.connections.size).toBe(0)
+    })
+
     test.for(userKeys)('with a key of type $algorithm', async ({ path }) => {
       await expectEcho(await theirClient(bench, server, { keyFile: path }))
     })
