@@ -27,6 +27,8 @@ export default defineConfig({
           include: ['packages/interop/test/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
+          // Half of the work is done by the programs on the other side.
+          maxWorkers: 2,
         },
       },
     ],

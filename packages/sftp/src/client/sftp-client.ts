@@ -155,13 +155,19 @@ export class SftpClient {
     await this.#putStream(source instanceof Uint8Array ? [source] : source, remotePath, options)
   }
 
-  /** As {@link SftpClient.get}, for what matches patterns. @throws SftpError `ENOENT` when one has no match */
+  /**
+   * As {@link SftpClient.get}, for what matches patterns, into the directory `localPath`, which is made if it is missing.
+   * @throws SftpError `ENOENT` when a pattern has no match, `EEXIST` when two matches have the same name
+   */
   async mget(remotePatterns: Paths, localPath = '.', options: SftpTransferOptions = {}): Promise<void> {
     checkTransferOptions('mget', options)
     await this.#transferMatches(this.#remote, this.#local, remotePatterns, localPath, options)
   }
 
-  /** As {@link SftpClient.put}, for what matches patterns. @throws SftpError `ENOENT` when one has no match */
+  /**
+   * As {@link SftpClient.put}, for what matches patterns, into the directory `remotePath`, which is made if it is missing.
+   * @throws SftpError `ENOENT` when a pattern has no match, `EEXIST` when two matches have the same name
+   */
   async mput(localPatterns: Paths, remotePath = '.', options: SftpTransferOptions = {}): Promise<void> {
     checkTransferOptions('mput', options)
     await this.#transferMatches(this.#local, this.#remote, localPatterns, remotePath, options)
@@ -484,7 +490,7 @@ export class SftpClient {
       to,
       sources,
       destination,
-      intoDirectory: sources.length > 1,
+      intoDirectory: true,
       areGiven: false,
       budget: this.#session.budget,
     }

@@ -1,5 +1,6 @@
 /** Copies files and trees from one side to the other: the walk, the order of things, and what happens on errors. */
 
+import { printable } from '@ssh/wire'
 import { SftpError } from '../errors.js'
 import { onAbort, throwIfAborted } from './abort.js'
 import { copyFile } from './copy-file.js'
@@ -20,7 +21,7 @@ export interface TransferPlan {
   readonly to: FileTree
   readonly sources: readonly string[]
   readonly destination: string
-  /** Whether `destination` must be a directory: several sources were asked for. */
+  /** Whether `destination` is a directory, to be made if it is missing: there may be several sources. */
   readonly intoDirectory: boolean
   /** Whether the sources were named by the caller, not by a listing of the other side. */
   readonly areGiven: boolean
@@ -78,15 +79,16 @@ class Transfer {
 
   async #copyAll(): Promise<void> {
     const { to, sources, destination, intoDirectory } = this.#plan
-    const isDirectory = await this.#isDirectory(destination)
+    let isDirectory = await this.#isDirectory(destination)
     if (intoDirectory && !isDirectory) {
-      throw new SftpError('ENOTDIR', 'ENOTDIR: several files can only be copied into a directory', {
-        path: destination,
-      })
+      await to.ensureDirectory(destination, true, this.#stop.signal)
+      isDirectory = true
     }
+    const taken = new Map<string, string>()
     for (const src of sources) {
       const item = this.#topItem(src, isDirectory)
       await this.#guard(item, async () => {
+        assertFree(taken, item)
         if (!item.isGiven) this.#assertSafeName(this.#plan.from.baseName(src), destination)
         await this.#copy(item, await this.#stat(src))
       })
@@ -216,6 +218,21 @@ class Transfer {
       throw error
     }
   }
+}
+
+/** Of two sources with one name, the second would replace the first and nobody would notice. */
+function assertFree(taken: Map<string, string>, { src, dst }: Item): void {
+  const other = taken.get(dst)
+  if (other !== undefined && other !== src) {
+    throw new SftpError(
+      'EEXIST',
+      `EEXIST: ${printable(other)} has the same name; copy them into different directories`,
+      {
+        path: src,
+      },
+    )
+  }
+  taken.set(dst, src)
 }
 
 /** Nothing that follows can succeed. */

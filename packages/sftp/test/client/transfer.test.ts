@@ -69,7 +69,7 @@ describe.each(servers.filter(({ isHere, isSlow }) => isHere && !isSlow))('copyin
     expect((await client.listdir('there')).sort()).toEqual(['a', 'tree'])
     mkdirSync(join(root, 'here'))
     await client.get('there/tree', join(root, 'here'), { recurse: true })
-    await client.get(['there/a', 'there/tree/a'], join(root, 'here'))
+    await client.get(['there/a'], join(root, 'here'))
     expect(fingerprint(join(root, 'here'))).toEqual({
       a: createHash('sha256').update('a').digest('hex'),
       'tree/': '',
@@ -158,10 +158,22 @@ test('a directory without recurse is an error that says so', async () => {
   await expect(client.put(temporaryDirectory(), 'x')).rejects.toMatchObject({ code: 'EISDIR' })
 })
 
-test('several sources need a directory to go into', async () => {
+test('several sources go into a directory, which is made if it is missing', async () => {
   const { client } = await serve(new MemoryHandler())
+  const root = temporaryDirectory()
   for (const name of ['a', 'b']) await client.writeFile(name, name)
-  await expect(client.get(['a', 'b'], join(temporaryDirectory(), 'none'))).rejects.toMatchObject({ code: 'ENOTDIR' })
+  await client.get(['a', 'b'], join(root, 'out'))
+  await client.mget('a*', join(root, 'matches'))
+  expect(fingerprint(root)).toMatchObject({
+    'out/a': expect.any(String),
+    'out/b': expect.any(String),
+    'matches/a': expect.any(String),
+  })
+  writeFileSync(join(root, 'file'), '')
+  await expect(client.get(['a', 'b'], join(root, 'file'))).rejects.toMatchObject({ code: 'EEXIST' })
+  await client.mkdir('sub')
+  await client.writeFile('sub/a', 'another')
+  await expect(client.mget('**/a', join(root, 'out'))).rejects.toMatchObject({ code: 'EEXIST', path: 'sub/a' })
   await expect(client.get(['a', 'b'], new PassThrough())).rejects.toMatchObject({ code: 'EINVAL' })
   await expect(client.put(Buffer.from('x'))).rejects.toMatchObject({ code: 'EINVAL' })
 })
