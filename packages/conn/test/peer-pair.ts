@@ -16,6 +16,7 @@ import type { AuthDecision } from '../src/userauth/auth-decision.js'
 import { ClientAuth } from '../src/userauth/client-auth.js'
 import type { CredentialQuestion } from '../src/userauth/credential-question.js'
 import { ServerAuth } from '../src/userauth/server-auth.js'
+import { lend } from './borrowed.js'
 import { defaultAlgorithms, testKey } from './transport-pair.js'
 
 /** What a peer told its owner, in order. */
@@ -236,7 +237,7 @@ export class PeerPair {
     let moved = false
     while (!to.peer.isPaused && to.incoming.length > 0) {
       const chunk = to.incoming.shift()
-      if (chunk !== undefined) to.peer.receive(Uint8Array.from(chunk))
+      if (chunk !== undefined) lend(chunk, (bytes) => to.peer.receive(bytes))
       moved = true
     }
     return moved

@@ -20,6 +20,7 @@ import type {
   TransportHandlers,
   TransportOptions,
 } from '../src/transport/transport-options.js'
+import { lend } from './borrowed.js'
 
 /** What a transport told its owner, in order; payloads as copies. */
 export type TransportEvent =
@@ -203,14 +204,14 @@ export class TransportPair {
   /** Hands bytes to `to`, cut as the wire cuts. */
   deliver(to: TransportEnd, packets: readonly Uint8Array[]): void {
     if (this.#chunkLength === undefined) {
-      for (const packet of packets) to.transport.receive(Uint8Array.from(packet))
+      for (const packet of packets) lend(packet, (bytes) => to.transport.receive(bytes))
       return
     }
     if (packets.length === 0) return
     const bytes = concatBytes(packets)
     for (let offset = 0; offset < bytes.length; ) {
       const end = offset + this.#chunkLength()
-      to.transport.receive(Uint8Array.from(bytes.subarray(offset, end)))
+      lend(bytes.subarray(offset, end), (borrowed) => to.transport.receive(borrowed))
       offset = end
     }
   }
