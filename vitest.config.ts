@@ -29,6 +29,8 @@ export default defineConfig({
           hookTimeout: 120_000,
           // Half of the work is done by the programs on the other side.
           maxWorkers: 2,
+          // Behind the unit tests, not beside them: some of these tests look at what happens when a peer is slow.
+          sequence: { groupOrder: 1 },
         },
       },
     ],
