@@ -64,11 +64,17 @@ function describeSkipped({ method, keyFingerprint, reason }: AuthAttempt): strin
   return reason === undefined ? subject : `${subject} (${reason})`
 }
 
-/** What the user can do: the server may accept something that we had no credential for, or were told not to use. */
+/** Options that hold what a method needs. */
+const optionOf = new Map([
+  ['publickey', 'clientKeys'],
+  ['password', 'password'],
+  ['keyboard-interactive', 'keyboardInteractive'],
+])
+
+/** Which options would have let us try more of what the server accepts. */
 function hint({ attempts, serverMethods, preferredAuth }: FailedAuth): string | undefined {
   const isUnused = (method: string): boolean => !attempts.some((attempt) => attempt.method === method)
   const unused = serverMethods?.filter((method) => !preferredAuth.some((name) => name === method) && isUnused(method))
-  if (unused === undefined || unused.length === 0) return undefined
-  const names = unused.map((name) => printable(name, 64)).join(', ')
-  return `Nothing was given for ${names}, or preferredAuth leaves it out, or this SDK does not have it`
+  const options = (unused ?? []).map((method) => optionOf.get(method)).filter((option) => option !== undefined)
+  return options.length === 0 ? undefined : `Not given: ${options.join(', ')}`
 }
