@@ -112,7 +112,7 @@ class TextReader {
         this.putBack()
         return match
       }
-      if (this.text.length > this.#maxLength) this.text = this.text.slice(-this.#maxLength)
+      if (this.text.length > this.#maxLength) this.text = this.text.slice(this.text.length - this.#maxLength)
     }
     return undefined
   }

@@ -28,6 +28,10 @@ const namesAtOnce = 32
 
 export class LocalTree implements FileTree {
   readonly kind = 'local'
+  /**
+   * Of this tree, and so of one server: one that answers a WRITE it has not been sent yet mixes up what follows, but
+   * only with bytes that are on their way to it anyway.
+   */
   readonly #memory = new BlockMemory()
 
   join(directory: string, name: string): string {
@@ -48,10 +52,11 @@ export class LocalTree implements FileTree {
     // Names as bytes, so that those that are not UTF-8 survive.
     const options = { encoding: 'buffer', bufferSize: namesAtOnce } as unknown as fs.OpenDirOptions
     const directory = await named(path, 'opendir', fs.promises.opendir(toLocalPath(path), options))
-    const look = async (name: string): Promise<TreeEntry> => ({
-      name,
-      attrs: await this.stat(this.join(path, name), false),
-    })
+    const look = async (name: string): Promise<TreeEntry> => {
+      // What cannot be looked at is of unknown type: whoever wants more of it than the name hears why it cannot be had.
+      const attrs = await this.stat(this.join(path, name), false).catch(() => new SftpStats({}))
+      return { name, attrs }
+    }
     let pending: Promise<TreeEntry>[] = []
     for await (const entry of directory) {
       pending.push(look(toNamePath(entry.name as unknown as Uint8Array)))

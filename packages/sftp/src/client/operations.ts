@@ -1,12 +1,13 @@
 /** The requests of version 3 as functions: paths and attributes in, values out. Paths are as the server shall see them. */
 
-import type { FieldValues, MessageDefinition } from '@ssh/wire'
+import { type FieldValues, HeldChunks, type MessageDefinition } from '@ssh/wire'
 import { SftpError } from '../errors.js'
 import type { SftpAttrs } from '../protocol/attrs.js'
 import { finishWritePacket } from '../protocol/data-packets.js'
 import { framePacket } from '../protocol/framing.js'
 import { type NameEntry, requests } from '../protocol/packets.js'
 import { inSymlinkOrder } from '../protocol/symlink-order.js'
+import { untilAborted } from './abort.js'
 import {
   type Block,
   emptyBlock,
@@ -17,7 +18,7 @@ import {
   expectNames,
   type ReplyKind,
 } from './reply-kinds.js'
-import type { ClientSession } from './session.js'
+import type { ClientSession, SftpLimits } from './session.js'
 import { type SftpDirent, SftpStats } from './stats.js'
 
 type Signal = AbortSignal | undefined
@@ -38,7 +39,7 @@ function ask<T, D extends AnyRequest>(
   return session.request(kind, build, { operation: definition.name, ...context })
 }
 
-export function openHandle(
+function openHandle(
   session: ClientSession,
   path: string,
   flags: number,
@@ -60,6 +61,23 @@ export interface OpenHandle {
   readonly path: string
 }
 
+/** Opens a file, and learns how much of it one request may carry, which was asked for when the session started. */
+export async function openFile(
+  session: ClientSession,
+  path: string,
+  flags: number,
+  attrs: SftpAttrs,
+  signal: Signal,
+): Promise<{ readonly file: OpenHandle; readonly limits: SftpLimits }> {
+  const handle = await openHandle(session, path, flags, attrs, signal)
+  try {
+    return { file: { session, handle, path }, limits: await untilAborted(session.limits, signal) }
+  } catch (error) {
+    session.closeQuietly(handle)
+    throw error
+  }
+}
+
 /** One READ: 1 to `length` bytes, or none at the end of the file. */
 function readOnce(file: OpenHandle, offset: number, length: number, signal: Signal): Promise<Block> {
   const { session, handle, path } = file
@@ -70,15 +88,17 @@ function readOnce(file: OpenHandle, offset: number, length: number, signal: Sign
 export async function readFully(file: OpenHandle, offset: number, length: number, signal: Signal): Promise<Block> {
   const first = await readOnce(file, offset, length, signal)
   if (first.length === length || first.length === 0) return first
-  const chunks = [...first.chunks]
-  let total = first.length
-  while (total < length) {
-    const more = await readOnce(file, offset + total, length - total, signal)
-    if (more.length === 0) break
-    chunks.push(...more.chunks)
-    total += more.length
+  // A server may answer with single bytes: a view of each would take a hundred times as much.
+  const held = new HeldChunks()
+  for (let block = first; block.length > 0; ) {
+    for (const chunk of block.chunks) held.push(chunk)
+    const left = length - held.byteLength
+    block = left === 0 ? emptyBlock : await readOnce(file, offset + held.byteLength, left, signal)
   }
-  return total === 0 ? emptyBlock : { chunks, length: total }
+  const { byteLength } = held
+  const chunks: Uint8Array[] = []
+  for (let chunk = held.shift(); chunk !== undefined; chunk = held.shift()) chunks.push(chunk)
+  return { chunks, length: byteLength }
 }
 
 /** One WRITE of a packet whose headroom is free; its length is what the server's limits allow. */

@@ -12,7 +12,7 @@ import {
   makeDirectory,
   makeSymlink,
   type OpenHandle,
-  openHandle,
+  openFile,
   readFully,
   readSymlink,
   setstatHandle,
@@ -75,9 +75,8 @@ export class RemoteTree implements FileTree {
   }
 
   async openSource(path: string, attrs: SftpStats, signal: Signal): Promise<SourceFile> {
-    const handle = await openHandle(this.#session, this.#resolve(path), openFlags.read, {}, signal)
-    const { maxReadLength } = await this.#session.limits
-    return new RemoteSource({ session: this.#session, handle, path }, maxReadLength, attrs.size)
+    const { file, limits } = await openFile(this.#session, this.#resolve(path), openFlags.read, {}, signal)
+    return new RemoteSource(file, limits.maxReadLength, attrs.size)
   }
 
   async openTarget(path: string, { attrs, preserve, signal }: TargetOptions): Promise<TargetFile> {
@@ -85,10 +84,9 @@ export class RemoteTree implements FileTree {
     const { permissions } = attrs
     // The mode goes with OPEN, where the server's umask applies: a request of its own would be one more to be refused.
     const initial = permissions === undefined ? {} : { permissions: permissions & 0o777 }
-    const handle = await openHandle(this.#session, this.#resolve(path), write | create | truncate, initial, signal)
-    const { maxWriteLength } = await this.#session.limits
-    const file = { session: this.#session, handle, path }
-    return new RemoteTarget(file, maxWriteLength, preserve ? preservedAttrs(attrs) : undefined, signal)
+    const flags = write | create | truncate
+    const { file, limits } = await openFile(this.#session, this.#resolve(path), flags, initial, signal)
+    return new RemoteTarget(file, limits.maxWriteLength, preserve ? preservedAttrs(attrs) : undefined, signal)
   }
 
   async #isDirectory(path: string, signal: Signal): Promise<boolean> {

@@ -111,8 +111,8 @@ export class SftpClient {
   }
 
   /** The server's limits, or the protocol's defaults when it tells none. */
-  limits(): Promise<SftpLimits> {
-    return this.#session.limits
+  async limits(options: SftpCallOptions = {}): Promise<SftpLimits> {
+    return untilAborted(this.#session.limits, signalOf('limits', options))
   }
 
   /**

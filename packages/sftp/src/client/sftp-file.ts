@@ -1,7 +1,7 @@
 /** An open remote file. */
 
 import type { Readable, Writable } from 'node:stream'
-import { knownOptions } from '@ssh/wire'
+import { asBuffer, HeldChunks, knownOptions } from '@ssh/wire'
 import { SftpError } from '../errors.js'
 import type { SftpAttrs } from '../protocol/attrs.js'
 import { writeHeadroom } from '../protocol/data-packets.js'
@@ -11,7 +11,7 @@ import { throwIfAborted, untilAborted } from './abort.js'
 import {
   closeHandle,
   type OpenHandle,
-  openHandle,
+  openFile,
   readFully,
   setstatHandle,
   statHandle,
@@ -84,8 +84,8 @@ export class SftpFile implements AsyncIterable<Buffer> {
     options: SftpFileOptions,
   ): Promise<SftpFile> {
     checkBlockOptions(options)
-    const handle = await openHandle(session, path, flags, attrs, options.signal)
-    return new SftpFile({ session, handle, path }, flags, options, await session.limits)
+    const { file, limits } = await openFile(session, path, flags, attrs, options.signal)
+    return new SftpFile(file, flags, options, limits)
   }
 
   /**
@@ -273,9 +273,9 @@ export class SftpFile implements AsyncIterable<Buffer> {
   }
 
   async #readMany(start: number, end: number, options: SftpFileOptions): Promise<Buffer> {
-    const chunks: Uint8Array[] = []
-    for await (const block of this.#readAhead(start, end, options)) chunks.push(...block.chunks)
-    return Buffer.concat(chunks)
+    const held = new HeldChunks()
+    for await (const { chunks } of this.#readAhead(start, end, options)) for (const chunk of chunks) held.push(chunk)
+    return asBuffer(held.join())
   }
 
   async #writeOne(bytes: Uint8Array, start: number, signal: AbortSignal | undefined): Promise<void> {

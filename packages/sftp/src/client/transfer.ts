@@ -116,6 +116,7 @@ class Transfer {
       this.#links.push(item)
       return
     }
+    if (!item.isGiven) assertFile(attrs, item.src)
     this.#progress.found(attrs.size ?? 0)
     await this.#pool.add(() => this.#guard(item, () => this.#copyFile(item, attrs)))
   }
@@ -207,17 +208,36 @@ class Transfer {
     try {
       await step()
     } catch (error) {
-      if (error instanceof SftpError && !isOver(error)) {
-        error.srcpath ??= item.src
-        error.dstpath ??= item.dst
-        const { onError } = this.#options
-        if (onError !== undefined) return onError(error)
-      }
-      this.#failure ??= { error }
-      this.#stop.abort(error)
-      throw error
+      const failure = this.#unlessTaken(error, item)
+      if (failure === undefined) return
+      this.#failure ??= failure
+      this.#stop.abort(failure.error)
+      throw failure.error
     }
   }
+
+  /** What ends the transfer: the error, unless `onError` takes it, or what `onError` throws. */
+  #unlessTaken(error: unknown, { src, dst }: Item): { readonly error: unknown } | undefined {
+    if (!(error instanceof SftpError) || isOver(error)) return { error }
+    error.srcpath ??= src
+    error.dstpath ??= dst
+    const { onError } = this.#options
+    if (onError === undefined) return { error }
+    try {
+      onError(error)
+      return undefined
+    } catch (thrown) {
+      return { error: thrown }
+    }
+  }
+}
+
+/** Reading a pipe or a device that a walk came upon may wait, or go on, for ever. */
+function assertFile({ type }: SftpStats, path: string): void {
+  if (type === 'file' || type === 'unknown') return
+  throw new SftpError('EINVAL', `EINVAL: no file but of type ${type}, which is read only when it is named itself`, {
+    path,
+  })
 }
 
 /** Of two sources with one name, the second would replace the first and nobody would notice. */

@@ -52,11 +52,15 @@ export const uint53: Codec<number> = {
     return high * 0x1_0000_0000 + low
   },
   write(writer, value) {
-    if (!Number.isSafeInteger(value) || value < 0) {
-      throw new SftpError('ERR_SFTP_UNSAFE_INTEGER', `Expected a whole number from 0 to 2^53 - 1, found ${value}`)
-    }
+    assertUint53(value)
     writer.writeUint32(Math.floor(value / 0x1_0000_0000)).writeUint32(value >>> 0)
   },
+}
+
+/** @throws SftpError `ERR_SFTP_UNSAFE_INTEGER` for what is no size and no offset */
+export function assertUint53(value: number): void {
+  if (Number.isSafeInteger(value) && value >= 0) return
+  throw new SftpError('ERR_SFTP_UNSAFE_INTEGER', `Expected a whole number from 0 to 2^53 - 1, found ${value}`)
 }
 
 export const attrs: Codec<SftpAttrs> = {

@@ -5,6 +5,7 @@
 
 import { asBuffer } from '@ssh/wire'
 import { protocolError } from '../errors.js'
+import { assertUint53 } from './attrs.js'
 import type { Packet } from './framing.js'
 import { replies, requests } from './packets.js'
 
@@ -25,8 +26,12 @@ export function finishDataPacket(packet: Buffer, id: number): Buffer {
   return packet
 }
 
-/** Fills in the headroom of `packet`, whose first {@link writeHeadroom} bytes are free and whose rest is the data. */
+/**
+ * Fills in the headroom of `packet`, whose first {@link writeHeadroom} bytes are free and whose rest is the data.
+ * @throws SftpError `ERR_SFTP_UNSAFE_INTEGER` for an offset that is none
+ */
 export function finishWritePacket(packet: Buffer, id: number, handle: Uint8Array, offset: number): Buffer {
+  assertUint53(offset)
   packet.writeUInt32BE(packet.length - 4, 0)
   packet[4] = requests.write.number
   packet.writeUInt32BE(id, 5)

@@ -83,7 +83,10 @@ class ServerSession<F> implements SftpServerSession {
     this.#channel = channel
     this.#answerer = new Answerer(handler, { readOnly, symlinkOrder, maximumHandles })
     this.#maximumRequests = maximumRequests
-    this.#writer = new PacketWriter(channel, () => this.#pump())
+    this.#writer = new PacketWriter(channel, () => {
+      this.#pump()
+      this.#closeWhenAnswered()
+    })
     this.closed = new Promise((resolve) => {
       this.#markClosed = resolve
     })

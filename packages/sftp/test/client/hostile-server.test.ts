@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { memoryChannelPair } from '@ssh/testkit'
 import { describe, expect, test } from 'vitest'
 import { SftpClient } from '../../src/client/sftp-client.js'
+import { fileTypes } from '../../src/protocol/attrs.js'
 import { framePacket } from '../../src/protocol/framing.js'
 import { type Request, replies } from '../../src/protocol/packets.js'
 import { statusCodes } from '../../src/protocol/status.js'
@@ -323,6 +324,21 @@ describe('F9: endless trees', () => {
   })
 })
 
+test.each(['fifo', 'characterDevice', 'blockDevice', 'socket'] as const)(
+  'F9: a %s in a listing, which may never end, is not opened',
+  async (type) => {
+    const root = temporaryDirectory()
+    const { client, server } = await withScript(
+      servingNames([{ name: 'endless', permissions: fileTypes[type] | 0o644 }, 'good']),
+    )
+    const errors: unknown[] = []
+    await client.get('dir', join(root, 'new'), { recurse: true, onError: (error) => errors.push(error) })
+    expect(errors).toMatchObject([{ code: 'EINVAL', srcpath: 'dir/endless' }])
+    expect(readdirSync(join(root, 'new'))).toEqual(['good'])
+    expect(server.types.filter((type) => type === 'open').length).toBe(1)
+  },
+)
+
 describe('F10: what the server announces', () => {
   const version = (payload: Buffer) => framePacket(Buffer.concat([Buffer.of(2, 0, 0, 0, 3), payload]))
   const pair = (name: string, data: string) =>
@@ -374,6 +390,32 @@ describe('F10: what the server announces', () => {
   test.each([0, 2, 4, 99])('version %d is refused', async (number) => {
     const other = framePacket(replies.version.encode({ version: number, extensions: [] }))
     await expect(withScript(() => {}, { version: other })).rejects.toMatchObject({ code: 'ERR_SFTP_PROTOCOL' })
+  })
+
+  test('limits that are never told hold nobody who gives up, and no handle', async () => {
+    const { client, server } = await withScript(
+      (request, answers) => {
+        if (request.type === 'open') answers.handle(request.id, 'h')
+        if (request.type === 'stat' || request.type === 'lstat')
+          answers.attrs(request.id, { size: 1, permissions: regularFile })
+        return request.type === 'extended'
+      },
+      { version: version(pair('limits@openssh.com', '1')) },
+    )
+    const root = temporaryDirectory()
+    for (const call of [
+      (signal: AbortSignal) => client.limits({ signal }),
+      (signal: AbortSignal) => client.open('a', 'r', {}, { signal }),
+      (signal: AbortSignal) => client.get('a', join(root, 'a'), { signal }),
+    ]) {
+      const controller = new AbortController()
+      const calling = call(controller.signal)
+      await new Promise((resolve) => setImmediate(resolve))
+      controller.abort()
+      await expect(calling).rejects.toMatchObject({ code: 'ABORT_ERR' })
+    }
+    await expect.poll(() => server.types.filter((type) => type === 'close').length).toBe(2)
+    expect(server.types.filter((type) => type === 'open').length).toBe(2)
   })
 
   test('text before SFTP is told from SFTP', async () => {

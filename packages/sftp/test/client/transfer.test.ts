@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import {
   chmodSync,
   existsSync,
+  promises as fsPromises,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -14,7 +15,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { PassThrough, Readable, Writable } from 'node:stream'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { SftpProgress } from '../../src/client/options.js'
 import { MemoryHandler } from '../../src/server/memory-handler.js'
 import { SftpServer } from '../../src/server/sftp-server.js'
@@ -236,6 +237,44 @@ test('R13: errors are collected with their paths, and the rest arrives', async (
   expect(errors).toMatchObject([{ code: 'EACCES', srcpath: join(root, 'tree/secret'), dstpath: 'tree/secret' }])
   expect((await client.listdir('tree')).sort()).toEqual(['a', 'z'])
   await expect(client.put(join(root, 'tree'), 'again', { recurse: true })).rejects.toMatchObject({ code: 'EACCES' })
+})
+
+test('what onError throws ends the transfer', async () => {
+  const { client } = await serve(new MemoryHandler())
+  const root = temporaryDirectory()
+  writeFileSync(join(root, 'a'), 'a')
+  const onError = () => {
+    throw new Error('enough')
+  }
+  await expect(client.put([join(root, 'a')], '/', { onError })).resolves.toBeUndefined()
+  await client.mkdir('taken')
+  await client.mkdir('taken/a')
+  await expect(client.put([join(root, 'a')], 'taken', { onError })).rejects.toThrow('enough')
+})
+
+test('R19: a local name that cannot be looked at is one error among others', async () => {
+  const { client } = await serve(new MemoryHandler())
+  const root = temporaryDirectory()
+  mkdirSync(join(root, 'tree'))
+  for (const name of ['a', 'gone', 'z']) writeFileSync(join(root, 'tree', name), name)
+  const lstat = fsPromises.lstat
+  const spy = vi.spyOn(fsPromises, 'lstat').mockImplementation((path) => {
+    return String(path).endsWith('gone') ? Promise.reject(Object.assign(new Error(), { code: 'ENOENT' })) : lstat(path)
+  })
+  onTestFinished(() => spy.mockRestore())
+  const errors: unknown[] = []
+  await client.put(join(root, 'tree'), 'tree', { recurse: true, onError: (error) => errors.push(error) })
+  expect(errors).toMatchObject([{ code: 'ENOENT', srcpath: join(root, 'tree/gone'), dstpath: 'tree/gone' }])
+  expect((await client.listdir('tree')).sort()).toEqual(['a', 'z'])
+})
+
+test('an offset that is none is refused before anything is written', async () => {
+  const { client } = await serve(new MemoryHandler())
+  const file = await client.open('a', 'w')
+  for (const offset of [Number.NaN, -1, 0.5, 2 ** 53]) {
+    await expect(file.write('x', offset)).rejects.toMatchObject({ code: 'ERR_SFTP_UNSAFE_INTEGER' })
+  }
+  expect(await client.getSize('a')).toBe(0)
 })
 
 test('R12: a full local disk keeps its code, and says where', async () => {

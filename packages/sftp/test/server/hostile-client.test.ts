@@ -465,6 +465,42 @@ describe('E10: floods', () => {
   })
 })
 
+test('a client that asks no more and reads late gets its answers, and then the end', async () => {
+  const waiting: (() => void)[] = []
+  const handler: SftpHandler = Object.create(new MemoryHandler(), {
+    realpath: { value: () => new Promise((resolve) => waiting.push(() => resolve('/'.padEnd(60_000, 'x')))) },
+    end: { value: undefined },
+  })
+  const [near, far] = memoryChannelPair({ windowSize: 65_536 })
+  const session = serveSftp(far, handler)
+  let unread = 0
+  near.attach({
+    onData: (chunk) => {
+      unread += chunk.length
+    },
+  })
+  near.write(framePacket(requests.init.encode({ version: 3, extensions: [] })))
+  for (const id of [1, 2]) near.write(framePacket(rawPath(16, id, '/')))
+  near.end()
+  // The second answer finds the channel full of the first.
+  for (const answer of waiting) {
+    answer()
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  expect(near.isClosed).toBe(false)
+  let received = 0
+  while (unread > 0) {
+    const taken = unread
+    unread = 0
+    received += taken
+    near.release(taken)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  expect(received).toBeGreaterThan(240_000)
+  await session.closed
+  expect(near.isClosed).toBe(true)
+})
+
 test('E11: a huge directory is paged, one packet at a time, and only as far as it is asked for', async () => {
   let yielded = 0
   class Huge extends MemoryHandler {
