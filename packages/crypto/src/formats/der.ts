@@ -1,6 +1,9 @@
-/** As much of DER (ITU-T X.690 §8, §10) as telling key containers apart and opening encrypted ones takes. */
+/**
+ * As much of DER (ITU-T X.690 §8, §10) as telling key containers apart, opening encrypted ones, and handing numbers to
+ * node:crypto takes.
+ */
 
-import { Reader, SshError } from '@ssh/wire'
+import { fromBigInt, Reader, SshError } from '@ssh/wire'
 import { KeyImportError } from '../errors.js'
 
 /** Tags (ITU-T X.690 §8; universal class). */
@@ -29,6 +32,21 @@ export function readSequence({ tag, content }: DerValue): DerValue[] {
   const values: DerValue[] = []
   while (reader.remaining > 0) values.push(readValue(reader))
   return values
+}
+
+/** One value: its tag, its length, its contents one after another. */
+export function writeDer(tag: number, ...contents: readonly Uint8Array[]): Buffer {
+  const length = contents.reduce((sum, content) => sum + content.length, 0)
+  const digits = fromBigInt(BigInt(length))
+  const prefix = length < 0x80 ? [tag, length] : [tag, 0x80 | digits.length, ...digits]
+  return Buffer.concat([Uint8Array.from(prefix), ...contents])
+}
+
+/** An INTEGER that is not negative. @param magnitude big-endian, at least one byte; leading zeros do not matter */
+export function writeInteger(magnitude: Uint8Array): Buffer {
+  // Nothing but zeros: -1, and the last of them stays.
+  const digits = magnitude.subarray(magnitude.findIndex((byte) => byte !== 0))
+  return writeDer(derTags.integer, (digits[0] ?? 0) >= 0x80 ? Uint8Array.of(0) : new Uint8Array(0), digits)
 }
 
 /** Whether `bytes` are exactly one SEQUENCE of several values: what every key container is, and garbage hardly ever. */

@@ -1,8 +1,10 @@
 /** Diffie-Hellman over the integers modulo a safe prime: RFC 4253 §8, with the fixed groups of RFC 8268. */
 
-import { constants, createDiffieHellman, type DiffieHellman } from 'node:crypto'
-import { toBigInt, wipe } from '@ssh/wire'
+import { checkPrimeSync } from 'node:crypto'
+import { equalBytes, toBigInt, wipe } from '@ssh/wire'
 import { type RandomSource, systemRandom } from '../random.js'
+import { type DhPair, dhPair } from './dh-pair.js'
+import { modpGroup14, modpGroup16, modpGroup18 } from './dh-primes.js'
 import { invalidPublicValue } from './invalid-public-value.js'
 import type { HashName, KexAlgorithm, KexInitiation, KexResponse } from './kex.js'
 
@@ -43,7 +45,7 @@ export function dhGroup({ group, ...facts }: DhGroupFacts): KexAlgorithm {
 export function initiateDh(group: DhGroup, random: RandomSource = systemRandom): KexInitiation {
   const pair = generate(group, random)
   return {
-    publicValue: pair.getPublicKey(),
+    publicValue: pair.publicValue,
     finish(serverPublicValue) {
       expectInRange(serverPublicValue, group)
       return agree(pair, serverPublicValue)
@@ -59,29 +61,35 @@ export function respondDh(
 ): KexResponse {
   expectInRange(clientPublicValue, group)
   const pair = generate(group, random)
-  return { secret: agree(pair, clientPublicValue), publicValue: pair.getPublicKey() }
+  return { secret: agree(pair, clientPublicValue), publicValue: pair.publicValue }
 }
 
 const what = 'Diffie-Hellman public value'
-const notSafePrime = constants.DH_CHECK_P_NOT_PRIME | constants.DH_CHECK_P_NOT_SAFE_PRIME
+/** Rounds of Miller and Rabin: what OpenSSL does to a prime that somebody else chose. */
+const checks = 64
 
-function generate({ prime, generator, exponentLength }: DhGroup, random: RandomSource): DiffieHellman {
-  const pair = createDiffieHellman(prime, generator)
-  // node:crypto tests a prime it does not know; the peer may have chosen it.
-  if ((pair.verifyError & notSafePrime) !== 0) {
+function generate(group: DhGroup, random: RandomSource): DhPair {
+  if (!isWellKnown(group) && !isSafePrime(toBigInt(group.prime))) {
     throw invalidPublicValue('Diffie-Hellman group', 'its prime is not a safe prime')
   }
-  const exponent = random.bytes(exponentLength)
-  pair.setPrivateKey(exponent)
-  pair.generateKeys()
+  const exponent = random.bytes(group.exponentLength)
+  const pair = dhPair(group, exponent)
   wipe(exponent)
   return pair
 }
 
+function isWellKnown({ prime }: DhGroup): boolean {
+  return [modpGroup14, modpGroup16, modpGroup18].some((known) => equalBytes(known.prime, prime))
+}
+
+function isSafePrime(prime: bigint): boolean {
+  return checkPrimeSync(prime, { checks }) && checkPrimeSync((prime - 1n) / 2n, { checks })
+}
+
 /** The secret, as long as the prime. */
-function agree(pair: DiffieHellman, publicValue: Uint8Array): Uint8Array {
+function agree(pair: DhPair, publicValue: Uint8Array): Uint8Array {
   try {
-    return pair.computeSecret(publicValue)
+    return pair.agree(publicValue)
   } catch (error) {
     throw invalidPublicValue(what, 'it is not in the group', error)
   }
