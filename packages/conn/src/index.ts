@@ -120,6 +120,7 @@ export {
   type TransportLimits,
   type TransportOptions,
 } from './transport/transport-options.js'
+export type { HostKeyUpdate } from './trust/host-key-update.js'
 export { decideUserKey, type UserKeyRequest, type UserKeyVerdict } from './trust/user-key-policy.js'
 // Authentication: RFC 4252
 export type { AuthMethodName } from './userauth/auth-order.js'

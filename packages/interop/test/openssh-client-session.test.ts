@@ -2,11 +2,13 @@
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { signatureAlgorithms } from '@ssh/crypto'
 import type { ServerProcess } from '@ssh/sdk'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   type KeyFile,
   type KeySpec,
+  knownHostsOf,
   lacks,
   makeKey,
   mustRun,
@@ -15,6 +17,7 @@ import {
   startProgram,
   startSdkServer,
   temporaryFolder,
+  withoutComment,
 } from '../src/index.js'
 
 const specs: readonly KeySpec[] = [
@@ -164,6 +167,35 @@ describe.skipIf(lacks('ssh', 'ssh-keygen'))('endings that a handler chooses', ()
     expect(stderr).toMatch(/exec request failed|administratively prohibited|open failed/)
   })
 })
+
+test.skipIf(lacks('ssh', 'ssh-keygen')).for(['ssh-ed25519', 'rsa-sha2-256'])(
+  'ssh learns our other host keys after a key exchange with %s, and forgets those we have no more',
+  async (HostKeyAlgorithms) => {
+    await using server = await startSdkServer({
+      hostKeyTypes: ['ed25519', 'rsa', 'ecdsa', 'ed25519'],
+      sendServerHostKeys: true,
+    })
+    using folder = temporaryFolder()
+    const former = withoutComment((await makeKey(folder.path, 'former', 'ed25519')).publicLine)
+    const [ed25519 = '', rsa = ''] = server.hostKeys
+    const UserKnownHostsFile = folder.write(
+      'known_hosts',
+      knownHostsOf({ ...server, hostKeys: [HostKeyAlgorithms === 'ssh-ed25519' ? ed25519 : rsa, former] }),
+    )
+    const { defaultNames } = signatureAlgorithms
+    const config = {
+      UserKnownHostsFile,
+      UpdateHostKeys: 'yes',
+      // Keys of types that it would not take are of no interest to ssh.
+      HostKeyAlgorithms: [HostKeyAlgorithms, ...defaultNames.filter((name) => name !== HostKeyAlgorithms)].join(),
+    }
+    const { status, stderr } = await ssh(server, 'true', { config, extraArguments: ['-v'] })
+    expect(stderr).toContain(`host key algorithm: ${HostKeyAlgorithms}`)
+    expect(status).toBe(0)
+    const learnt = readFileSync(UserKnownHostsFile, 'utf8').trim().split('\n')
+    expect(learnt.sort()).toEqual(knownHostsOf(server).trim().split('\n').sort())
+  },
+)
 
 describe.skipIf(lacks('ssh', 'ssh-keygen'))('a terminal of ssh', () => {
   const patience = { timeout: 20_000 }

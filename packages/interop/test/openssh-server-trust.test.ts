@@ -1,12 +1,14 @@
 /** Host keys of sshd against known_hosts files that OpenSSH's own tools wrote, and the other way round. */
 
+import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { HostKeyNotVerifiable } from '@ssh/sdk'
+import { HostKeyNotVerifiable, type HostKeyUpdate, type PublicKey } from '@ssh/sdk'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import {
   connectTo,
   type ForeignServer,
+  keyTypes,
   knownHostsOf,
   lacks,
   makeKey,
@@ -72,6 +74,26 @@ describe.skipIf(lacks('sshd', 'ssh', 'ssh-keygen', 'ssh-keyscan'))('host keys of
       writeFileSync(file, `${line}\n`)
       await using conn = await connectTo(server, { knownHosts: file })
       expect(conn.getServerHostKey().algorithm).toBe(type)
+    },
+  )
+
+  test.for(keyTypes)(
+    'are all reported and proven when that of type %s is on file, and the file stays as it is',
+    async (type) => {
+      const former = await makeKey(folder.path, 'former', type)
+      const [name = ''] = former.publicLine.split(' ')
+      const isOnFile = (key: string) => key.startsWith(`${name} `)
+      const hostKeys = [...server.hostKeys.filter(isOnFile), withoutComment(former.publicLine)]
+      writeFileSync(file, knownHostsOf({ ...server, hostKeys }))
+      const before = readFileSync(file, 'utf8')
+      await using conn = await connectTo(server, { knownHosts: file })
+      const [update] = (await once(conn, 'hostKeys')) as [HostKeyUpdate]
+      const lines = (keys: readonly PublicKey[]) => keys.map((key) => key.exportPublicKey().trim()).sort()
+      expect(lines(update.added)).toEqual(server.hostKeys.filter((key) => !isOnFile(key)).sort())
+      expect(lines(update.retained)).toEqual(server.hostKeys.filter(isOnFile))
+      expect(update.removed).toMatchObject([{ file, line: 2 }])
+      expect(update.revoked).toEqual([])
+      expect(readFileSync(file, 'utf8')).toBe(before)
     },
   )
 

@@ -4,8 +4,10 @@ export type {
   ClientConnectionInfo,
   ConnectionAlgorithms,
   Destination,
+  HostKeyUpdate,
   KeyboardPrompt,
   KeySource,
+  KnownHostEntry,
   OfferedHostKey,
   RefusedRequest,
 } from '@ssh/conn'

@@ -7,6 +7,7 @@ import type { Duplex } from 'node:stream'
 import type { PublicKey } from '@ssh/crypto'
 import { type LinkHandlers, type LinkOptions, PeerLink } from '../peer-link.js'
 import type { NegotiatedAlgorithms } from '../transport/negotiate.js'
+import type { HostKeyUpdate } from '../trust/host-key-update.js'
 
 /** Events of a client connection, and what their listeners get. */
 export interface ClientEvents {
@@ -14,6 +15,11 @@ export interface ClientEvents {
   banner: [message: string, languageTag: string]
   /** SSH_MSG_DEBUG of the server (RFC 4253 §11.3). */
   debug: [message: string, alwaysDisplay: boolean]
+  /**
+   * The server told which host keys it has, and proved those that are not on file (OpenSSH PROTOCOL §2.5). At most once,
+   * soon after login or after the first listener came; never with `knownHosts: null`.
+   */
+  hostKeys: [update: HostKeyUpdate]
   /** New keys are in use. */
   rekey: []
   /** The connection is over; with an error if that was not a normal end. */
@@ -34,8 +40,10 @@ export class ClientLink extends PeerLink {
   algorithms: NegotiatedAlgorithms | undefined
   hostKey: PublicKey | undefined
   #teller: Teller | undefined
-  /** What a server may send before login is limited, and so is this. */
+  /** Bounded: a server may send little before login, and name its host keys once after it. */
   #early: { readonly event: keyof ClientEvents; readonly tell: () => void }[] = []
+  /** Events that somebody has listened to. */
+  readonly #heard = new Set<keyof ClientEvents>()
 
   constructor(target: ClientTarget, socket: Duplex, options: LinkOptions, handlers: LinkHandlers) {
     super(socket, options, handlers)
@@ -50,6 +58,12 @@ export class ClientLink extends PeerLink {
     else setImmediate(tell)
   }
 
+  /** Does what only serves listeners of `event` once there is one: now, or in a turn of its own, or never. */
+  onceHeard(event: keyof ClientEvents, action: () => void): void {
+    if (this.#heard.has(event)) action()
+    else this.#early.push({ event, tell: action })
+  }
+
   /** From now on events go to `teller`, each in a turn of its own. */
   deliverTo(teller: Teller): void {
     this.#teller = teller
@@ -57,6 +71,7 @@ export class ClientLink extends PeerLink {
 
   /** Somebody listens to `event` now: those that came before anybody could follow, each in a turn of its own. */
   deliverEarly(event: keyof ClientEvents): void {
+    this.#heard.add(event)
     for (const early of this.#early) if (early.event === event) setImmediate(early.tell)
     this.#early = this.#early.filter((early) => early.event !== event)
   }

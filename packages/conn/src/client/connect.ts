@@ -20,6 +20,7 @@ import { type ClientOptions, clientOptionsSchema, type ParsedClientOptions } fro
 import { ConnectLimit } from './connect-limit.js'
 import { Credentials } from './credentials.js'
 import { type Destination, parseDestination } from './destination.js'
+import { HostKeyAnnouncement } from './host-key-announcement.js'
 import { HostKeyCheck } from './host-key-check.js'
 
 const defaultPort = 22
@@ -142,12 +143,18 @@ async function logIn(login: Login, limit: AbortSignal): Promise<ClientLink> {
     // The server may open only what this side asked for.
     onChannelOpen: (request) =>
       request.reject(openFailureReasons.administrativelyProhibited, 'this client did not ask for such channels'),
-    onGlobalRequest: (request) => request.reply(false),
+    onGlobalRequest: (request) => {
+      const isUnderstood = request.requestName === 'hostkeys-00@openssh.com'
+      if (isUnderstood) hostKeyAnnouncement.receive(request.data)
+      request.reply(isUnderstood)
+    },
     onEnd: (error) => {
       established.reject(error ?? link.closedError())
       link.tell('close', error)
     },
   })
+  const { serverHostKey } = login.linkOptions.transport.algorithms
+  const hostKeyAnnouncement = new HostKeyAnnouncement(link, hostKeyCheck, serverHostKey)
   const giveUp = () => link.destroy(limit.reason)
   limit.addEventListener('abort', giveUp, { once: true })
   try {

@@ -1,5 +1,6 @@
 /** The client's trust in a server, where it meets files and the user: reads known_hosts, asks, remembers. */
 
+import type { PublicKey } from '@ssh/crypto'
 import {
   formatKnownHost,
   type KnownHostMatches,
@@ -18,6 +19,7 @@ import {
   type HostKeyVerdict,
   preferredHostKeyAlgorithms,
 } from '../trust/host-key-policy.js'
+import { compareHostKeys, type UnprovenHostKeys } from '../trust/host-key-update.js'
 import type { ParsedClientOptions } from './client-options.js'
 
 /** Read in this order when the user names no file; a new key is written to the first. */
@@ -39,6 +41,8 @@ export class HostKeyCheck {
   readonly #port: number
   /** What is on file; null: the check is off. */
   readonly #known: KnownHostMatches | null
+  /** The key that was put on file here. */
+  #remembered: PublicKey | undefined
 
   private constructor(options: Options, host: string, port: number, known: KnownHostMatches | null) {
     this.#options = options
@@ -59,6 +63,11 @@ export class HostKeyCheck {
   /** Host key algorithms to propose, those of keys on file first. */
   orderAlgorithms(defaults: readonly string[]): readonly string[] {
     return preferredHostKeyAlgorithms(this.#known, defaults)
+  }
+
+  /** Keys that the server says it has beside those on file, as `compareHostKeys`; undefined also when the check is off. */
+  compare(announced: readonly Uint8Array[], algorithms: readonly string[]): UnprovenHostKeys | undefined {
+    return this.#known === null ? undefined : compareHostKeys(announced, this.#known, algorithms, this.#remembered)
   }
 
   /** Resolves when the key is to be believed. @throws HostKeyNotVerifiable */
@@ -100,6 +109,7 @@ export class HostKeyCheck {
   async #remember(file: string, offer: HostKeyOffer): Promise<void> {
     try {
       await appendLine(file, formatKnownHost(this.#host, this.#port, offer.key))
+      this.#remembered = offer.key
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause)
       throw new HostKeyNotVerifiable(

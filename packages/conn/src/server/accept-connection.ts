@@ -10,6 +10,7 @@ import type { AlgorithmPreferences } from '../transport/transport-options.js'
 import { displayText } from '../userauth/display-text.js'
 import { ServerAuth } from '../userauth/server-auth.js'
 import { softwareVersion } from '../version.js'
+import { HostKeyProofs } from './host-key-proofs.js'
 import { type Grant, ServerAuthAnswers } from './server-auth-answers.js'
 import { ServerLink } from './server-link.js'
 import type { ParsedServerConnectionOptions } from './server-options.js'
@@ -29,7 +30,9 @@ export interface PreparedServerOptions {
 /** Starts to serve a connected stream; see `authenticated` and `closed` of what it returns. */
 export function acceptConnection(socket: Duplex, prepared: PreparedServerOptions): ServerLink {
   const { options, hostKeys, algorithms, userSignatures } = prepared
-  const { logger, maxSessions = defaultMaxSessions } = options
+  const { logger, maxSessions = defaultMaxSessions, sendServerHostKeys = false } = options
+  /** Undefined when nobody is told of our keys. */
+  let proofs: HostKeyProofs | undefined
   const link: ServerLink = new ServerLink(
     socket,
     logger,
@@ -50,11 +53,19 @@ export function acceptConnection(socket: Duplex, prepared: PreparedServerOptions
       onHostKey: () => {},
       createAuth: (auth) => createAuth(link, prepared, auth),
       onExtensionInfo: () => {},
-      onKeysChanged: () => {},
+      onKeysChanged: (change) => {
+        if (sendServerHostKeys) proofs ??= new HostKeyProofs(hostKeys, change)
+      },
       onDebug: (message) => logger?.debug({ layer: 'transport', event: 'debug', message: displayText(message) }),
-      onAuthenticated: () => link.userIn(),
+      onAuthenticated: () => {
+        if (proofs !== undefined) link.peer.mux.globalRequest('hostkeys-00@openssh.com', proofs.announcement())
+        link.userIn()
+      },
       onChannelOpen: (request) => link.channelRequested(request),
-      onGlobalRequest: (request) => request.reply(request.requestName === 'keepalive@openssh.com'),
+      onGlobalRequest: (request) => {
+        const proof = request.requestName === 'hostkeys-prove-00@openssh.com' ? proofs?.answer(request.data) : undefined
+        request.reply(proof !== undefined || request.requestName === 'keepalive@openssh.com', proof)
+      },
       onEnd: (error) => link.over(error),
     },
   )

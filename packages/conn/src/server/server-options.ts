@@ -14,6 +14,11 @@ export const serverConnectionOptionsSchema = z.strictObject({
   ...protocolOptions,
   /** Keys that prove this host: file path(s), the text or bytes of key files, or key objects. At least one. */
   serverHostKeys: z.union([keySource, z.array(keySource).min(1).readonly()]),
+  /**
+   * Names all host keys to clients that have logged in, and proves them on request, so that clients can learn of keys
+   * to come (OpenSSH's UpdateHostKeys). Of several keys of a type the first identifies the host. Default false.
+   */
+  sendServerHostKeys: z.boolean().optional(),
   /** Passphrase of encrypted host keys, or a function that is asked for it. */
   passphrase: passphraseSource.optional(),
   /** Keys that may log in, as any user: authorized_keys file path(s), the text of such a file, or a parsed one. */
