@@ -34,7 +34,7 @@ export const groupExchangeAlgorithms = registry<GroupExchangeAlgorithm>({
 
 /**
  * Sizes a client asks for, in bits. RFC 8270 has 2048 for a minimum. More is not preferred, and much more not taken:
- * testing a prime that nobody knows takes 0.2 s at 2048 bits and 0.6 s at 3072, and holds up the process.
+ * testing a prime that nobody knows takes 0.2 s at 2048 bits and 1.2 s at 3072, and holds up the process.
  */
 const asked = { minimum: 2048, preferred: 2048, maximum: 3072 } as const
 /** Groups a server gives, smallest first: well-known ones, so that a client need not trust us (RFC 3526). */
