@@ -1,6 +1,6 @@
 /** Pieces that the client's and the server's option schemas share, and the one way options are checked. */
 
-import { parseDuration, parseSize, printable } from '@ssh/wire'
+import { parseDuration, parseSize, unknownOptions } from '@ssh/wire'
 import { z } from 'zod'
 import { OptionsError } from './errors.js'
 
@@ -59,18 +59,37 @@ function withIssue<I, O>(parse: (input: I) => O) {
 export function parseOptions<S extends z.ZodType>(what: string, schema: S, options: unknown): z.output<S> {
   const result = schema.safeParse(options)
   if (result.success) return result.data
-  const issues = result.error.issues.map((issue) => ({ option: issue.path.join('.'), message: describe(issue) }))
+  const known = schema instanceof z.ZodObject ? Object.keys(schema.shape) : []
+  const issues = result.error.issues.map((issue) => ({
+    option: issue.path.join('.'),
+    message: isMissing(options, issue.path) ? 'must be given' : describe(issue, known),
+  }))
   const text = issues.map(({ option, message }) => (option === '' ? message : `${option}: ${message}`)).join('; ')
   throw new OptionsError(`Invalid options for ${what}: ${text}`, { details: { issues } })
 }
 
-function describe(issue: z.core.$ZodIssue): string {
-  if (issue.code === 'unrecognized_keys') {
-    return `unknown option ${issue.keys.map((key) => `"${printable(key, 64)}"`).join(', ')}`
-  }
-  // None of several kinds: what each of them would have been.
+function isMissing(options: unknown, [name, ...rest]: readonly PropertyKey[]): boolean {
+  return name !== undefined && rest.length === 0 && !(name in Object(options))
+}
+
+/** @param known names that a mistyped one may have been meant to be */
+function describe(issue: z.core.$ZodIssue, known: readonly string[]): string {
+  if (issue.code === 'unrecognized_keys') return unknownOptions(issue.keys, known)
+  // None of several kinds. One that fits but for a part of it is the one that was meant; else each may have been.
   if (issue.code === 'invalid_union' && issue.errors.length > 0) {
-    return [...new Set(issue.errors.flat().map(describe))].join(', or ')
+    const fitting = issue.errors.filter((issues) => issues.every(isOfPart))
+    const kinds = fitting.length > 0 ? fitting : issue.errors
+    return [...new Set(kinds.flat().map(describePart))].join(', or ')
   }
+  if (issue.code === 'too_small' && issue.origin === 'string' && issue.minimum === 1) return 'must not be empty'
   return issue.message.replace(/^Invalid input: /, '')
+}
+
+function isOfPart(issue: z.core.$ZodIssue): boolean {
+  return issue.path.length > 0 || issue.code === 'unrecognized_keys'
+}
+
+function describePart(issue: z.core.$ZodIssue): string {
+  const message = describe(issue, [])
+  return issue.path.length === 0 ? message : `${issue.path.join('.')}: ${message}`
 }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
 import { clientOptionsSchema } from '../src/client/client-options.js'
 import { parseOptions } from '../src/options-schema.js'
 import { serverOptionsSchema } from '../src/server/server-options.js'
@@ -31,6 +32,7 @@ describe('options', () => {
   test.each<[object, string]>([
     [{ prot: 22 }, 'Invalid options for connect: unknown option "prot"'],
     [{ prot: 22, pasword: '' }, 'unknown option "prot", "pasword"'],
+    [{ prot: 22, pasword: '' }, '; did you mean "port", "password"?'],
     [{ 'a\u001b[2J': 1 }, 'unknown option "a\\x1b[2J"'],
     [{ port: 0 }, 'port: '],
     [{ port: '22' }, 'port: expected number, received string'],
@@ -46,9 +48,20 @@ describe('options', () => {
     [{ clientVersion: 'two words' }, 'clientVersion: expected printable ASCII'],
     [{ clientVersion: 'a\r\nb' }, 'clientVersion: expected printable ASCII'],
     [{ logger: console.log }, 'logger: expected a logger'],
+    [{ knownHosts: '' }, 'knownHosts: must not be empty'],
     [{ knownHosts: 5 }, 'knownHosts: expected string, received number, or '],
   ])('%j is refused: %s', (options, message) => {
     expect(messageOf(options)).toContain(message)
+  })
+
+  test('what must be given and is not is said so, whatever kinds it may be of', () => {
+    expect(() => parseOptions('listen', serverOptionsSchema, {})).toThrow('serverHostKeys: must be given')
+  })
+
+  test('of several kinds, the one that fits but for a part of it is spoken of', () => {
+    const schema = z.strictObject({ where: z.union([z.string(), z.strictObject({ port: z.number() })]) })
+    const given = { where: { port: '22' } }
+    expect(() => parseOptions('x', schema, given)).toThrow(/x: where: port: expected number, received string$/)
   })
 
   test('no value is repeated, as it may be a secret', () => {

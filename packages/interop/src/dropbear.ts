@@ -4,7 +4,7 @@ import { chownSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ForeignServer } from './foreign-server.js'
 import { makeKey } from './keys.js'
-import { isRoot, peer } from './peers.js'
+import { findProgram, isRoot, peer } from './peers.js'
 import {
   freePort,
   mustRun,
@@ -19,12 +19,12 @@ import { temporaryFolder } from './temporary-folder.js'
 
 /** Whether {@link startDropbear} can work here. */
 export function canServeDropbear(): boolean {
-  return isRoot()
+  return isRoot() && findProgram('useradd') !== undefined
 }
 
 /** Starts Dropbear. @param extraArguments for instance `['-s']` to refuse passwords, `['-K', '1']` for keepalives */
 export async function startDropbear(extraArguments: readonly string[] = []): Promise<ForeignServer> {
-  if (!canServeDropbear()) throw new Error('Dropbear serves in tests only when they run as root')
+  if (!canServeDropbear()) throw new Error('Dropbear serves in tests only where they run as root and can add users')
   const folder = temporaryFolder()
   const user = await systemUser()
   try {

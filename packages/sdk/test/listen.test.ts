@@ -48,6 +48,13 @@ describe('listen', () => {
     })
   })
 
+  test('refuses to serve a folder that is not there, before any client hears of it', async () => {
+    for (const root of ['/no/such/folder', import.meta.filename]) {
+      const listening = listen(serverOptions({ sftpFactory: { root } }))
+      await expect(listening).rejects.toThrow(`sftpFactory.root is no directory: ${root}`)
+    }
+  })
+
   test('refuses to let nobody in, and to have no host key', async () => {
     const { authorizedClientKeys: _, ...nobody } = serverOptions()
     await expect(listen(nobody)).rejects.toMatchObject({ message: expect.stringContaining('Nobody could log in') })
@@ -287,7 +294,7 @@ describe('close', () => {
   test('refuses options it does not know, and is called again without harm', async () => {
     const { server, connect } = await embedded()
     await expect(server.close({ drian: 5 } as object)).rejects.toMatchObject({
-      message: 'Invalid options for close: unknown option "drian"',
+      message: 'Invalid options for close: unknown option "drian"; did you mean "drain"?',
     })
     const conn = await connect()
     await Promise.all([server.close(), server.close()])

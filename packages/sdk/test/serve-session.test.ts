@@ -271,7 +271,10 @@ describe('sftpFactory', () => {
     for (let session = 0; session < 2; session++) {
       await expect(conn.startSftpClient()).rejects.toMatchObject({ code: 'ERR_SFTP_CONNECTION_LOST' })
     }
-    expect(logged).toEqual(['Invalid options for what sftpFactory made: unknown option "rot"', 'no home'])
+    expect(logged).toEqual([
+      'Invalid options for what sftpFactory made: unknown option "rot"; did you mean "root"?',
+      'no home',
+    ])
     expect((await conn.run('hello')).stdout).toBe('hello')
   })
 

@@ -148,4 +148,5 @@ export {
   type TerminalModes,
   terminalModeOpcodes,
 } from './terminal-modes.js'
+export { unknownOptions } from './unknown-options.js'
 export { Writer } from './writer.js'

@@ -1,6 +1,7 @@
 /** How options are refused, also where no schema is at hand. */
 
-import { printable, SshError, type SshErrorOptions } from './errors.js'
+import { SshError, type SshErrorOptions } from './errors.js'
+import { unknownOptions } from './unknown-options.js'
 
 /** An option has the wrong type or nobody knows it. `details.issues` has one entry per fault. */
 export class OptionsError extends SshError {
@@ -20,6 +21,6 @@ export type OptionNames<O extends object> = Readonly<Record<keyof O, true>>
 export function knownOptions<O extends object>(what: string, options: O, names: OptionNames<O>): O {
   const unknown = Object.keys(options).filter((name) => !Object.hasOwn(names, name))
   if (unknown.length === 0) return options
-  const message = `unknown option ${unknown.map((name) => `"${printable(name, 64)}"`).join(', ')}`
+  const message = unknownOptions(unknown, Object.keys(names))
   throw new OptionsError(`Invalid options for ${what}: ${message}`, { details: { issues: [{ option: '', message }] } })
 }

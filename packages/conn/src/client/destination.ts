@@ -27,7 +27,7 @@ const destinationSchema = z.union([
  *   what a shell would act upon, a leading dash)
  */
 export function parseDestination(destination: Destination): ParsedDestination {
-  const given = parseOptions('the destination', destinationSchema, destination)
+  const given = parseOptions('the destination (all others are the second argument)', destinationSchema, destination)
   if (typeof given !== 'string') return checked({ ...noParts, ...given }, given.host)
   return checked(/^ssh:\/\//i.test(given) ? parseUri(given) : parseText(given), given)
 }

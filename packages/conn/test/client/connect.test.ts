@@ -363,6 +363,6 @@ describe('giving up', () => {
 test('an option that nobody knows is refused by its name', async () => {
   await expect(establishClient('host', { pasword: 'x' } as never)).rejects.toMatchObject({
     name: 'OptionsError',
-    message: 'Invalid options for connect: unknown option "pasword"',
+    message: 'Invalid options for connect: unknown option "pasword"; did you mean "password"?',
   })
 })

@@ -12,6 +12,7 @@ import {
   type LibraryConnection,
   type LibraryPeer,
   type LibraryServerOptions,
+  lacks,
   makeKey,
   type SharedAlgorithms,
   startLibrary,
@@ -54,6 +55,7 @@ export async function describeLibrary(
   title: string,
   suite: (bench: Workbench) => void,
 ): Promise<void> {
+  if (lacks('ssh-keygen')) return test.skip(`${title} needs ssh-keygen, which is not here`, () => {})
   const peer = await startLibrary(library)
   if (peer === undefined) return test.skip(`${title} cannot be set up here`, () => {})
   const folder = temporaryFolder()

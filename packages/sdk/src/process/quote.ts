@@ -55,13 +55,16 @@ export function sh(
  * the command runs when the directory cannot be entered: the exit status is that of `cd`.
  *
  * @param cwd relative to the directory of the login; `~` is not expanded
- * @throws OptionsError when the command is an empty list, or an argument contains NUL
+ * @throws OptionsError when the command is an empty list, or an argument contains NUL or is no text
  */
 export function commandLine(command: Command, cwd?: string): string {
   const isText = typeof command === 'string'
+  if (!isText && !Array.isArray(command)) {
+    throw new OptionsError(`A command is text or a list of arguments, not ${typeof command}`)
+  }
   if (!isText && command.length === 0)
     throw new OptionsError('The command is an empty list; it needs a program at least')
-  const line = isText ? command : command.map(quote).join(' ')
+  const line = isText ? command : command.map(word).join(' ')
   if (cwd === undefined) return line
   // CDPATH and `cd -` would lead elsewhere.
   const directory = /^\.{0,2}\//.test(cwd) ? cwd : `./${cwd}`

@@ -1,5 +1,6 @@
 /** The options of `listen` as the protocol's server takes them: sessions are answered by its callbacks. */
 
+import { statSync } from 'node:fs'
 import {
   type Logger,
   OptionsError,
@@ -9,17 +10,19 @@ import {
   type ServerOptions,
   type SessionRequest,
 } from '@ssh/conn'
+import { printable } from '@ssh/wire'
 import { serveSession } from './serve-session.js'
 import {
   type ListenOptions,
   type ParsedSessionOptions,
+  type SftpFolder,
   type SshServerCallbacks,
   sessionOptionsSchema,
 } from './server-options.js'
 
 /**
  * @param what whose options these are, for the error
- * @throws OptionsError when an option about sessions is of the wrong kind, or nobody could log in
+ * @throws OptionsError when an option about sessions is of the wrong kind, a folder is not there, or nobody could log in
  */
 export function protocolOptions(
   what: string,
@@ -31,6 +34,7 @@ export function protocolOptions(
       'Nobody could log in: give authorizedClientKeys, or a serverFactory whose callbacks decide who may',
     )
   }
+  if (typeof sessions.sftpFactory === 'object') assertFolder(sessions.sftpFactory)
   return {
     ...withoutSessionOptions(options),
     serverFactory: async (connection) => {
@@ -38,6 +42,12 @@ export function protocolOptions(
       return withSessions(callbacks, sessions, options.logger)
     },
   }
+}
+
+/** A folder that is not there should be heard of now, and not by the first client. */
+function assertFolder({ root }: SftpFolder): void {
+  if (root === undefined || statSync(root, { throwIfNoEntry: false })?.isDirectory()) return
+  throw new OptionsError(`sftpFactory.root is no directory: ${printable(root)}`)
 }
 
 type SessionOptionName = keyof ParsedSessionOptions

@@ -117,6 +117,8 @@ describe('commandLine', () => {
     expect(commandLine('echo $HOME | cat')).toBe('echo $HOME | cat')
     expect(commandLine(['echo', '$HOME'])).toBe("echo '$HOME'")
     expect(() => commandLine([])).toThrow(OptionsError)
+    expect(() => commandLine(42 as never)).toThrow('A command is text or a list of arguments, not number')
+    expect(() => commandLine(['rm', undefined] as never)).toThrow('not undefined')
   })
 
   test.each(['-', '-P', "it's $HOME", '/'])('enters the directory %j first', (cwd) => {

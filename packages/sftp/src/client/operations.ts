@@ -1,6 +1,6 @@
 /** The requests of version 3 as functions: paths and attributes in, values out. Paths are as the server shall see them. */
 
-import { type FieldValues, HeldChunks, type MessageDefinition } from '@ssh/wire'
+import { type FieldValues, HeldChunks, type MessageDefinition, printable } from '@ssh/wire'
 import { SftpError } from '../errors.js'
 import type { SftpAttrs } from '../protocol/attrs.js'
 import { finishWritePacket } from '../protocol/data-packets.js'
@@ -33,7 +33,7 @@ function ask<T, D extends AnyRequest>(
   kind: ReplyKind<T>,
   definition: D,
   fields: FieldsOf<D>,
-  context: { path?: string; offset?: number; signal: Signal },
+  context: { operation?: string; path?: string; offset?: number; signal: Signal },
 ): Promise<T> {
   const build = (id: number): Uint8Array => framePacket(definition.encode({ id, ...fields }))
   return session.request(kind, build, { operation: definition.name, ...context })
@@ -152,7 +152,8 @@ export function removeFile(session: ClientSession, path: string, signal: Signal)
 }
 
 export function renamePath(session: ClientSession, oldPath: string, newPath: string, signal: Signal): Promise<void> {
-  return ask(session, expectDone, requests.rename, { oldPath, newPath }, { path: oldPath, signal })
+  const operation = `rename to "${printable(newPath)}"`
+  return ask(session, expectDone, requests.rename, { oldPath, newPath }, { operation, path: oldPath, signal })
 }
 
 export function makeSymlink(

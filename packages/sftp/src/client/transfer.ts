@@ -117,6 +117,9 @@ class Transfer {
       return
     }
     if (!item.isGiven) assertFile(attrs, item.src)
+    if (item.dst.endsWith('/')) {
+      throw new SftpError('ENOENT', 'ENOENT: no such directory to copy into; make it first', { path: item.dst })
+    }
     this.#progress.found(attrs.size ?? 0)
     await this.#pool.add(() => this.#guard(item, () => this.#copyFile(item, attrs)))
   }

@@ -1,12 +1,12 @@
 /** Whole reply packets, length field included. */
 
-import { getSystemErrorMap } from 'node:util'
 import { SshError } from '@ssh/wire'
 import { SftpError } from '../errors.js'
 import type { SftpAttrs } from '../protocol/attrs.js'
 import { framePacket } from '../protocol/framing.js'
 import { replies } from '../protocol/packets.js'
 import { statusCodes, statusOf } from '../protocol/status.js'
+import { meaningOf } from '../system-errors.js'
 
 export function statusPacket(id: number, code: number, message: string): Uint8Array {
   return framePacket(replies.status.encode({ id, code, message, languageTag: '' }))
@@ -48,11 +48,5 @@ export function errorPacket(id: number, error: unknown): Uint8Array {
   const code = (error as { code?: unknown } | null)?.code
   if (typeof code !== 'string') return statusPacket(id, statusCodes.failure, 'Failure')
   const said = error instanceof SftpError ? error.serverText : undefined
-  return statusPacket(id, statusOf(code), said ?? describe(code))
-}
-
-/** What a system error code says, for instance "directory not empty"; version 3 has a status for few of them. */
-function describe(code: string): string {
-  for (const [name, description] of getSystemErrorMap().values()) if (name === code) return description
-  return 'Failure'
+  return statusPacket(id, statusOf(code), said ?? meaningOf(code) ?? 'Failure')
 }

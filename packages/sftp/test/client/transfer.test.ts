@@ -159,6 +159,19 @@ test('a directory without recurse is an error that says so', async () => {
   await expect(client.put(temporaryDirectory(), 'x')).rejects.toMatchObject({ code: 'EISDIR' })
 })
 
+test('a name that ends in a slash is a directory, and a missing one is said to be missing', async () => {
+  const { client } = await serve(new MemoryHandler())
+  const root = temporaryDirectory()
+  await client.writeFile('a', 'x')
+  await expect(client.get('a', join(root, 'new/'))).rejects.toMatchObject({ code: 'ENOENT', path: join(root, 'new/') })
+  writeFileSync(join(root, 'b'), 'x')
+  const putting = client.put(join(root, 'b'), 'new/')
+  await expect(putting).rejects.toThrow('ENOENT: no such directory to copy into; make it first: "new/"')
+  mkdirSync(join(root, 'tree'))
+  await client.put(join(root, 'tree'), 'new/', { recurse: true })
+  expect(await client.isDir('new')).toBe(true)
+})
+
 test('several sources go into a directory, which is made if it is missing', async () => {
   const { client } = await serve(new MemoryHandler())
   const root = temporaryDirectory()
