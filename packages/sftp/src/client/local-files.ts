@@ -4,8 +4,10 @@ import * as fs from 'node:fs'
 import * as nodePath from 'node:path'
 import { promisify } from 'node:util'
 import { SftpError } from '../errors.js'
+import { localNames } from '../local-names.js'
 import { toLocalPath, toNamePath } from '../local-path.js'
 import type { SftpAttrs } from '../protocol/attrs.js'
+import { meaningOf } from '../system-errors.js'
 import { BlockMemory } from './block-memory.js'
 import type { FileTree, SourceBlock, SourceFile, TargetFile, TargetOptions, TreeEntry } from './file-tree.js'
 import { preservedAttrs } from './remote-tree.js'
@@ -49,20 +51,21 @@ export class LocalTree implements FileTree {
   }
 
   async *scandir(path: string): AsyncGenerator<TreeEntry> {
-    // Names as bytes, so that those that are not UTF-8 survive.
-    const options = { encoding: 'buffer', bufferSize: namesAtOnce } as unknown as fs.OpenDirOptions
-    const directory = await named(path, 'opendir', fs.promises.opendir(toLocalPath(path), options))
     const look = async (name: string): Promise<TreeEntry> => {
       // What cannot be looked at is of unknown type: whoever wants more of it than the name hears why it cannot be had.
       const attrs = await this.stat(this.join(path, name), false).catch(() => new SftpStats({}))
       return { name, attrs }
     }
     let pending: Promise<TreeEntry>[] = []
-    for await (const entry of directory) {
-      pending.push(look(toNamePath(entry.name as unknown as Uint8Array)))
-      if (pending.length < namesAtOnce) continue
-      yield* await Promise.all(pending)
-      pending = []
+    try {
+      for await (const name of localNames(path, namesAtOnce)) {
+        pending.push(look(name))
+        if (pending.length < namesAtOnce) continue
+        yield* await Promise.all(pending)
+        pending = []
+      }
+    } catch (error) {
+      throw localError(error, 'opendir', path)
     }
     yield* await Promise.all(pending)
   }
@@ -260,7 +263,7 @@ async function named<T>(path: string, operation: string, promise: Promise<T>): P
 function localError(error: unknown, operation: string, path: string, offset?: number): SftpError {
   const code = (error as NodeJS.ErrnoException | null)?.code ?? 'ERR_SFTP_FAILURE'
   const where = offset === undefined ? operation : `${operation} at offset ${offset}`
-  return new SftpError(code, `${code}: local ${where} failed`, {
+  return new SftpError(code, `${code}: ${meaningOf(code) ?? 'failed'}, local ${where}`, {
     path,
     cause: error,
     ...(offset !== undefined && { details: { offset } }),

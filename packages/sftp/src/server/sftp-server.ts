@@ -4,6 +4,7 @@ import * as fs from 'node:fs'
 import * as fsp from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { SftpError } from '../errors.js'
+import { localNames } from '../local-names.js'
 import { toLocalPath, toNamePath } from '../local-path.js'
 import type { SftpAttrs } from '../protocol/attrs.js'
 import type { SftpStatVfs } from '../protocol/extensions.js'
@@ -154,8 +155,9 @@ export class SftpServer implements SftpHandler<ServerFile> {
 
   async *scandir(path: string): AsyncGenerator<SftpDirEntry> {
     const local = await this.mapPath(path, true)
-    const options = { encoding: 'buffer', bufferSize: namesAtOnce } as unknown as fs.OpenDirOptions
-    const directory = await fsp.opendir(toLocalPath(local), options)
+    const names = localNames(local, namesAtOnce)
+    // The first name shows whether there is such a directory.
+    let next = await names.next()
     const now = Date.now()
     const entry = async (fileName: string, stats: Promise<fs.Stats>): Promise<SftpDirEntry | undefined> => {
       // Removed since it was listed: then it is not there.
@@ -166,19 +168,18 @@ export class SftpServer implements SftpHandler<ServerFile> {
       const parent = await this.mapPath(`${path}/..`, true)
       const dots = [entry('.', fsp.lstat(toLocalPath(local))), entry('..', fsp.lstat(toLocalPath(parent)))]
       let pending: Promise<SftpDirEntry | undefined>[] = dots
-      for (;;) {
-        const next = await directory.read()
-        if (next !== null) {
-          const fileName = toNamePath(next.name as unknown as Uint8Array)
+      for (; ; next = await names.next()) {
+        if (next.done !== true) {
+          const fileName = next.value
           pending.push(entry(fileName, fsp.lstat(toLocalPath(`${local}/${fileName}`))))
+          if (pending.length < namesAtOnce) continue
         }
-        if (next !== null && pending.length < namesAtOnce) continue
         for (const found of await Promise.all(pending)) if (found !== undefined) yield found
-        if (next === null) return
+        if (next.done === true) return
         pending = []
       }
     } finally {
-      await directory.close()
+      await names.return(undefined)
     }
   }
 

@@ -1,0 +1,23 @@
+/** The names in a directory of this machine, as bytes where the runtime gives them: not every name is UTF-8. */
+
+import type { OpenDirOptions } from 'node:fs'
+import * as fsp from 'node:fs/promises'
+import { toLocalPath, toNamePath } from './local-path.js'
+
+/**
+ * The names in `path` without `.` and `..`, a few at a time.
+ * @param bufferSize how many are read ahead
+ * @throws Error of `fs`
+ */
+export async function* localNames(path: string, bufferSize: number): AsyncGenerator<string> {
+  const options = { encoding: 'buffer', bufferSize } as unknown as OpenDirOptions
+  for await (const { name } of await fsp.opendir(toLocalPath(path), options)) {
+    // Bun and Deno know `buffer` only where they read all names at once.
+    if (!((name as unknown) instanceof Uint8Array)) return yield* allNames(path)
+    yield toNamePath(name as unknown as Uint8Array)
+  }
+}
+
+async function* allNames(path: string): AsyncGenerator<string> {
+  for (const name of await fsp.readdir(toLocalPath(path), 'buffer')) yield toNamePath(name)
+}
