@@ -1,4 +1,4 @@
-/** The names in a directory of this machine, as bytes where the runtime gives them: not every name is UTF-8. */
+/** Names that this machine's file system tells, read as bytes: not every name is UTF-8. What Bun and Deno lack is here. */
 
 import type { OpenDirOptions } from 'node:fs'
 import * as fsp from 'node:fs/promises'
@@ -16,6 +16,15 @@ export async function* localNames(path: string, bufferSize: number): AsyncGenera
     if (!((name as unknown) instanceof Uint8Array)) return yield* allNames(path)
     yield toNamePath(name as unknown as Uint8Array)
   }
+}
+
+/**
+ * What a symbolic link says.
+ * @throws Error of `fs`
+ */
+export async function linkTarget(path: string): Promise<string> {
+  // Deno knows `buffer` only in an object.
+  return toNamePath(await fsp.readlink(toLocalPath(path), { encoding: 'buffer' }))
 }
 
 async function* allNames(path: string): AsyncGenerator<string> {

@@ -4,8 +4,8 @@ import * as fs from 'node:fs'
 import * as nodePath from 'node:path'
 import { promisify } from 'node:util'
 import { SftpError } from '../errors.js'
-import { localNames } from '../local-names.js'
-import { toLocalPath, toNamePath } from '../local-path.js'
+import { linkTarget, localNames } from '../local-names.js'
+import { toLocalPath } from '../local-path.js'
 import type { SftpAttrs } from '../protocol/attrs.js'
 import { meaningOf } from '../system-errors.js'
 import { BlockMemory } from './block-memory.js'
@@ -83,7 +83,7 @@ export class LocalTree implements FileTree {
   }
 
   async readlink(path: string): Promise<string> {
-    return toNamePath(await named(path, 'readlink', fs.promises.readlink(toLocalPath(path), 'buffer')))
+    return named(path, 'readlink', linkTarget(path))
   }
 
   async symlink(targetPath: string, linkPath: string): Promise<void> {

@@ -6,9 +6,10 @@
  * can move things; `SftpServer.open` looks again at what it opened where the system can tell.
  */
 
-import { lstat, readlink } from 'node:fs/promises'
+import { lstat } from 'node:fs/promises'
 import { SftpError } from '../errors.js'
-import { isUnsafeOnWindows, toLocalPath, toNamePath } from '../local-path.js'
+import { linkTarget } from '../local-names.js'
+import { isUnsafeOnWindows, toLocalPath } from '../local-path.js'
 
 /** Links in one path at most, as Linux. */
 const maximumLinks = 40
@@ -51,7 +52,7 @@ export class Jail {
       if (stats.isSymbolicLink()) {
         if (++links > maximumLinks) throw new SftpError('ELOOP', 'Too many symbolic links', { path })
         walked.pop()
-        const target = this.virtualTarget(toNamePath(await readlink(toLocalPath(here), 'buffer')))
+        const target = this.virtualTarget(await linkTarget(here))
         if (target.startsWith('/')) walked.length = 0
         parts.push(...split(target))
       } else if (!isLast && !stats.isDirectory()) {

@@ -4,7 +4,7 @@ import * as fs from 'node:fs'
 import * as fsp from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { SftpError } from '../errors.js'
-import { localNames } from '../local-names.js'
+import { linkTarget, localNames } from '../local-names.js'
 import { toLocalPath, toNamePath } from '../local-path.js'
 import type { SftpAttrs } from '../protocol/attrs.js'
 import type { SftpStatVfs } from '../protocol/extensions.js'
@@ -190,7 +190,7 @@ export class SftpServer implements SftpHandler<ServerFile> {
   }
 
   async readlink(path: string): Promise<string> {
-    const target = toNamePath(await fsp.readlink(await this.#map(path, false), 'buffer'))
+    const target = await linkTarget(await this.mapPath(path, false))
     return this.#jail === undefined ? toSlashes(target) : this.#jail.virtualTarget(toSlashes(target))
   }
 
@@ -289,7 +289,7 @@ export class SftpServer implements SftpHandler<ServerFile> {
 /** The path that Linux knows an open file by; undefined elsewhere. */
 async function openedPath(fd: number): Promise<string | undefined> {
   if (process.platform !== 'linux') return undefined
-  return toNamePath(await fsp.readlink(`/proc/self/fd/${fd}`, 'buffer'))
+  return linkTarget(`/proc/self/fd/${fd}`)
 }
 
 function systemFlags(flags: number): number {
