@@ -2,7 +2,7 @@
 
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
+import { extname, join } from 'node:path'
 import { lines } from '@ssh/sdk'
 
 /** Where and as whom an example runs. */
@@ -18,7 +18,7 @@ const longestMs = 60_000
 
 /**
  * Runs an example to its end.
- * @param name file name without `.ts`
+ * @param name file name without its extension
  * @param stdin what is typed
  * @returns what it printed
  * @throws Error when it does not end by itself, or not with status 0
@@ -70,9 +70,10 @@ async function listeningPort(
   throw new Error(`${name} ended before it listened\n${stderr()}`)
 }
 
-/** With the flags of this process, so that TypeScript runs there as it does here. */
+/** With the runtime and the flags of this process, so that TypeScript runs there as it does here. */
 function start(name: string, args: readonly string[], { folder, home }: Surroundings): ChildProcessWithoutNullStreams {
-  const program = join(import.meta.dirname, `../${name}.ts`)
+  // .ts or, when built, .js.
+  const program = join(import.meta.dirname, `../${name}${extname(import.meta.filename)}`)
   return spawn(process.execPath, [...process.execArgv, program, ...args], {
     cwd: folder,
     env: { ...process.env, HOME: home, USERPROFILE: home },
