@@ -41,23 +41,32 @@ export class HostKeyCheck {
   readonly #port: number
   /** What is on file; null: the check is off. */
   readonly #known: KnownHostMatches | null
+  /** For the error: files in which the host was looked for. */
+  readonly #searched: readonly string[]
   /** The key that was put on file here. */
   #remembered: PublicKey | undefined
 
-  private constructor(options: Options, host: string, port: number, known: KnownHostMatches | null) {
+  private constructor(
+    options: Options,
+    host: string,
+    port: number,
+    known: KnownHostMatches | null,
+    searched: readonly string[],
+  ) {
     this.#options = options
     this.#host = host
     this.#port = port
     this.#known = known
+    this.#searched = searched
   }
 
   /** Reads what is on file for the host. */
   static async prepare(options: Options, host: string, port: number): Promise<HostKeyCheck> {
-    const knownHosts = await readKnownHosts(options.knownHosts, host, port)
+    const { knownHosts, searched } = await readKnownHosts(options.knownHosts, host, port)
     // An alias stands for host and port together, as OpenSSH has it.
     const [name, namedPort] = options.hostKeyAlias === undefined ? [host, port] : [options.hostKeyAlias, 22]
     const known = knownHosts === null ? null : lookupKnownHost(knownHosts, name, namedPort)
-    return new HostKeyCheck(options, name, namedPort, known)
+    return new HostKeyCheck(options, name, namedPort, known, searched)
   }
 
   /** Host key algorithms to propose, those of keys on file first. */
@@ -76,6 +85,7 @@ export class HostKeyCheck {
     const offered = { host: this.#host, port: this.#port, key: offer.key }
     const verdict = decideHostKey(offered, {
       known: this.#known,
+      searched: this.#searched,
       policy: hostKeyPolicy,
       fingerprints: typeof hostKeyFingerprint === 'string' ? [hostKeyFingerprint] : (hostKeyFingerprint ?? []),
       hasVerifier: verifyHostKey !== undefined,
@@ -141,24 +151,40 @@ function fileToWrite(source: Options['knownHosts']): string | undefined {
   return first === undefined || isKnownHostsText(first) ? undefined : first
 }
 
-async function readKnownHosts(source: Options['knownHosts'], host: string, port: number): Promise<KnownHosts | null> {
-  if (source === null) return null
+/** Keys on file, and the files that were looked in. */
+interface OnFile {
+  /** Null: the check is off. */
+  readonly knownHosts: KnownHosts | null
+  readonly searched: readonly string[]
+}
+
+async function readKnownHosts(source: Options['knownHosts'], host: string, port: number): Promise<OnFile> {
+  if (source === null) return { knownHosts: null, searched: [] }
   if (typeof source === 'function') {
     const found = await source(host, port)
-    return typeof found === 'string' ? parseKnownHosts(found) : found
+    return { knownHosts: typeof found === 'string' ? parseKnownHosts(found) : found, searched: [] }
   }
-  if (typeof source === 'object' && 'entries' in source && !Array.isArray(source)) return source as KnownHosts
+  if (typeof source === 'object' && 'entries' in source && !Array.isArray(source)) {
+    return { knownHosts: source as KnownHosts, searched: [] }
+  }
   const texts =
     source === undefined ? defaultFiles : typeof source === 'string' ? [source] : (source as readonly string[])
   const files = await Promise.all(texts.map(readOne))
-  return mergeKnownHosts(files)
+  return {
+    knownHosts: mergeKnownHosts(files.map(({ knownHosts }) => knownHosts)),
+    // Of the usual files most are never there, which is no news.
+    searched: files.flatMap(({ searched, isThere }) =>
+      isThere || source === undefined ? searched : searched.map((file) => `${file} (which is not there)`),
+    ),
+  }
 }
 
-async function readOne(source: string): Promise<KnownHosts> {
-  if (isKnownHostsText(source)) return parseKnownHosts(source)
+async function readOne(source: string) {
+  if (isKnownHostsText(source)) return { knownHosts: parseKnownHosts(source), searched: [], isThere: true }
   // A file that is not there yet knows nobody, as with ssh; the error about the unknown key says where it looked.
   const content = await readFileIfThere(source)
-  return parseKnownHosts(content?.toString('utf8') ?? '', source)
+  const knownHosts = parseKnownHosts(content?.toString('utf8') ?? '', source)
+  return { knownHosts, searched: [source], isThere: content !== undefined }
 }
 
 /** Whether a string is the content of a known_hosts file: several fields, as no path has a key type in it. */

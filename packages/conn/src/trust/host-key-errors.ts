@@ -37,13 +37,19 @@ export function changedError(offered: OfferedHostKey, known: readonly KnownHostE
   )
 }
 
-export function unknownError(offered: OfferedHostKey, known: KnownHostMatches): HostKeyNotVerifiable {
+/** @param searched files in which the host was looked for */
+export function unknownError(
+  offered: OfferedHostKey,
+  known: KnownHostMatches,
+  searched: readonly string[] = [],
+): HostKeyNotVerifiable {
+  const where = searched.length === 0 ? 'on file' : `in ${searched.join(', ')}`
   const scan = offered.port === 22 ? offered.host : `-p ${offered.port} ${offered.host}`
   const authority = known.authorities[0]
   const onlyAuthorities = authority === undefined ? '' : ` (${placeOf(authority)} asks for a certificate)`
   return new HostKeyNotVerifiable(
     'ERR_SSH_HOST_KEY_UNKNOWN',
-    `No host key of ${nameOf(offered)} is on file${onlyAuthorities}; it offered ${describe(offered.key)}. ` +
+    `No host key of ${nameOf(offered)} is ${where}${onlyAuthorities}; it offered ${describe(offered.key)}. ` +
       `Compare this with what "ssh-keygen -l" prints on the server, then add what "ssh-keyscan ${scan}" prints to ` +
       `known_hosts, set hostKeyFingerprint, or set hostKeyPolicy to 'accept-new' to trust servers at first sight`,
     { details: detailsOf(offered, known.authorities) },

@@ -15,6 +15,8 @@ import type { OfferedHostKey } from './offered-host-key.js'
 export interface HostKeyTrust {
   /** What is on file for the host; null: do not look, so that only pins and the verifier count. */
   readonly known: KnownHostMatches | null
+  /** Files in which the host was looked for, for the error about an unknown one. */
+  readonly searched?: readonly string[]
   /** What to do with a host of which no key is on file. */
   readonly policy: 'strict' | 'accept-new'
   /**
@@ -57,7 +59,9 @@ export function decideHostKey(offered: OfferedHostKey, trust: HostKeyTrust): Hos
   // A key of another type than those on file counts as changed: somebody in between would offer just that.
   if (known.trusted.length > 0) return refuse(changedError(offered, known.trusted))
   if (trust.hasVerifier) return { type: 'ask', doubt: 'unknown' }
-  return trust.policy === 'accept-new' ? { type: 'accept-and-add' } : refuse(unknownError(offered, known))
+  return trust.policy === 'accept-new'
+    ? { type: 'accept-and-add' }
+    : refuse(unknownError(offered, known, trust.searched))
 }
 
 /**

@@ -72,6 +72,18 @@ describe('a known key', () => {
   })
 })
 
+test('where an unknown host was looked for is in the error, and which file is not there', async () => {
+  const { port } = await listening()
+  const there = join(await folder(), 'known_hosts')
+  writeFileSync(there, '')
+  const missing = join(await folder(), 'typo')
+  await expect(
+    establishClient({ host: '127.0.0.1', port }, { ...alice, knownHosts: [there, missing] }),
+  ).rejects.toMatchObject({
+    message: expect.stringContaining(`is in ${there}, ${missing} (which is not there); it offered`),
+  })
+})
+
 test('a changed key is refused, with what is on file and where', async () => {
   const { port } = await listening()
   const file = join(await folder(), 'known_hosts')
