@@ -35,13 +35,14 @@ export {
   parseKnownHosts,
 } from './config/known-hosts.js'
 // Channels: RFC 4254
-export { Channel, type ChannelHandlers, type ChannelRequest, type ChannelRequestOptions } from './connection/channel.js'
+export { Channel } from './connection/channel.js'
 export type {
   ChannelOpener,
   ChannelOpenHandlers,
   ChannelOpening,
   ChannelOpenRequest,
 } from './connection/channel-open.js'
+export type { ChannelHandlers, ChannelRequest, ChannelRequestOptions } from './connection/channel-request.js'
 export type { GlobalRequest } from './connection/global-requests.js'
 export { type ChannelOptions, defaultMuxLimits, type MuxLimits } from './connection/limits.js'
 export { Mux, type MuxHandlers, type MuxOptions } from './connection/mux.js'
@@ -106,6 +107,7 @@ export type { X11Request } from './session/x11-request.js'
 // Transport: RFC 4253
 export { kexMethodNames } from './transport/kex-methods.js'
 export type { DirectionAlgorithms, NegotiatedAlgorithms } from './transport/negotiate.js'
+export type { Role } from './transport/role.js'
 export { Transport } from './transport/transport.js'
 export {
   type AlgorithmPreferences,
@@ -115,7 +117,6 @@ export {
   type HostKeyOffer,
   type KeysChanged,
   type RekeyLimits,
-  type Role,
   type TransportHandlers,
   type TransportLimits,
   type TransportOptions,

@@ -14,7 +14,8 @@ import { type AlgorithmNames, chooseAlgorithms } from './algorithm-lists.js'
 import type { Logger } from './log.js'
 import { algorithmList, duration, objectWith, size } from './options-schema.js'
 import { groupExchangeAlgorithms } from './transport/group-exchange.js'
-import type { AlgorithmPreferences, RekeyLimits, Role } from './transport/transport-options.js'
+import type { Role } from './transport/role.js'
+import type { AlgorithmPreferences, RekeyLimits } from './transport/transport-options.js'
 
 /** Fields of both option schemas. */
 export const protocolOptions = {

@@ -10,8 +10,8 @@ import { concatBytes, ecdhKexMessages, kexIndicators, kexInit, newKeys, toUtf8, 
 import type { KexInit } from '../src/transport/negotiate.js'
 import { PacketDecoder } from '../src/transport/packet-decoder.js'
 import { PacketEncoder } from '../src/transport/packet-encoder.js'
+import type { Role } from '../src/transport/role.js'
 import type { Transport } from '../src/transport/transport.js'
-import type { Role } from '../src/transport/transport-options.js'
 
 const kexName = 'curve25519-sha256'
 const cipherName = 'aes128-gcm@openssh.com'

@@ -11,12 +11,12 @@ import {
 } from '@ssh/crypto'
 import { FakeClock, seededRandom } from '@ssh/testkit'
 import { concatBytes, type SshError, services, userauthSuccess } from '@ssh/wire'
+import type { Role } from '../src/transport/role.js'
 import { Transport } from '../src/transport/transport.js'
 import type {
   AlgorithmPreferences,
   HostKeyOffer,
   KeysChanged,
-  Role,
   TransportHandlers,
   TransportOptions,
 } from '../src/transport/transport-options.js'

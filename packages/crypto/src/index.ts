@@ -18,8 +18,8 @@ export { importPrivateKey, importPrivateKeyList, type PrivateKeyImportOptions } 
 export { importPublicKey, importPublicKeyList } from './formats/import-public-key.js'
 export { opensshKeyCiphers } from './formats/openssh-key-ciphers.js'
 // Key exchange
-export { type DhGroup, initiateDh, respondDh } from './kex/dh-group.js'
-export { modpGroup14, modpGroup16, modpGroup18 } from './kex/dh-primes.js'
+export { initiateDh, respondDh } from './kex/dh-group.js'
+export { type DhGroup, modpGroup14, modpGroup16, modpGroup18 } from './kex/dh-primes.js'
 export type { HashName, KexAlgorithm, KexInitiation, KexResponse } from './kex/kex.js'
 export { kexAlgorithms } from './kex/kex-rows.js'
 // Keys

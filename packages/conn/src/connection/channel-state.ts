@@ -14,9 +14,9 @@ import {
   type MessageOf,
 } from '@ssh/wire'
 import { ChannelError, ProtocolError } from '../errors.js'
-import type { ChannelHandlers, ChannelRequestOptions } from './channel.js'
 import type { ChannelContext, LocalEnd } from './channel-context.js'
 import type { ChannelMessage } from './channel-phases.js'
+import type { ChannelHandlers, ChannelRequestOptions } from './channel-request.js'
 import { Consumer } from './consumer.js'
 import { type ReceiveWindow, SendWindow } from './flow-window.js'
 import { type DataType, OutgoingQueue } from './outgoing-queue.js'

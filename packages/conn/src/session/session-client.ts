@@ -1,7 +1,8 @@
 /** A session as the client sees it: RFC 4254 §6. */
 
 import { AbortError, type ByteChannel, channelRequests, extendedDataTypes, toUtf8, WireError } from '@ssh/wire'
-import type { Channel, ChannelRequest } from '../connection/channel.js'
+import type { Channel } from '../connection/channel.js'
+import type { ChannelRequest } from '../connection/channel-request.js'
 import type { RequestReply } from '../connection/replies.js'
 import { ChannelError } from '../errors.js'
 import { type ExitResult, type ExitSignal, exitResult, signalName } from './exit-status.js'

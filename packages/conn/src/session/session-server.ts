@@ -1,7 +1,8 @@
 /** The answering half of a session: RFC 4254 §6. */
 
 import { type ByteChannel, channelRequests, extendedDataTypes, Fifo, WireError } from '@ssh/wire'
-import type { Channel, ChannelRequest } from '../connection/channel.js'
+import type { Channel } from '../connection/channel.js'
+import type { ChannelRequest } from '../connection/channel-request.js'
 import { Environment, type EnvironmentLimits } from './environment.js'
 import { type ExitSignal, signalName } from './exit-status.js'
 import type { Program } from './program.js'

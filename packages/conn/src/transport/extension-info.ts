@@ -1,7 +1,7 @@
 /** Extension negotiation: what SSH_MSG_EXT_INFO says (RFC 8308 §2.3). When it may be said is the phase gate's matter. */
 
 import { extensions, extInfo, toUtf8 } from '@ssh/wire'
-import type { Role } from './transport-options.js'
+import type { Role } from './role.js'
 
 /** Most extensions that are read; the count is the peer's. */
 const maximumExtensions = 128

@@ -5,7 +5,7 @@
 
 import { asBuffer, disconnectReasons, printable, toUtf8 } from '@ssh/wire'
 import { OptionsError, ProtocolError } from '../errors.js'
-import type { Role } from './transport-options.js'
+import type { Role } from './role.js'
 
 /** Longest identification string with its line end. */
 const maximumLength = 255

@@ -28,7 +28,8 @@ import {
   type PeerMarkers,
   readMarkers,
 } from './negotiate.js'
-import type { AlgorithmPreferences, HostKey, HostKeyOffer, KeysChanged, Role } from './transport-options.js'
+import type { Role } from './role.js'
+import type { AlgorithmPreferences, HostKey, HostKeyOffer, KeysChanged } from './transport-options.js'
 
 /** What the machine is told once. */
 export interface KeyExchangeOptions {

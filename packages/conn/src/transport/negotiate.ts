@@ -5,7 +5,7 @@ import { kexIndicators, type kexInit, type MessageOf, printable } from '@ssh/wir
 import { KeyExchangeFailed } from '../errors.js'
 import { hostKeyAlgorithmNames } from './host-key-algorithms.js'
 import { kexMethodNames } from './kex-methods.js'
-import type { Role } from './transport-options.js'
+import type { Role } from './role.js'
 
 /** A decoded KEXINIT. */
 export type KexInit = MessageOf<typeof kexInit>

@@ -5,7 +5,7 @@
  * message slips through only where this table says so. Message ranges: RFC 4250 §4.1.
  */
 
-import type { Role } from './transport-options.js'
+import type { Role } from './role.js'
 
 /** Where the inbound half of a connection stands. */
 export type Phase =

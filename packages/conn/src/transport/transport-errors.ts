@@ -12,7 +12,7 @@ import {
 } from '@ssh/wire'
 import { ConnectionLost, KeyExchangeFailed, ProtocolError } from '../errors.js'
 import type { Phase } from './phases.js'
-import type { Role } from './transport-options.js'
+import type { Role } from './role.js'
 
 /** How people call a phase. */
 const phaseTitles: Readonly<Record<Phase, string>> = {

@@ -4,9 +4,7 @@ import type { PrivateKey, PublicKey, RandomSource } from '@ssh/crypto'
 import type { SshError } from '@ssh/wire'
 import type { DisconnectError } from '../errors.js'
 import type { NegotiatedAlgorithms } from './negotiate.js'
-
-/** Which end of the connection this is. */
-export type Role = 'client' | 'server'
+import type { Role } from './role.js'
 
 /** Names to offer, best first, of each kind that is negotiated (RFC 4253 §7.1). */
 export interface AlgorithmPreferences {

@@ -16,7 +16,7 @@ import { describe, expect, test } from 'vitest'
 import { groupExchangeMethod } from '../../src/transport/group-exchange.js'
 import { kexMethod } from '../../src/transport/kex-methods.js'
 import type { KexInit } from '../../src/transport/negotiate.js'
-import type { Role } from '../../src/transport/transport-options.js'
+import type { Role } from '../../src/transport/role.js'
 import { plainPacket, RawPeer, type RawPeerOptions } from '../raw-peer.js'
 import { defaultAlgorithms, type EndOptions, TransportEnd, testKey, transportPair } from '../transport-pair.js'
 

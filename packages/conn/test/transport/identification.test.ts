@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { IdentificationReader, identificationBytes } from '../../src/transport/identification.js'
-import type { Role } from '../../src/transport/transport-options.js'
+import type { Role } from '../../src/transport/role.js'
 
 /** Feeds text in chunks of `size`; gives the identification and the rest, or the error's code. */
 function read(role: Role, text: string, size = text.length || 1) {

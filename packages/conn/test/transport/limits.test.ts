@@ -4,7 +4,7 @@ import { seededRandom } from '@ssh/testkit'
 import { channelData, disconnect, ignore, ping, serviceRequest } from '@ssh/wire'
 import { describe, expect, test } from 'vitest'
 import { ProtocolError } from '../../src/errors.js'
-import type { Role } from '../../src/transport/transport-options.js'
+import type { Role } from '../../src/transport/role.js'
 import { RawPeer, type RawPeerOptions } from '../raw-peer.js'
 import { defaultAlgorithms, type EndOptions, TransportEnd, testKey, transportPair } from '../transport-pair.js'
 

@@ -2,7 +2,7 @@ import { seededRandom } from '@ssh/testkit'
 import { serviceAccept, serviceRequest, userauthSuccess } from '@ssh/wire'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { type Phase, phaseGate, phaseRows, phases, type Verdict } from '../../src/transport/phases.js'
-import type { Role } from '../../src/transport/transport-options.js'
+import type { Role } from '../../src/transport/role.js'
 import { RawPeer } from '../raw-peer.js'
 import { TransportEnd, testKey } from '../transport-pair.js'
 

@@ -2,7 +2,7 @@ import { seededRandom } from '@ssh/testkit'
 import { channelData, ping, unimplemented } from '@ssh/wire'
 import { describe, expect, test } from 'vitest'
 import { RekeyPolicy } from '../../src/transport/rekey-policy.js'
-import type { Role } from '../../src/transport/transport-options.js'
+import type { Role } from '../../src/transport/role.js'
 import { RawPeer } from '../raw-peer.js'
 import {
   defaultAlgorithms,

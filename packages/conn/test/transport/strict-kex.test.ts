@@ -3,7 +3,7 @@
 import { seededRandom } from '@ssh/testkit'
 import { debug, ignore, kexIndicators, kexInit, unimplemented } from '@ssh/wire'
 import { describe, expect, test } from 'vitest'
-import type { Role } from '../../src/transport/transport-options.js'
+import type { Role } from '../../src/transport/role.js'
 import { plainPacket, RawPeer, type RawPeerOptions } from '../raw-peer.js'
 import { TransportEnd, testKey, transportPair } from '../transport-pair.js'
 

@@ -4,18 +4,9 @@ import { checkPrimeSync } from 'node:crypto'
 import { equalBytes, toBigInt, wipe } from '@ssh/wire'
 import { type RandomSource, systemRandom } from '../random.js'
 import { type DhPair, dhPair } from './dh-pair.js'
-import { modpGroup14, modpGroup16, modpGroup18 } from './dh-primes.js'
+import { type DhGroup, modpGroup14, modpGroup16, modpGroup18 } from './dh-primes.js'
 import { invalidPublicValue } from './invalid-public-value.js'
 import type { HashName, KexAlgorithm, KexInitiation, KexResponse } from './kex.js'
-
-/** A group: a safe prime, and a generator of its large subgroup. */
-export interface DhGroup {
-  /** Big-endian, without leading zeros. */
-  readonly prime: Uint8Array
-  readonly generator: Uint8Array
-  /** Bytes of a private exponent: at least twice the strength of the group. */
-  readonly exponentLength: number
-}
 
 /** Facts in which the rows differ. */
 export interface DhGroupFacts {

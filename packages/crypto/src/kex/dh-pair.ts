@@ -7,7 +7,7 @@
 import { createDiffieHellman, createPrivateKey, createPublicKey, diffieHellman, type KeyObject } from 'node:crypto'
 import { wipe } from '@ssh/wire'
 import { contentOf, derTags, readDer, readSequence, writeDer, writeInteger } from '../formats/der.js'
-import type { DhGroup } from './dh-group.js'
+import type { DhGroup } from './dh-primes.js'
 
 export interface DhPair {
   /** Big-endian. */

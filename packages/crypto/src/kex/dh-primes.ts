@@ -1,6 +1,13 @@
 /** The primes of RFC 3526: 2^n - 2^(n-64) - 1 + 2^64 * (floor(2^(n-130) * pi) + c), safe, with generator 2. */
 
-import type { DhGroup } from './dh-group.js'
+/** A group: a safe prime, and a generator of its large subgroup. */
+export interface DhGroup {
+  /** Big-endian, without leading zeros. */
+  readonly prime: Uint8Array
+  readonly generator: Uint8Array
+  /** Bytes of a private exponent: at least twice the strength of the group. */
+  readonly exponentLength: number
+}
 
 /**
  * A group of RFC 3526.

@@ -1,0 +1,2 @@
+/** Which end of the connection this is. */
+export type Role = 'client' | 'server'
