@@ -403,19 +403,20 @@ describe('F10: what the server announces', () => {
       { version: version(pair('limits@openssh.com', '1')) },
     )
     const root = temporaryDirectory()
-    for (const call of [
-      (signal: AbortSignal) => client.limits({ signal }),
-      (signal: AbortSignal) => client.open('a', 'r', {}, { signal }),
-      (signal: AbortSignal) => client.get('a', join(root, 'a'), { signal }),
-    ]) {
+    const count = (wanted: string) => server.types.filter((type) => type === wanted).length
+    const calls: [(signal: AbortSignal) => Promise<unknown>, number][] = [
+      [(signal) => client.limits({ signal }), 0],
+      [(signal) => client.open('a', 'r', {}, { signal }), 1],
+      [(signal) => client.get('a', join(root, 'a'), { signal }), 2],
+    ]
+    for (const [call, opened] of calls) {
       const controller = new AbortController()
       const calling = call(controller.signal)
-      await new Promise((resolve) => setImmediate(resolve))
+      await expect.poll(() => count('open')).toBe(opened)
       controller.abort()
       await expect(calling).rejects.toMatchObject({ code: 'ABORT_ERR' })
     }
-    await expect.poll(() => server.types.filter((type) => type === 'close').length).toBe(2)
-    expect(server.types.filter((type) => type === 'open').length).toBe(2)
+    await expect.poll(() => count('close')).toBe(2)
   })
 
   test('text before SFTP is told from SFTP', async () => {

@@ -95,7 +95,7 @@ export const boundaries: readonly PackageRules[] = [
   },
   {
     name: 'sftp',
-    leaves: ['errors.ts', 'local-path.ts'],
+    leaves: ['errors.ts', 'local-path.ts', 'system-errors.ts'],
     rooms: [
       { path: '', rooms: 'any', packages: ['wire'] },
       { path: 'protocol', packages: ['wire'] },
@@ -107,20 +107,26 @@ export const boundaries: readonly PackageRules[] = [
         node: ['stream', 'stream/promises'],
       },
       // The local side of transfers, and the server that serves real folders: the only files that touch a disk.
-      { path: 'client/local-files.ts', rooms: ['client', 'protocol'], packages: ['wire'], node: 'any' },
+      {
+        path: 'client/local-files.ts',
+        rooms: ['client', 'protocol', 'local-names.ts'],
+        packages: ['wire'],
+        node: 'any',
+      },
       {
         path: 'server',
         rooms: ['protocol', 'server/sftp-server.ts', 'server/jail.ts'],
         packages: ['wire'],
-        node: ['util'],
       },
       {
         path: 'server/sftp-server.ts',
-        rooms: ['server', 'server/jail.ts', 'protocol'],
+        rooms: ['server', 'server/jail.ts', 'protocol', 'local-names.ts'],
         packages: ['wire'],
         node: 'any',
       },
-      { path: 'server/jail.ts', rooms: ['server', 'protocol'], packages: ['wire'], node: 'any' },
+      { path: 'server/jail.ts', rooms: ['server', 'protocol', 'local-names.ts'], packages: ['wire'], node: 'any' },
+      { path: 'local-names.ts', node: 'any' },
+      { path: 'system-errors.ts', node: ['util'] },
       { path: 'scp', rooms: ['protocol', 'client'], packages: ['wire'], dependencies: ['minimatch'], node: ['stream'] },
       { path: 'bin', rooms: 'any', packages: ['wire'], node: 'any' },
     ],
