@@ -20,6 +20,9 @@ import type { SftpClientOptions } from './options.js'
 import { expectDone, expectExtended, expectHandle, type ReplyKind } from './reply-kinds.js'
 import { RequestTable } from './request-table.js'
 
+/** How long a server may take to close its end. */
+const closeTimeoutMs = 10_000
+
 /** What an error of a request says about it. */
 export interface RequestContext {
   /** For messages: `open`, `rename`. */
@@ -198,14 +201,16 @@ export class ClientSession {
     this.request(expectDone, build, { operation: 'close' }).catch(() => {})
   }
 
-  /** Ends the session; what waits for an answer fails with `ERR_SFTP_CLOSED`. */
-  close(): Promise<void> {
+  /** Ends the session; what waits for an answer fails with `ERR_SFTP_CLOSED`. A server that goes on is left behind. */
+  async close(): Promise<void> {
     if (this.#failure === undefined) {
       this.#settleAll(new SftpError('ERR_SFTP_CLOSED', 'The SFTP client was closed'))
       this.#writer.flushAll()
       this.#channel.close()
     }
-    return this.closed
+    const patience = setTimeout(() => this.#channel.abort(), closeTimeoutMs)
+    await this.closed
+    clearTimeout(patience)
   }
 
   #receive(chunk: Uint8Array): void {

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { memoryChannelPair } from '@ssh/testkit'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { SftpClient } from '../../src/client/sftp-client.js'
 import { fileTypes } from '../../src/protocol/attrs.js'
 import { framePacket } from '../../src/protocol/framing.js'
@@ -527,4 +527,26 @@ test('a handle is never closed twice, whatever closing it says', async () => {
   await expect(client.writeFile('f', 'content')).rejects.toMatchObject({ code: 'ERR_SFTP_FAILURE' })
   await new Promise((resolve) => setImmediate(resolve))
   expect(server.types.filter((type) => type === 'close')).toHaveLength(2)
+})
+
+test('close leaves a server behind that never closes its end', async () => {
+  const [near, far] = memoryChannelPair()
+  new ScriptedServer(far, () => {})
+  const client = await SftpClient.start({
+    attach: (handlers) => near.attach(handlers),
+    release: (byteCount) => near.release(byteCount),
+    write: (chunk) => near.write(chunk),
+    end: () => near.end(),
+    // What close leads to when the other end does not answer it.
+    close: () => {},
+    abort: (error) => near.abort(error),
+  })
+  vi.useFakeTimers()
+  try {
+    const closed = client.close()
+    await vi.advanceTimersByTimeAsync(10_000)
+    await closed
+  } finally {
+    vi.useRealTimers()
+  }
 })
