@@ -2,6 +2,7 @@
 
 import { createECDH, type ECDH } from 'node:crypto'
 import { wipe } from '@ssh/wire'
+import { hasNodeCurve } from '../node-curve.js'
 import { type RandomSource, systemRandom } from '../random.js'
 import { expectLength, invalidPublicValue } from './invalid-public-value.js'
 import type { HashName, KexAlgorithm } from './kex.js'
@@ -36,6 +37,7 @@ export function ecdh({ curve, ...facts }: EcdhFacts): KexAlgorithm {
     ...facts,
     publicValueEncoding: 'string',
     secretEncoding: 'mpint',
+    isAvailable: () => hasNodeCurve(curve.nodeName),
     initiate(random = systemRandom) {
       const pair = generate(curve, random)
       return { publicValue: pair.getPublicKey(), finish: (point) => agree(curve, pair, point) }
@@ -47,8 +49,13 @@ export function ecdh({ curve, ...facts }: EcdhFacts): KexAlgorithm {
   }
 }
 
+/** A new pair. @param random anything but the system's generator means a replay */
 function generate({ nodeName, bits }: NistCurve, random: RandomSource): ECDH {
   const pair = createECDH(nodeName)
+  if (random === systemRandom) {
+    pair.generateKeys()
+    return pair
+  }
   const length = Math.ceil(bits / 8)
   let refusal: unknown
   for (let draw = 0; draw < maximumDraws; draw++) {

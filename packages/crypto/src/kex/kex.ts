@@ -4,8 +4,8 @@
  * with a post-quantum KEM all fit. The rows themselves are in `kex-rows.ts`.
  */
 
-import type { AlgorithmStatus } from '../ciphers/cipher.js'
 import type { RandomSource } from '../random.js'
+import type { AlgorithmRow } from '../registry.js'
 
 /** Hash of a key exchange, by node:crypto's name. */
 export type HashName = 'sha1' | 'sha256' | 'sha384' | 'sha512'
@@ -30,9 +30,7 @@ export interface KexResponse {
 }
 
 /** One key exchange algorithm. */
-export interface KexAlgorithm {
-  readonly name: string
-  readonly status: AlgorithmStatus
+export interface KexAlgorithm extends AlgorithmRow {
   /** Document and section. */
   readonly source: string
   readonly hash: HashName

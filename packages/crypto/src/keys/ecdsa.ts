@@ -13,6 +13,7 @@ import {
 import { promisify } from 'node:util'
 import { asBuffer, ascii, equalBytes, mpint, printable, type Reader, struct, WireError, Writer } from '@ssh/wire'
 import { KeyImportError } from '../errors.js'
+import { hasNodeCurve } from '../node-curve.js'
 import type { KeyType, PrivateKeyMaterial, PublicKeyMaterial } from './key-type.js'
 import { type SignatureAlgorithm, signatureAlgorithmsOf } from './signature.js'
 
@@ -56,6 +57,7 @@ function keyType(curve: Curve): KeyType {
     source: 'RFC 5656 §3.1',
     certificateType: `${name}-cert-v01@openssh.com`,
     jwk: { kty: 'EC', crv: curve.crv },
+    isAvailable: () => hasNodeCurve(curve.nodeName),
     signatureAlgorithms: signatureAlgorithmsOf(name),
     readPublic: (reader, blob) => new EcdsaPublic(curve, readPoint(reader), blob),
     readPrivate(reader) {

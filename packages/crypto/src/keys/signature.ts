@@ -3,6 +3,7 @@
 import { ascii, string, struct, WireError } from '@ssh/wire'
 import { CryptoError } from '../errors.js'
 import type { HashName } from '../kex/kex.js'
+import { hasNodeCurve } from '../node-curve.js'
 import { type AlgorithmRow, registry } from '../registry.js'
 
 /** One signature algorithm: what a signature blob names, and what `server-sig-algs` lists. */
@@ -18,9 +19,9 @@ export interface SignatureAlgorithm extends AlgorithmRow {
 /** Signature algorithms, best first. `ssh-rsa` is SHA-1 and only used when asked for by name. */
 export const signatureAlgorithms = registry<SignatureAlgorithm>(
   { name: 'ssh-ed25519', status: 'default', source: 'RFC 8709 §4', keyType: 'ssh-ed25519' },
-  ecdsa('ecdsa-sha2-nistp256', 'sha256'),
-  ecdsa('ecdsa-sha2-nistp384', 'sha384'),
-  ecdsa('ecdsa-sha2-nistp521', 'sha512'),
+  ecdsa('ecdsa-sha2-nistp256', 'sha256', 'prime256v1'),
+  ecdsa('ecdsa-sha2-nistp384', 'sha384', 'secp384r1'),
+  ecdsa('ecdsa-sha2-nistp521', 'sha512', 'secp521r1'),
   { name: 'rsa-sha2-512', status: 'default', source: 'RFC 8332 §3', keyType: 'ssh-rsa', hash: 'sha512' },
   { name: 'rsa-sha2-256', status: 'default', source: 'RFC 8332 §3', keyType: 'ssh-rsa', hash: 'sha256' },
   { name: 'ssh-rsa', status: 'legacy', source: 'RFC 4253 §6.6', keyType: 'ssh-rsa', hash: 'sha1' },
@@ -61,6 +62,7 @@ export function parseSignature(blob: Uint8Array): Signature {
   }
 }
 
-function ecdsa(name: string, hash: HashName): SignatureAlgorithm {
-  return { name, status: 'default', source: 'RFC 5656 §3.1.2', keyType: name, hash }
+function ecdsa(name: string, hash: HashName, nodeCurve: string): SignatureAlgorithm {
+  const isAvailable = () => hasNodeCurve(nodeCurve)
+  return { name, status: 'default', source: 'RFC 5656 §3.1.2', keyType: name, hash, isAvailable }
 }
