@@ -73,7 +73,7 @@ async function checkServer(example: ServerExample): Promise<void> {
 /** An example that nobody looks at is one that does not work. */
 async function checkCompleteness(): Promise<void> {
   const files = await readdir(import.meta.dirname)
-  const examples = files.flatMap((file) => /^((?:client|server|sftp|keys)-.*)\.[jt]s$/.exec(file)?.[1] ?? [])
+  const examples = files.flatMap((file) => /^((?:client|server|sftp|keys)-[^.]*)\.[jt]s$/.exec(file)?.[1] ?? [])
   // The terminal's client needs the terminal's server.
   const looked = new Set([...clientExamples, ...serverExamples, { name: 'client-terminal' }].map(({ name }) => name))
   const forgotten = examples.filter((name) => !looked.has(name))
