@@ -34,6 +34,7 @@ export {
 // Keys
 export {
   CryptoError,
+  type GeneratedKeyAlgorithm,
   generatePrivateKey,
   importPrivateKey,
   importPrivateKeyList,
@@ -41,9 +42,12 @@ export {
   importPublicKeyList,
   KeyEncryptionError,
   KeyExportError,
+  type KeyExportOptions,
   KeyImportError,
   type PrivateKey,
+  type PrivateKeyFormat,
   type PublicKey,
+  type PublicKeyFormat,
   type Signer,
 } from '@ssh/crypto'
 // SFTP
