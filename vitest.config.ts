@@ -16,6 +16,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['packages/{wire,crypto,conn,sftp,streams,sdk,testkit}/test/**/*.test.ts'],
+          setupFiles: ['packages/testkit/src/property-seed.ts'],
           // Nothing here takes a second; a machine that is busy with other things may make it seem so.
           testTimeout: 20_000,
         },

@@ -123,6 +123,11 @@ export function pattern(length: number, seed = 0): Uint8Array {
   return bytes
 }
 
+/** The bytes of all chunks, always as a Buffer, because `toEqual` compares classes too. */
+export function joined(chunks: readonly Uint8Array[]): Buffer {
+  return Buffer.concat(chunks)
+}
+
 /** A consumer that keeps everything and gives it back at once. */
 export class Collector {
   readonly chunks: Uint8Array[] = []
@@ -147,7 +152,7 @@ export class Collector {
   }
 
   get bytes(): Uint8Array {
-    return concatBytes([new Uint8Array(0), ...this.chunks])
+    return joined(this.chunks)
   }
 
   get length(): number {

@@ -1,8 +1,8 @@
-import { channelData, channelExtendedData, concatBytes, toUtf8 } from '@ssh/wire'
+import { channelData, channelExtendedData, toUtf8 } from '@ssh/wire'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { RequestReply } from '../../src/connection/replies.js'
-import { Collector, channelPair, type MuxEnd, openOn, pattern } from '../mux-pair.js'
+import { Collector, channelPair, joined, type MuxEnd, openOn, pattern } from '../mux-pair.js'
 
 const noData = new Uint8Array(0)
 
@@ -31,7 +31,7 @@ describe('data', () => {
         }
         pair.local.end()
         pair.flow()
-        expect(collector.bytes).toEqual(concatBytes([noData, ...written]))
+        expect(collector.bytes).toEqual(joined(written))
         expect(collector.events.at(-1)).toBe('end')
         for (const { data } of pair.client.logged('channelData')) expect(data.length).toBeLessThanOrEqual(packet)
       }),
@@ -68,7 +68,7 @@ describe('data', () => {
             type === null
               ? channelData.encode({ recipientChannel, data })
               : channelExtendedData.encode({ recipientChannel, dataTypeCode: type, data })
-          expect(concatBytes([noData, ...(pull(pair.client) ?? [])])).toEqual(expected)
+          expect(joined(pull(pair.client) ?? [])).toEqual(joined([expected]))
         },
       ),
     )

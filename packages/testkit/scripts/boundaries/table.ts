@@ -145,7 +145,7 @@ export const boundaries: readonly PackageRules[] = [
   },
   {
     name: 'testkit',
-    rooms: [{ path: '*', rooms: 'any', packages: ['wire'], dependencies: ['vitest'], node: 'any' }],
+    rooms: [{ path: '*', rooms: 'any', packages: ['wire'], dependencies: ['fast-check', 'vitest'], node: 'any' }],
   },
   {
     name: 'interop',
