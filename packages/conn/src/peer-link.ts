@@ -3,6 +3,7 @@
 import type { Duplex } from 'node:stream'
 import { systemRandom } from '@ssh/crypto'
 import { debug, disconnectReasons, SshError } from '@ssh/wire'
+import { Incoming, type Refusal } from './connection/incoming.js'
 import { Deferred } from './deferred.js'
 import { monotonicClock } from './io/clock.js'
 import { addressesOf, keepProcessAlive, type SocketAddresses } from './io/socket-address.js'
@@ -17,10 +18,13 @@ export interface LinkOptions extends Omit<PeerOptions, 'transport'> {
   readonly transport: Omit<TransportOptions, 'clock' | 'random'>
 }
 
-export type LinkHandlers = Omit<PeerHandlers, 'onWake'>
+/** What a link tells; channels and requests of the other end go to {@link PeerLink.incoming}. */
+export type LinkHandlers = Omit<PeerHandlers, 'onWake' | 'onChannelOpen' | 'onGlobalRequest'>
 
 export class PeerLink {
   readonly peer: Peer
+  /** Who answers what the other end asks for. */
+  readonly incoming: Incoming
   /** Kept, as a closed socket knows them no more. */
   readonly addresses: SocketAddresses
   /** Our identification string (RFC 4253 §4.2). */
@@ -31,8 +35,10 @@ export class PeerLink {
   #rekeyed: Deferred<void> | undefined
   #endError: SshError | undefined
 
-  constructor(socket: Duplex, options: LinkOptions, handlers: LinkHandlers) {
+  /** @param unknown what is said to whoever asks for a channel that nobody answers */
+  constructor(socket: Duplex, options: LinkOptions, handlers: LinkHandlers, unknown: Refusal) {
     this.#socket = socket
+    this.incoming = new Incoming(unknown)
     this.addresses = addressesOf(socket)
     this.localIdentification = `SSH-2.0-${options.transport.identification}`
     const transport = { ...options.transport, clock: monotonicClock, random: systemRandom }
@@ -41,6 +47,8 @@ export class PeerLink {
       {
         ...handlers,
         onWake: () => this.#driver.wake(),
+        onChannelOpen: (request) => this.incoming.channelRequested(request),
+        onGlobalRequest: (request) => this.incoming.globallyRequested(request),
         onKeysChanged: (change) => {
           handlers.onKeysChanged(change)
           this.#rekeyed?.resolve()

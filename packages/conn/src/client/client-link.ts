@@ -5,6 +5,7 @@
 
 import type { Duplex } from 'node:stream'
 import type { PublicKey } from '@ssh/crypto'
+import { openFailureReasons } from '@ssh/wire'
 import { type LinkHandlers, type LinkOptions, PeerLink } from '../peer-link.js'
 import type { NegotiatedAlgorithms } from '../transport/negotiate.js'
 import type { HostKeyUpdate } from '../trust/host-key-update.js'
@@ -35,6 +36,12 @@ export interface ClientTarget {
   readonly username: string
 }
 
+/** A server may open only what this side asked for. */
+const notAskedFor = {
+  reasonCode: openFailureReasons.administrativelyProhibited,
+  description: 'this client did not ask for such channels',
+} as const
+
 export class ClientLink extends PeerLink {
   readonly target: ClientTarget
   algorithms: NegotiatedAlgorithms | undefined
@@ -46,7 +53,7 @@ export class ClientLink extends PeerLink {
   readonly #heard = new Set<keyof ClientEvents>()
 
   constructor(target: ClientTarget, socket: Duplex, options: LinkOptions, handlers: LinkHandlers) {
-    super(socket, options, handlers)
+    super(socket, options, handlers, notAskedFor)
     this.target = target
   }
 

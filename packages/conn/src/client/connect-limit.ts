@@ -6,21 +6,20 @@ import { TimeoutError } from '../errors.js'
 export class ConnectLimit {
   /** What is being waited for, for the error of the timeout. */
   step = ''
+  /** What is connected to, for the error of the timeout. */
+  where = 'the server'
   readonly #controller = new AbortController()
   readonly #given: AbortSignal | undefined
   readonly #timer: NodeJS.Timeout | undefined
 
-  /**
-   * @param timeoutMs undefined or 0: no limit
-   * @param where what is connected to, for the error
-   */
-  constructor(given: AbortSignal | undefined, timeoutMs: number | undefined, where: string) {
+  /** @param timeoutMs undefined or 0: no limit */
+  constructor(given: AbortSignal | undefined, timeoutMs: number | undefined) {
     this.#given = given
     given?.addEventListener('abort', this.#onAbort, { once: true })
     if (given?.aborted) this.#onAbort()
     if (timeoutMs === undefined || timeoutMs === 0) return
     this.#timer = setTimeout(() => {
-      const text = `Connecting to ${where} took longer than ${timeoutMs} ms; what was missing was ${this.step}`
+      const text = `Connecting to ${this.where} took longer than ${timeoutMs} ms; what was missing was ${this.step}`
       this.#exceed(new TimeoutError('ERR_SSH_CONNECT_TIMEOUT', text, { details: { timeoutMs, step: this.step } }))
     }, timeoutMs)
   }

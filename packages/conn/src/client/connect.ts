@@ -3,12 +3,10 @@
 import type { Duplex } from 'node:stream'
 import { signatureAlgorithms } from '@ssh/crypto'
 import { ignoreError } from '@ssh/streams'
-import { disconnectReasons, extensions, openFailureReasons, SshError } from '@ssh/wire'
+import { disconnectReasons, extensions, SshError } from '@ssh/wire'
 import { chooseAlgorithms } from '../algorithm-lists.js'
 import { Deferred } from '../deferred.js'
 import { DisconnectError } from '../errors.js'
-import { dial } from '../io/dial.js'
-import { localUserName } from '../io/files.js'
 import { parseOptions } from '../options-schema.js'
 import type { LinkOptions } from '../peer-link.js'
 import { choosePreferences, chooseUserSignatures, patience, rekeyLimits } from '../protocol-options.js'
@@ -19,11 +17,12 @@ import { ClientLink, type ClientTarget } from './client-link.js'
 import { type ClientOptions, clientOptionsSchema, type ParsedClientOptions } from './client-options.js'
 import { ConnectLimit } from './connect-limit.js'
 import { Credentials } from './credentials.js'
-import { type Destination, parseDestination } from './destination.js'
+import type { Destination } from './destination.js'
 import { HostKeyAnnouncement } from './host-key-announcement.js'
 import { HostKeyCheck } from './host-key-check.js'
+import { openStream } from './open-stream.js'
+import { resolveTarget } from './resolve-target.js'
 
-const defaultPort = 22
 const defaultKeepaliveMs = 15_000
 
 /**
@@ -33,29 +32,31 @@ const defaultKeepaliveMs = 15_000
  *   PermissionDenied, KeyImportError, KeyEncryptionError, ConnectionLost, DisconnectError, ProtocolError, AbortError
  */
 export async function establishClient(destination: Destination, options: ClientOptions = {}): Promise<ClientLink> {
-  const parsed = parseOptions('connect', clientOptionsSchema, options)
-  const { host, port = parsed.port ?? defaultPort, username = parsed.username } = parseDestination(destination)
-  const target: ClientTarget = { host, port, username: username ?? localUserName() }
-  const limit = new ConnectLimit(parsed.signal, parsed.connectTimeout, `${host} port ${port}`)
-  let socket: Duplex | undefined = parsed.sock
+  const given = parseOptions('connect', clientOptionsSchema, options)
+  const { sock: socket } = given
   // An error that comes before anybody reads must not crash the process; whoever reads will be told of it.
   socket?.on('error', ignoreError)
+  let stream: Duplex | undefined = socket
+  const limit = new ConnectLimit(given.signal, given.connectTimeout)
   try {
+    limit.step = 'the configuration of this machine'
+    const { target, options: parsed } = await limit.race(resolveTarget(destination, given))
+    limit.where = `${target.host} port ${target.port}`
     // What the user gave is read first: a key that cannot be used should fail before anything is sent.
     limit.step = 'a key or the known hosts of this machine'
     const [credentials, hostKeyCheck] = await limit.race(
-      Promise.all([Credentials.prepare(parsed), HostKeyCheck.prepare(parsed, host, port)]),
+      Promise.all([Credentials.prepare(parsed), HostKeyCheck.prepare(parsed, target.host, target.port)]),
     )
     const userSignatures = chooseUserSignatures(parsed)
     const linkOptions = makeLinkOptions(parsed, hostKeyCheck)
     limit.step = 'the TCP connection; is the address right, and the port open?'
-    socket ??= await dial({ host, port, signal: limit.signal })
+    stream = await openStream(target, parsed, limit.signal)
     limit.step = 'key exchange and login'
     limit.signal.throwIfAborted()
-    const login = { target, socket, linkOptions, userSignatures, options: parsed, credentials, hostKeyCheck }
+    const login = { target, socket: stream, linkOptions, userSignatures, options: parsed, credentials, hostKeyCheck }
     return await logIn(login, limit.signal)
   } catch (error) {
-    socket?.destroy()
+    stream?.destroy()
     throw error
   } finally {
     limit.release()
@@ -140,14 +141,6 @@ async function logIn(login: Login, limit: AbortSignal): Promise<ClientLink> {
     },
     onDebug: (message, alwaysDisplay) => link.tell('debug', displayText(message), alwaysDisplay),
     onAuthenticated: () => established.resolve(),
-    // The server may open only what this side asked for.
-    onChannelOpen: (request) =>
-      request.reject(openFailureReasons.administrativelyProhibited, 'this client did not ask for such channels'),
-    onGlobalRequest: (request) => {
-      const isUnderstood = request.requestName === 'hostkeys-00@openssh.com'
-      if (isUnderstood) hostKeyAnnouncement.receive(request.data)
-      request.reply(isUnderstood)
-    },
     onEnd: (error) => {
       established.reject(error ?? link.closedError())
       link.tell('close', error)
@@ -155,6 +148,10 @@ async function logIn(login: Login, limit: AbortSignal): Promise<ClientLink> {
   })
   const { serverHostKey } = login.linkOptions.transport.algorithms
   const hostKeyAnnouncement = new HostKeyAnnouncement(link, hostKeyCheck, serverHostKey)
+  link.incoming.onGlobalRequest('hostkeys-00@openssh.com', (request) => {
+    hostKeyAnnouncement.receive(request.data)
+    request.reply(true)
+  })
   const giveUp = () => link.destroy(limit.reason)
   limit.addEventListener('abort', giveUp, { once: true })
   try {

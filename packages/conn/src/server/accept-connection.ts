@@ -61,14 +61,14 @@ export function acceptConnection(socket: Duplex, prepared: PreparedServerOptions
         if (proofs !== undefined) link.peer.mux.globalRequest('hostkeys-00@openssh.com', proofs.announcement())
         link.userIn()
       },
-      onChannelOpen: (request) => link.channelRequested(request),
-      onGlobalRequest: (request) => {
-        const proof = request.requestName === 'hostkeys-prove-00@openssh.com' ? proofs?.answer(request.data) : undefined
-        request.reply(proof !== undefined || request.requestName === 'keepalive@openssh.com', proof)
-      },
       onEnd: (error) => link.over(error),
     },
   )
+  link.incoming.onGlobalRequest('hostkeys-prove-00@openssh.com', (request) => {
+    const proof = proofs?.answer(request.data)
+    request.reply(proof !== undefined, proof)
+  })
+  link.incoming.onGlobalRequest('keepalive@openssh.com', (request) => request.reply(true))
   link.start()
   // Nothing of the client is looked at before the builder's callbacks are there; the login timeout counts already.
   link.peer.pause()

@@ -14,6 +14,11 @@ import { ServerConnection } from './server-connection.js'
 
 type SendBanner = (message: string, languageTag?: string) => void
 
+const unknownType = {
+  reasonCode: openFailureReasons.unknownChannelType,
+  description: 'this server knows no such channels',
+} as const
+
 export class ServerLink extends PeerLink {
   readonly connection: ServerConnection
   readonly #logger: Logger | undefined
@@ -27,9 +32,10 @@ export class ServerLink extends PeerLink {
   #isDraining = false
 
   constructor(socket: Duplex, logger: Logger | undefined, options: LinkOptions, handlers: LinkHandlers) {
-    super(socket, options, handlers)
+    super(socket, options, handlers, unknownType)
     this.#logger = logger
     this.connection = new ServerConnection(this)
+    this.incoming.onChannel('session', (request) => this.#sessionRequested(request))
   }
 
   /** Resolves once the user is in, rejects when the connection ends before. Never an unhandled rejection. */
@@ -50,7 +56,7 @@ export class ServerLink extends PeerLink {
   begin(callbacks: ServerCallbacks): void {
     if (this.isClosed) return
     this.#callbacks = callbacks
-    this.#notify('connectionMade', () => callbacks.connectionMade?.(this.connection))
+    this.notify('connectionMade', () => callbacks.connectionMade?.(this.connection))
   }
 
   /** Authentication has begun: from now on banners can be sent. */
@@ -73,16 +79,14 @@ export class ServerLink extends PeerLink {
   /** The client has been told. */
   userIn(): void {
     this.#authenticated.resolve()
-    this.#notify('authCompleted', () => this.callbacks.authCompleted?.())
+    this.notify('authCompleted', () => this.callbacks.authCompleted?.())
   }
 
   /** Whoever asked is answered, now or later. */
-  channelRequested(request: ChannelOpenRequest): void {
+  #sessionRequested(request: ChannelOpenRequest): void {
     const refuse = (reason: string) => request.reject(openFailureReasons.administrativelyProhibited, reason)
     const { callbacks } = this
-    if (request.channelType !== 'session') {
-      request.reject(openFailureReasons.unknownChannelType, 'this server knows no such channels')
-    } else if (callbacks.sessionRequested === undefined) {
+    if (callbacks.sessionRequested === undefined) {
       refuse('this server offers no sessions')
     } else if (this.#isDraining) {
       refuse('this server is shutting down')
@@ -93,7 +97,7 @@ export class ServerLink extends PeerLink {
         reject: (reason = 'this session is refused') => refuse(reason),
       }
       // A builder's mistake must not take down more than the session it happened in.
-      this.#notify(
+      this.notify(
         'sessionRequested',
         () => callbacks.sessionRequested?.(session),
         () => refuse('the server failed to answer'),
@@ -115,7 +119,7 @@ export class ServerLink extends PeerLink {
   /** The connection is over. */
   over(error: Error | undefined): void {
     this.#authenticated.reject(error ?? this.closedError())
-    this.#notify('connectionLost', () => this.#callbacks?.connectionLost?.(error))
+    this.notify('connectionLost', () => this.#callbacks?.connectionLost?.(error))
   }
 
   #addSession(session: SessionServer): SessionServer {
@@ -125,7 +129,7 @@ export class ServerLink extends PeerLink {
   }
 
   /** Calls the builder. What it throws or rejects with goes to the log, and to nobody else. */
-  #notify(callback: keyof ServerCallbacks, call: () => unknown, onFailure?: () => void): void {
+  notify(callback: keyof ServerCallbacks, call: () => unknown, onFailure?: () => void): void {
     const failed = (error: unknown) => {
       this.#logger?.warn?.({ layer: 'server', event: 'callback-failed', callback, error })
       onFailure?.()
