@@ -16,6 +16,7 @@ export {
 } from './client/client-options.js'
 export { establishClient } from './client/connect.js'
 export { type Destination, type ParsedDestination, parseDestination } from './client/destination.js'
+export type { DialOptions, TunnelConnection, TunnelHop } from './client/dial-options.js'
 // Trust and configuration: known_hosts, authorized_keys
 export {
   type AuthorizedKey,

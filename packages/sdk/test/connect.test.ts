@@ -81,7 +81,7 @@ describe('connect', () => {
     }
   })
 
-  test.each(['tunnel', 'proxyCommand', 'config', 'agentPath', 'agentForwarding', 'clientCerts', 'prot'])(
+  test.each(['config', 'agentPath', 'agentForwarding', 'clientCerts', 'prot'])(
     'refuses the option %s by name',
     async (name) => {
       await expect(connect('127.0.0.1:1', { [name]: 'x' } as ClientOptions)).rejects.toMatchObject({

@@ -6,6 +6,7 @@ import type { KnownHosts } from '../config/known-hosts.js'
 import { keySource, passphraseSource } from '../key-source.js'
 import { abortSignal, algorithmList, callback, duration, objectWith } from '../options-schema.js'
 import { protocolOptions, softwareVersionText } from '../protocol-options.js'
+import { dialOptions } from './dial-options.js'
 
 /** A host key as a verifier sees it. */
 export interface OfferedHostKey {
@@ -46,6 +47,7 @@ export const clientAuthMethods = ['publickey', 'keyboard-interactive', 'password
 
 export const clientOptionsSchema = z.strictObject({
   ...protocolOptions,
+  ...dialOptions,
   /** TCP port. Default 22. */
   port: z.int().min(1).max(65535).optional(),
   /** Login name. Default: the user who runs this process. */
