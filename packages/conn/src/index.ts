@@ -70,6 +70,19 @@ export type { LogEntry, Logger } from './log.js'
 // Options: how they are checked
 export { abortSignal, bytes, callback, duration, objectWith, parseOptions, size } from './options-schema.js'
 // Servers
+export type { GatewayPorts } from './server/forwarding/forward-address.js'
+export type {
+  ConnectionAnswer,
+  ListenAnswer,
+  OnwardConnection,
+  OnwardListener,
+  OnwardOptions,
+  OtherDestination,
+  RequestedConnection,
+  RequestedUnixConnection,
+  TunnelHandler,
+} from './server/forwarding/forward-answers.js'
+export type { AllowForwarding } from './server/forwarding/forward-policy.js'
 export { listenServer, SshServer } from './server/listen.js'
 export { type StreamServerOptions, serveStream } from './server/serve-stream.js'
 export type {

@@ -101,8 +101,7 @@ const valued = new Map<string, (draft: Draft, value: string) => void>([
   [
     'permitlisten',
     (draft, value) => {
-      const endpoint = value.includes(':') ? value : `*:${value}`
-      draft.permitListen = [...(draft.permitListen ?? []), parseEndpoint('permitlisten', endpoint)]
+      draft.permitListen = [...(draft.permitListen ?? []), parseListenEndpoint('permitlisten', value)]
     },
   ],
 ])
@@ -169,12 +168,22 @@ function readQuoted(text: string, start: number): [value: string, end: number] {
   throw new LineFault('a quote is not closed')
 }
 
-function parseEndpoint(option: string, text: string): PermittedEndpoint {
+/**
+ * Reads `host:port`, `[address]:port`, with `*` for any host or any port.
+ * @param option what is read, for the error
+ * @throws LineFault
+ */
+export function parseEndpoint(option: string, text: string): PermittedEndpoint {
   const [, v6, host = v6, port] = /^(?:\[([^[\]]+)\]|([^:[\]]+)):(\*|[1-9]\d{0,4})$/.exec(text) ?? []
   if (host === undefined || port === undefined || Number(port) > 65535) {
     throw new LineFault(`${option} is not host:port with a port of 1 to 65535 or *`)
   }
   return { host: host.toLowerCase(), port: port === '*' ? 0 : Number(port) }
+}
+
+/** As {@link parseEndpoint}, where a port alone stands for any host. @throws LineFault */
+export function parseListenEndpoint(option: string, text: string): PermittedEndpoint {
+  return parseEndpoint(option, text.includes(':') ? text : `*:${text}`)
 }
 
 /** YYYYMMDD[HHMM[SS]] in local time, or with a final Z in UTC; undefined when there is no such time. */

@@ -2,6 +2,12 @@
 
 import type { PublicKey } from '@ssh/crypto'
 import type { SessionServer, SessionServerHandlers } from '../session/session-server.js'
+import type {
+  ConnectionAnswer,
+  ListenAnswer,
+  RequestedConnection,
+  RequestedUnixConnection,
+} from './forwarding/forward-answers.js'
 import type { ServerConnection } from './server-connection.js'
 
 type MaybePromise<T> = T | Promise<T>
@@ -55,6 +61,35 @@ export interface ServerCallbacks {
   validateKbdintResponse?(username: string, responses: readonly string[]): MaybePromise<boolean | KeyboardChallenge>
   /** The client wants a session: accept or reject it, now or later. Default: refused. */
   sessionRequested?(request: SessionRequest): MaybePromise<void>
+  /**
+   * The client wants a TCP connection from here (`ssh -L`, `-D`, `-W`, `-J`). What the options or the user's keys forbid
+   * is refused without asking. A `ChannelOpenError` that is thrown refuses with its reason code and text.
+   * Default: as `allowTcpForwarding` says.
+   * @param destHost host name or address, in lower case
+   * @param originHost where the client says that it comes from, which nobody has checked
+   */
+  connectionRequested?(
+    destHost: string,
+    destPort: number,
+    originHost: string,
+    originPort: number,
+  ): MaybePromise<ConnectionAnswer<RequestedConnection>>
+  /** The client wants a connection to a Unix domain socket. Default: as `allowStreamLocalForwarding` says. */
+  unixConnectionRequested?(path: string): MaybePromise<ConnectionAnswer<RequestedUnixConnection>>
+  /**
+   * The client wants what connects to a TCP port here (`ssh -R`). Default: as `allowTcpForwarding` says.
+   * @param listenHost address, in lower case; empty for all, see RFC 4254 §7.1
+   * @param listenPort 0 for any that is free
+   */
+  serverRequested?(
+    listenHost: string,
+    listenPort: number,
+  ): MaybePromise<ListenAnswer<[originHost: string, originPort: number]>>
+  /**
+   * The client wants what connects to a Unix domain socket here. Default: as `allowStreamLocalForwarding` says.
+   * @param listenPath where it is to be
+   */
+  unixServerRequested?(listenPath: string): MaybePromise<ListenAnswer<[]>>
 }
 
 /** A session that the client wants. */

@@ -5,6 +5,7 @@ import type { AuthorizedKeys } from '../config/authorized-keys.js'
 import { keySource, passphraseSource } from '../key-source.js'
 import { abortSignal, callback, objectWith } from '../options-schema.js'
 import { protocolOptions, softwareVersionText } from '../protocol-options.js'
+import { forwardOptions } from './forwarding/forward-options.js'
 import type { ServerFactory } from './server-callbacks.js'
 
 const authMethod = z.enum(['publickey', 'keyboard-interactive', 'password'])
@@ -39,6 +40,7 @@ export const serverConnectionOptionsSchema = z.strictObject({
   maxAuthTries: z.int().min(1).optional(),
   /** Sessions one connection may have open. Default 10. */
   maxSessions: z.int().min(0).optional(),
+  ...forwardOptions,
   /** Software version in our identification string, printable ASCII without blanks. */
   serverVersion: softwareVersionText.optional(),
 })

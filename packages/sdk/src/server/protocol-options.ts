@@ -78,6 +78,10 @@ const protocolCallbacks = [
   'changePassword',
   'getKbdintChallenge',
   'validateKbdintResponse',
+  'connectionRequested',
+  'unixConnectionRequested',
+  'serverRequested',
+  'unixServerRequested',
 ] as const satisfies readonly (keyof ServerCallbacks)[]
 
 /** The builder's callbacks, bound to their object, and sessions answered as it or the options say. */

@@ -1,0 +1,81 @@
+/** What the builder of a server may answer when a client asks for forwarding. */
+
+import type { Duplex } from 'node:stream'
+import type { ByteChannel } from '@ssh/wire'
+import type { ServerConnection } from '../server-connection.js'
+
+/** A TCP connection that a client wants from here (`direct-tcpip`, RFC 4254 §7.2). */
+export interface RequestedConnection {
+  readonly connection: ServerConnection
+  /** Host name or address, in lower case. */
+  readonly destHost: string
+  readonly destPort: number
+  /** Where the client says that the connection comes from. Nobody has checked that. */
+  readonly originHost: string
+  readonly originPort: number
+}
+
+/** A connection to a Unix domain socket that a client wants from here (OpenSSH PROTOCOL §2.4). */
+export interface RequestedUnixConnection {
+  readonly connection: ServerConnection
+  readonly path: string
+}
+
+/**
+ * Is the other end of one connection, in this process: what it reads is what the client's program sent. When it throws
+ * or rejects the connection is reset, and the error goes to the logger.
+ */
+export type TunnelHandler<I> = (stream: Duplex, info: I) => unknown
+
+/** Somewhere else to connect to than where the client asked. */
+export type OtherDestination =
+  | { readonly host: string; readonly port: number }
+  /** A Unix domain socket. */
+  | { readonly path: string }
+
+/** How to open a tunnel through {@link OnwardConnection}. */
+export interface OnwardOptions {
+  readonly originHost?: string
+  readonly originPort?: number
+  readonly signal?: AbortSignal
+}
+
+/** A listener elsewhere. */
+export interface OnwardListener {
+  /** Port that it listens on; 0 for a Unix domain socket. */
+  readonly port: number
+  /** Resolves when it is closed; rejections are ignored. */
+  readonly closed: Promise<unknown>
+  close(): Promise<unknown>
+}
+
+/** Another connection, to take a request on through: a client connection of this SDK. */
+export interface OnwardConnection {
+  openTcpChannel(host: string, port: number, options: OnwardOptions): Promise<ByteChannel>
+  openUnixChannel(path: string, options: Pick<OnwardOptions, 'signal'>): Promise<ByteChannel>
+}
+
+/**
+ * Answer to a request for a connection:
+ * - false, and everything that is nothing of what follows: refused
+ * - true: this process connects to where the client asked
+ * - `{ host, port }`, `{ path }`: this process connects there instead
+ * - a function: it is the other end
+ * - a client connection: the request is taken on through it
+ */
+export type ConnectionAnswer<I> = boolean | TunnelHandler<I> | OtherDestination | OnwardConnection
+
+/**
+ * Answer to a request to listen:
+ * - false, and everything that is nothing of what follows: refused
+ * - true: this process listens where the client asked, within what `gatewayPorts` allows
+ * - a function: this process listens, and asks it about each connection; false drops it
+ * - a listener that the builder made, which hands on what it accepts by `openConnection` of the server's connection. It
+ *   is closed when the client cancels the request, and with the connection
+ * - a client connection: the request is taken on through it
+ */
+export type ListenAnswer<C extends readonly unknown[]> =
+  | boolean
+  | ((...connection: C) => boolean | Promise<boolean>)
+  | OnwardListener
+  | OnwardConnection
