@@ -72,7 +72,8 @@ export const boundaries: readonly PackageRules[] = [
       { path: 'connection', packages: ['wire'], isCallsOnly: true },
       { path: 'peer', ...conn, rooms: ['transport', 'userauth', 'connection'], isCallsOnly: true },
       { path: 'session', packages: ['wire'], rooms: ['connection'] },
-      { path: 'forwarding', packages: ['wire'], rooms: ['connection'], node: ['crypto'] },
+      { path: 'forwarding', packages: ['wire'], rooms: ['connection', 'deferred.ts'], node: ['crypto'] },
+      { path: 'deferred.ts' },
       { path: 'agent', ...conn, rooms: ['connection'] },
       { path: 'config', ...conn, node: ['crypto'] },
       { path: 'trust', ...conn, rooms: ['config'] },
@@ -141,6 +142,20 @@ export const boundaries: readonly PackageRules[] = [
         dependencies: ['zod'],
         node: 'any',
       },
+      // What a terminal shows: no promise, no stream, no process; `server-terminal` and `pty-process` are the doors.
+      {
+        path: 'terminal',
+        packages: ['wire'],
+        dependencies: ['get-east-asian-width'],
+        isCallsOnly: true,
+      },
+      ...['terminal/server-terminal.ts', 'terminal/pty-process.ts', 'terminal/pty-helper.ts'].map((path) => ({
+        path,
+        rooms: 'any' as const,
+        packages: ['wire', 'streams', 'conn'],
+        dependencies: ['zod'],
+        node: 'any' as const,
+      })),
     ],
   },
   {
