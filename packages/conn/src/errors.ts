@@ -104,3 +104,24 @@ export class ConfigParseError extends SshError {
     super('ERR_SSH_CONFIG_PARSE', message, options)
   }
 }
+
+/** An agent cannot be reached, refused, or does not speak the agent protocol. */
+export class AgentError extends SshError {
+  constructor(code: `ERR_SSH_AGENT_${string}`, message: string, options: SshErrorOptions = {}) {
+    super(code, message, options)
+  }
+}
+
+/** X11 cannot be forwarded, or what came over a forwarded display is not X11. */
+export class X11Error extends SshError {
+  constructor(code: `ERR_SSH_X11_${string}`, message: string, options: SshErrorOptions = {}) {
+    super(code, message, options)
+  }
+}
+
+/** A tunnel device of this machine cannot be had, or failed. */
+export class TunError extends SshError {
+  constructor(code: `ERR_SSH_TUN_${string}`, message: string, options: SshErrorOptions = {}) {
+    super(code, message, options)
+  }
+}
