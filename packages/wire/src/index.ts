@@ -62,10 +62,13 @@ export {
 export {
   type AgentRequest,
   type AgentResponse,
+  agentConfirmConstraint,
   agentConstraints,
   agentConstraintType,
   agentExtensionNames,
   agentIdentity,
+  agentLifetimeConstraint,
+  agentQueryResponses,
   agentRequests,
   agentResponses,
   agentSignFlags,

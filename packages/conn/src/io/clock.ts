@@ -7,6 +7,12 @@ export type Clock = () => number
 
 export const monotonicClock: Clock = () => performance.now()
 
+/** Calls back once, `delayMs` from now. The wait does not keep the process alive. @returns a function that cancels */
+export function schedule(callback: () => void, delayMs: number): () => void {
+  const timer = setTimeout(callback, Math.min(delayMs, maximumDelayMs)).unref()
+  return () => clearTimeout(timer)
+}
+
 /** Longest delay setTimeout takes without overflowing to 1 ms. */
 const maximumDelayMs = 0x7fffffff
 

@@ -75,10 +75,10 @@ export class SshPrivateKey implements PrivateKey {
   }
 
   /** As {@link encodePrivateKey}. */
-  encode(): Uint8Array {
+  encode(comment = this.comment): Uint8Array {
     const writer = new Writer(1024).writeUtf8(this.algorithm)
     this.#material.writeFields(writer)
-    return writer.writeUtf8(this.comment).finish()
+    return writer.writeUtf8(comment).finish()
   }
 
   toJSON(): KeyDescription {
@@ -93,10 +93,11 @@ export class SshPrivateKey implements PrivateKey {
 /**
  * A private key as agents (draft-ietf-sshm-ssh-agent §3.2) and OpenSSH key files (PROTOCOL.key §3) carry it: the type's
  * name, its fields, the comment. The bytes are secret.
+ * @param comment default: that of the key
  * @throws KeyExportError for a key that is not held in this process
  */
-export function encodePrivateKey(key: PrivateKey): Uint8Array {
-  if (key instanceof SshPrivateKey) return key.encode()
+export function encodePrivateKey(key: PrivateKey, comment?: string): Uint8Array {
+  if (key instanceof SshPrivateKey) return key.encode(comment)
   throw new KeyExportError(`The ${key.algorithm} key is not held in this process, so its secret cannot be handed on`)
 }
 

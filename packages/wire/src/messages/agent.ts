@@ -1,7 +1,7 @@
 /** The agent protocol: draft-ietf-sshm-ssh-agent, OpenSSH PROTOCOL.agent. Each payload is framed by a uint32 length. */
 
 import { list, repeated, struct } from '../codec.js'
-import { ascii, byte, rest, string, text, uint32, utf8 } from '../fields.js'
+import { ascii, byte, constant, rest, string, text, uint32, utf8 } from '../fields.js'
 import { type MessagesOf, message, messageSet } from '../message.js'
 
 /** One key an agent holds. */
@@ -46,8 +46,27 @@ export const agentConstraints = { lifetime: 1, confirm: 2, extension: 255 } as c
 /** One constraint; the layout of what follows depends on `constraintType`. */
 export const agentConstraintType = struct('constraint', { constraintType: byte })
 
-/** Names that the `query` extension lists. */
-export const agentExtensionNames = repeated(ascii)
+/** The agent forgets the key after so many seconds. */
+export const agentLifetimeConstraint = struct('lifetime constraint', {
+  constraintType: constant(byte, agentConstraints.lifetime),
+  seconds: uint32,
+})
+
+/** The agent asks its user before each use of the key. */
+export const agentConfirmConstraint = struct('confirm constraint', {
+  constraintType: constant(byte, agentConstraints.confirm),
+})
+
+/** What the `query` extension answers: the names of all extensions the agent knows. */
+export const agentExtensionNames = struct('extension names', { names: repeated(ascii) })
+
+/** Answers to the `query` extension. With older agents, from before there was a message for it, names follow `success`. */
+export const agentQueryResponses = messageSet(
+  message('failure', 5, 'draft-ietf-sshm-ssh-agent §3.1', {}),
+  message('success', 6, 'draft-miller-ssh-agent-04 §4.7.1', { contents: rest }),
+  message('extensionFailure', 28, 'draft-ietf-sshm-ssh-agent §3.8', {}),
+  message('extensionResponse', 29, 'draft-ietf-sshm-ssh-agent §3.8.1', { extensionType: ascii, contents: rest }),
+)
 
 export type AgentRequest = MessagesOf<typeof agentRequests>
 export type AgentResponse = MessagesOf<typeof agentResponses>
