@@ -1,5 +1,14 @@
-// Errors
-
+// Agents: draft-ietf-sshm-ssh-agent
+export {
+  type AddKeyOptions,
+  AgentClient,
+  type AgentClientOptions,
+  type AgentRequestOptions,
+  type AgentSignOptions,
+  type Schedule,
+} from './agent/agent-client.js'
+export { AgentKey } from './agent/agent-key.js'
+export type { AgentConnector, AgentForwarder, AgentIdentity, AgentSource } from './client/agent-options.js'
 // Clients
 export {
   ClientConnection,
@@ -49,6 +58,7 @@ export { type ChannelOptions, defaultMuxLimits, type MuxLimits } from './connect
 export { Mux, type MuxHandlers, type MuxOptions } from './connection/mux.js'
 export type { OnReply, RequestReply } from './connection/replies.js'
 export {
+  AgentError,
   ChannelError,
   ChannelListenError,
   ChannelOpenError,

@@ -6,6 +6,7 @@ import type { KnownHosts } from '../config/known-hosts.js'
 import { keySource, passphraseSource } from '../key-source.js'
 import { abortSignal, algorithmList, callback, duration, objectWith } from '../options-schema.js'
 import { protocolOptions, softwareVersionText } from '../protocol-options.js'
+import { agentOptions } from './agent-options.js'
 import { dialOptions } from './dial-options.js'
 
 /** A host key as a verifier sees it. */
@@ -56,8 +57,12 @@ export const clientOptionsSchema = z.strictObject({
   password: z.union([z.string(), callback<Exclude<PasswordSource, string>>()]).optional(),
   /** Called when the server says that the password has expired. Default: the login fails. */
   passwordChange: callback<PasswordChangeHandler>().optional(),
-  /** Private keys to log in with. Default: id_ed25519, id_ecdsa and id_rsa in ~/.ssh. `null`: no public key login. */
+  /**
+   * Keys to log in with. Of a file that is encrypted, or of which only the `.pub` is here, the agent may hold the key.
+   * Default: the agent's, then id_ed25519, id_ecdsa and id_rsa in ~/.ssh. `null`: no public key login, and no agent for it.
+   */
   clientKeys: z.union([keySource, z.array(keySource).readonly(), z.null()]).optional(),
+  ...agentOptions,
   /** Passphrase of encrypted keys, or a function that is asked for it, once for each file that needs one. */
   passphrase: passphraseSource.optional(),
   /** Methods to try, in order. Default: publickey, keyboard-interactive, password. */

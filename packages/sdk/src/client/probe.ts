@@ -16,6 +16,10 @@ export const probeOptionsSchema = clientOptionsSchema.omit({
   password: true,
   passwordChange: true,
   clientKeys: true,
+  agentPath: true,
+  agentIdentities: true,
+  identitiesOnly: true,
+  agentForwarding: true,
   passphrase: true,
   preferredAuth: true,
   keyboardInteractive: true,
@@ -32,7 +36,7 @@ export const probeOptionsSchema = clientOptionsSchema.omit({
 export type ProbeOptions = z.input<typeof probeOptionsSchema>
 
 /** No credentials, and trust in any host key. */
-const anonymous = { clientKeys: null, knownHosts: null } as const
+const anonymous = { clientKeys: null, agentPath: null, knownHosts: null } as const
 
 /**
  * The host key that a server shows: a handshake just far enough to get it, with its signature verified but nothing else.

@@ -52,6 +52,7 @@ export function optionsPage(files: readonly SourceText[]): string {
   const both = sourceOf('conn/src/protocol-options.ts')
   const client = commentsIn(
     sourceOf('conn/src/client/client-options.ts'),
+    sourceOf('conn/src/client/agent-options.ts'),
     sourceOf('conn/src/client/dial-options.ts'),
     sourceOf('sdk/src/client/client-options.ts'),
     both,
