@@ -3,7 +3,7 @@
  * four texts with their lengths in front, all in 16 bits of network order. Text in, model out; no files here.
  */
 
-import { concatBytes } from '@ssh/wire'
+import { concatBytes, printable } from '@ssh/wire'
 import { X11Error } from '../errors.js'
 import { longestCookie, mitMagicCookie } from './x11-cookie.js'
 
@@ -29,8 +29,15 @@ export interface X11AuthorityEntry extends X11Host {
 /** More entries than any machine has displays. */
 const mostEntries = 16_384
 
-/** @throws X11Error `ERR_SSH_X11_MALFORMED_AUTHORITY` */
-export function parseX11Authority(bytes: Uint8Array): readonly X11AuthorityEntry[] {
+/**
+ * @param file where it comes from, for the error
+ * @throws X11Error `ERR_SSH_X11_MALFORMED_AUTHORITY`
+ */
+export function parseX11Authority(bytes: Uint8Array, file: string): readonly X11AuthorityEntry[] {
+  const malformed = (why: string): X11Error =>
+    new X11Error('ERR_SSH_X11_MALFORMED_AUTHORITY', `${printable(file)} is no Xauthority file: ${why}`, {
+      details: { file },
+    })
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const entries: X11AuthorityEntry[] = []
   let at = 0
@@ -129,8 +136,4 @@ function number(value: number): Uint8Array {
 
 function latin1(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('latin1')
-}
-
-function malformed(why: string): X11Error {
-  return new X11Error('ERR_SSH_X11_MALFORMED_AUTHORITY', `This is no Xauthority file: ${why}`)
 }
