@@ -44,6 +44,12 @@ export class BorrowedReads {
     this.#listener = listener
     for (const bytes of this.#early.splice(0)) listener(bytes)
   }
+
+  /** Nobody listens until `listen` is called again. @param rest what came and is the next listener's */
+  pass(rest: Buffer): void {
+    this.#listener = undefined
+    if (rest.length > 0) this.#early.unshift(rest)
+  }
 }
 
 /** The reads of a socket that was made for it; undefined for any other stream. */

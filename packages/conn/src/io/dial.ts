@@ -1,6 +1,7 @@
 /** Makes the TCP connection of a client. */
 
-import { createConnection, type Socket } from 'node:net'
+import { type LookupAddress, type LookupOptions, lookup } from 'node:dns'
+import { createConnection, isIP, type Socket } from 'node:net'
 import { AbortError, SshError } from '@ssh/wire'
 import { ConnectError } from '../errors.js'
 import { BorrowedReads } from './borrowed-reads.js'
@@ -9,12 +10,23 @@ import { isNode } from './socket-address.js'
 export interface DialOptions {
   readonly host: string
   readonly port: number
+  /** Only addresses of this family. Default: both. */
+  readonly family?: 4 | 6 | undefined
+  /** Numeric address of this machine to connect from. Default: the system's choice. */
+  readonly localAddress?: string | undefined
+  readonly localPort?: number | undefined
+  /** Whether the operating system checks on a connection that is silent. Default true. */
+  readonly tcpKeepalive?: boolean | undefined
+  /** How often it is tried, a second apart. Default 1. */
+  readonly attempts?: number | undefined
   /** Gives up, with its reason if that is an error of this SDK. Absent: the operating system's patience. */
   readonly signal?: AbortSignal
 }
 
 /** How long one address is tried alone before the next is tried beside it (RFC 8305 §5). */
 const attemptDelayMs = 250
+/** As OpenSSH's ConnectionAttempts has it. */
+const retryDelayMs = 1000
 
 /**
  * Connects to the first address of the host that answers, trying IPv6 and IPv4 side by side (RFC 8305), with
@@ -23,7 +35,20 @@ const attemptDelayMs = 250
  * @throws ConnectError `ERR_SSH_CONNECT_FAILED` with the system's error as `cause`
  * @throws AbortError, or the signal's reason
  */
-export function dial({ host, port, signal }: DialOptions): Promise<Socket> {
+export async function dial(options: DialOptions): Promise<Socket> {
+  const { attempts = 1, signal } = options
+  for (let attempt = 1; attempt < attempts; attempt++) {
+    try {
+      return await dialOnce(options)
+    } catch (error) {
+      if (!(error instanceof ConnectError)) throw error
+    }
+    await pause(retryDelayMs, signal)
+  }
+  return await dialOnce(options)
+}
+
+function dialOnce({ host, port, family, localAddress, localPort, tcpKeepalive, signal }: DialOptions): Promise<Socket> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) throw abortReason(signal)
     const reads = isNode ? new BorrowedReads() : undefined
@@ -31,9 +56,8 @@ export function dial({ host, port, signal }: DialOptions): Promise<Socket> {
       host,
       port,
       noDelay: true,
-      keepAlive: true,
-      autoSelectFamily: true,
-      autoSelectFamilyAttemptTimeout: attemptDelayMs,
+      keepAlive: tcpKeepalive ?? true,
+      ...sourceOptions(family, localAddress, localPort),
       ...(reads !== undefined && { onread: reads.options }),
     })
     reads?.belongTo(socket)
@@ -61,7 +85,39 @@ export function dial({ host, port, signal }: DialOptions): Promise<Socket> {
   })
 }
 
-function abortReason(signal: AbortSignal | undefined): SshError {
+/** An address of ours leaves one family, and Node then tries one address; else several are tried side by side. */
+function sourceOptions(family: 4 | 6 | undefined, localAddress: string | undefined, localPort: number | undefined) {
+  const from = { ...(localAddress !== undefined && { localAddress }), ...(localPort !== undefined && { localPort }) }
+  if (localAddress !== undefined) return { ...from, family: isIP(localAddress) }
+  const attempts = { autoSelectFamily: true, autoSelectFamilyAttemptTimeout: attemptDelayMs }
+  return { ...from, ...attempts, ...(family !== undefined && { lookup: lookupFamily(family) }) }
+}
+
+type LookupCallback = (error: NodeJS.ErrnoException | null, address: string | LookupAddress[], family?: number) => void
+
+/** Every address of one family: with `family` itself Node would try the first one only. */
+function lookupFamily(family: 4 | 6) {
+  return (host: string, options: LookupOptions, done: LookupCallback) => lookup(host, { ...options, family }, done)
+}
+
+/** @throws AbortError, or the signal's reason */
+function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) throw abortReason(signal)
+    const onAbort = () => {
+      clearTimeout(timer)
+      reject(abortReason(signal))
+    }
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', onAbort)
+      resolve()
+    }, milliseconds)
+    signal?.addEventListener('abort', onAbort, { once: true })
+  })
+}
+
+/** What whoever waits is told when a signal fires: the reason itself if it is an error of this SDK. */
+export function abortReason(signal: AbortSignal | undefined): SshError {
   return SshError.isSshError(signal?.reason) ? signal.reason : new AbortError(signal?.reason)
 }
 
@@ -84,4 +140,6 @@ const hints = new Map([
   ['ENETUNREACH', 'there is no route to that network'],
   ['ETIMEDOUT', 'the host did not answer'],
   ['ECONNRESET', 'the host dropped the connection at once'],
+  ['EADDRNOTAVAIL', 'the address to connect from is none of this machine'],
+  ['EADDRINUSE', 'the port to connect from is in use'],
 ])

@@ -4,7 +4,7 @@
 export type ProxyProtocol = 'http' | 'socks4' | 'socks4a' | 'socks5' | 'socks5h'
 
 /** The parts of a proxy's address. */
-export interface Proxy {
+export interface ProxyAddress {
   readonly protocol: ProxyProtocol
   readonly host: string
   readonly port: number
@@ -25,7 +25,7 @@ const defaultPorts: Readonly<Record<ProxyProtocol, number>> = {
  * Takes the address of a proxy apart.
  * @throws TypeError saying what is wrong with it, without repeating it: it may hold a password
  */
-export function parseProxyUrl(text: string): Proxy {
+export function parseProxyUrl(text: string): ProxyAddress {
   const url = URL.canParse(text) ? new URL(text) : undefined
   const protocol = url?.protocol.slice(0, -1)
   if (url === undefined || protocol === undefined || !isProxyProtocol(protocol)) {

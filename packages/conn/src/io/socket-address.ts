@@ -36,9 +36,19 @@ export function addressesOf(stream: Duplex): SocketAddresses {
   }
 }
 
-/** Whether an open stream keeps the process alive; has no effect on what is no socket. */
+/** A stream that is no socket and yet keeps the process alive: by a child, or by what it goes through. */
+export interface AliveStream {
+  keepProcessAlive(keep: boolean): void
+}
+
+/** Whether an open stream keeps the process alive; has no effect on what is no socket and no {@link AliveStream}. */
 export function keepProcessAlive(stream: Duplex, keep: boolean): void {
-  if (!isTcpSocket(stream)) return
-  if (keep) stream.ref()
+  if (isAliveStream(stream)) stream.keepProcessAlive(keep)
+  else if (!isTcpSocket(stream)) return
+  else if (keep) stream.ref()
   else stream.unref()
+}
+
+function isAliveStream(stream: Duplex): stream is Duplex & AliveStream {
+  return 'keepProcessAlive' in stream && typeof stream.keepProcessAlive === 'function'
 }
