@@ -3,12 +3,14 @@
 import { EventEmitter } from 'node:events'
 import type { PublicKey } from '@ssh/crypto'
 import { parseDuration } from '@ssh/wire'
+import { X11Client, type X11Grant } from '../forwarding/x11-client.js'
 import type { SocketAddresses } from '../io/socket-address.js'
 import { type OpenSessionOptions, openSession } from '../session/open-session.js'
 import type { SessionClient } from '../session/session-client.js'
 import type { NegotiatedAlgorithms } from '../transport/negotiate.js'
 import type { ClientEvents, ClientLink, ClientTarget } from './client-link.js'
 import { SessionSlots } from './session-slots.js'
+import { grantX11, type X11ForwardingOptions } from './x11-forwarding.js'
 
 /** Facts of a connection. */
 export interface ClientConnectionInfo extends ClientTarget, SocketAddresses {
@@ -47,6 +49,7 @@ export interface SessionChannelOptions extends OpenSessionOptions {
 export class ClientConnection extends EventEmitter<ClientEvents> {
   readonly #link: ClientLink
   readonly #slots = new SessionSlots()
+  #x11: X11Client | undefined
 
   constructor(link: ClientLink) {
     super()
@@ -96,6 +99,22 @@ export class ClientConnection extends EventEmitter<ClientEvents> {
       if (this.isClosed) throw this.#link.closedError()
       return openSession(this.#link.peer.mux, rest)
     })
+  }
+
+  /**
+   * Opens the X display of this side to the programs of a session: send `request` of what it returns with `requestX11`
+   * or `start` of the session, and call `revoke` when the session is over.
+   *
+   * The server never sees the display's cookie, only an invented one that is good as long as the grant; each X client is
+   * looked at before it reaches the display (RFC 4254 §6.3).
+   *
+   * @throws X11Error `ERR_SSH_X11_NO_DISPLAY`, `ERR_SSH_X11_DISPLAY`, `ERR_SSH_X11_MALFORMED_AUTHORITY`
+   * @throws ConfigParseError when the Xauthority file cannot be read
+   * @throws OptionsError, AbortError, ConnectionLost
+   */
+  async prepareX11(options: X11ForwardingOptions = {}): Promise<X11Grant> {
+    this.#x11 ??= new X11Client(this.#link.incoming)
+    return grantX11(this.#link, this.#x11, options)
   }
 
   /** Changes keys now (RFC 4253 §9). Resolves once new keys are in use. @throws ConnectionLost */

@@ -1,10 +1,11 @@
 /** X11 for the sessions of a client: which display, with what cookie. */
 
+import { AbortError } from '@ssh/wire'
 import { z } from 'zod'
 import { parseIpAddress } from '../config/ip-address.js'
 import { X11Error } from '../errors.js'
 import { findX11Cookie, parseX11Authority, type X11Host, x11Families } from '../forwarding/x11-authority.js'
-import type { X11Target } from '../forwarding/x11-client.js'
+import type { X11Client, X11Grant, X11Target } from '../forwarding/x11-client.js'
 import { parseX11Display, type X11Display, x11Addresses } from '../forwarding/x11-display.js'
 import { readFileIfThere } from '../io/files.js'
 import {
@@ -14,6 +15,8 @@ import {
   localHostName,
   lookUpAddresses,
 } from '../io/x11-display-socket.js'
+import { abortSignal, parseOptions } from '../options-schema.js'
+import type { ClientLink } from './client-link.js'
 
 /** Options of a session about X11, as AsyncSSH has them. */
 export const x11Options = {
@@ -30,14 +33,25 @@ export const x11Options = {
   x11SingleConnection: z.boolean().optional(),
 }
 
-/** Where X11 of a session goes: see `prepareX11` of a connection. */
-export interface X11ForwardingOptions {
-  /** The display, for instance `':0'`. Default: the variable DISPLAY. */
-  readonly x11Display?: string | undefined
-  /** File that the display's cookie is in. Default: the variable XAUTHORITY, or ~/.Xauthority. */
-  readonly x11AuthPath?: string | undefined
-  /** Only the first program that connects may use the display. Default false. */
-  readonly x11SingleConnection?: boolean | undefined
+export const x11ForwardingSchema = z.strictObject({
+  x11Display: x11Options.x11Display,
+  x11AuthPath: x11Options.x11AuthPath,
+  x11SingleConnection: x11Options.x11SingleConnection,
+  /** Gives up looking for the display. */
+  signal: abortSignal.optional(),
+})
+
+/** Options of `prepareX11`. */
+export type X11ForwardingOptions = z.input<typeof x11ForwardingSchema>
+
+/** @throws as `prepareX11` of a connection */
+export async function grantX11(link: ClientLink, client: X11Client, options: X11ForwardingOptions): Promise<X11Grant> {
+  const { signal, x11SingleConnection = false, ...where } = parseOptions('prepareX11', x11ForwardingSchema, options)
+  if (signal?.aborted) throw new AbortError(signal.reason)
+  const target = await findX11Target(where)
+  if (signal?.aborted) throw new AbortError(signal.reason)
+  if (link.isClosed) throw link.closedError()
+  return client.grant(target, { singleConnection: x11SingleConnection })
 }
 
 /**
@@ -45,7 +59,7 @@ export interface X11ForwardingOptions {
  * @throws X11Error `ERR_SSH_X11_NO_DISPLAY`, `ERR_SSH_X11_DISPLAY`, `ERR_SSH_X11_MALFORMED_AUTHORITY`
  * @throws ConfigParseError when the Xauthority file cannot be read
  */
-export async function findX11Target(options: X11ForwardingOptions): Promise<X11Target> {
+async function findX11Target(options: Pick<X11ForwardingOptions, 'x11Display' | 'x11AuthPath'>): Promise<X11Target> {
   const name = options.x11Display ?? defaultX11Display()
   if (name === undefined) {
     throw new X11Error(

@@ -1,26 +1,26 @@
 /** Sockets of X displays on this side, and the names that this machine and others go by. */
 
 import { lookup } from 'node:dns/promises'
-import { createConnection } from 'node:net'
 import { hostname } from 'node:os'
 import { fromDuplex } from '@ssh/streams'
 import { AbortError, type ByteChannel, printable } from '@ssh/wire'
 import { X11Error } from '../errors.js'
+import { type ConnectTarget, connectStream } from './connect-stream.js'
 import { expandHome } from './files.js'
-
-/** Where a display may listen. */
-type Address = { readonly path: string } | { readonly host: string; readonly port: number }
 
 /**
  * Connects to the first of a display's addresses at which somebody listens.
  * @throws X11Error `ERR_SSH_X11_DISPLAY_UNREACHABLE` when nobody does
  * @throws AbortError
  */
-export async function connectX11Display(addresses: readonly Address[], signal: AbortSignal): Promise<ByteChannel> {
+export async function connectX11Display(
+  addresses: readonly ConnectTarget[],
+  signal: AbortSignal,
+): Promise<ByteChannel> {
   const failures: Error[] = []
   for (const address of addresses) {
     try {
-      return await connectTo(address, signal)
+      return fromDuplex(await connectStream(address, signal))
     } catch (error) {
       if (signal.aborted) throw new AbortError(signal.reason)
       if (error instanceof Error) failures.push(error)
@@ -29,31 +29,6 @@ export async function connectX11Display(addresses: readonly Address[], signal: A
   const why = failures.map(({ message }) => message).join('; ')
   throw new X11Error('ERR_SSH_X11_DISPLAY_UNREACHABLE', `No X display answers: ${printable(why)}. Is it running?`, {
     cause: failures[0],
-  })
-}
-
-function connectTo(address: Address, signal: AbortSignal): Promise<ByteChannel> {
-  return new Promise((resolve, reject) => {
-    const socket = createConnection({ ...address, noDelay: true, allowHalfOpen: true })
-    const stop = () => socket.destroy(new AbortError(signal.reason))
-    if (signal.aborted) stop()
-    signal.addEventListener('abort', stop, { once: true })
-    const settle = () => {
-      signal.removeEventListener('abort', stop)
-      socket.off('error', fail)
-    }
-    const fail = (error: Error) => {
-      settle()
-      // Nobody is left to hear of a second one.
-      socket.on('error', () => {})
-      socket.destroy()
-      reject(error)
-    }
-    socket.once('error', fail)
-    socket.once('connect', () => {
-      settle()
-      resolve(fromDuplex(socket))
-    })
   })
 }
 
