@@ -26,6 +26,7 @@ export {
 export { establishClient } from './client/connect.js'
 export { type Destination, type ParsedDestination, parseDestination } from './client/destination.js'
 export type { DialOptions, TunnelConnection, TunnelHop } from './client/dial-options.js'
+export { type PreparedX11, type X11ForwardingOptions, x11Options } from './client/x11-forwarding.js'
 // Trust and configuration: known_hosts, authorized_keys
 export {
   type AuthorizedKey,
@@ -72,7 +73,10 @@ export {
   PermissionDenied,
   ProtocolError,
   TimeoutError,
+  TunError,
+  X11Error,
 } from './errors.js'
+export type { X11Grant } from './forwarding/x11-client.js'
 // Files of keys and of lists of keys
 export { expandHome, readRegularFile } from './io/files.js'
 export type { KeySource, PassphraseSource } from './key-source.js'

@@ -35,8 +35,9 @@ import type { CompletedProcess } from './process/result.js'
  * await using conn = await connect('user@host', { clientKeys: ['~/.ssh/id_ed25519'] })
  */
 export async function connect(destination: Destination, options: ClientOptions = {}): Promise<SshClientConnection> {
-  const { env, sendEnv, ...protocol } = options
-  const defaults = parseOptions('connect', sessionDefaultsSchema, { env, sendEnv })
+  const { env, sendEnv, x11Forwarding, x11Display, x11AuthPath, x11SingleConnection, ...protocol } = options
+  const x11 = { x11Forwarding, x11Display, x11AuthPath, x11SingleConnection }
+  const defaults = parseOptions('connect', sessionDefaultsSchema, { env, sendEnv, ...x11 })
   return new SshClientConnection(await establishClient(destination, protocol), defaults)
 }
 

@@ -30,6 +30,8 @@ export {
   ServerConnection,
   type ServerConnectionInfo,
   TimeoutError,
+  TunError,
+  X11Error,
 } from '@ssh/conn'
 // Keys
 export {

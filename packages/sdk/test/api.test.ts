@@ -56,6 +56,8 @@ test('exports these names, and no others', () => {
       "SshServerProcess",
       "StreamError",
       "TimeoutError",
+      "TunError",
+      "X11Error",
       "connect",
       "createProcess",
       "expect",

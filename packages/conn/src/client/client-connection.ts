@@ -3,14 +3,14 @@
 import { EventEmitter } from 'node:events'
 import type { PublicKey } from '@ssh/crypto'
 import { parseDuration } from '@ssh/wire'
-import { X11Client, type X11Grant } from '../forwarding/x11-client.js'
+import { X11Client } from '../forwarding/x11-client.js'
 import type { SocketAddresses } from '../io/socket-address.js'
 import { type OpenSessionOptions, openSession } from '../session/open-session.js'
 import type { SessionClient } from '../session/session-client.js'
 import type { NegotiatedAlgorithms } from '../transport/negotiate.js'
 import type { ClientEvents, ClientLink, ClientTarget } from './client-link.js'
 import { SessionSlots } from './session-slots.js'
-import { grantX11, type X11ForwardingOptions } from './x11-forwarding.js'
+import { type PreparedX11, prepareX11, type X11ForwardingOptions } from './x11-forwarding.js'
 
 /** Facts of a connection. */
 export interface ClientConnectionInfo extends ClientTarget, SocketAddresses {
@@ -102,19 +102,19 @@ export class ClientConnection extends EventEmitter<ClientEvents> {
   }
 
   /**
-   * Opens the X display of this side to the programs of a session: send `request` of what it returns with `requestX11`
-   * or `start` of the session, and call `revoke` when the session is over.
+   * Finds the X display of this side and its cookie, to open it to the programs of sessions (RFC 4254 §6.3): see
+   * `grantTo` of what it returns.
    *
-   * The server never sees the display's cookie, only an invented one that is good as long as the grant; each X client is
-   * looked at before it reaches the display (RFC 4254 §6.3).
+   * The server never sees the cookie, only one invented for each session and good as long as that; each X client is
+   * looked at before it reaches the display.
    *
    * @throws X11Error `ERR_SSH_X11_NO_DISPLAY`, `ERR_SSH_X11_DISPLAY`, `ERR_SSH_X11_MALFORMED_AUTHORITY`
    * @throws ConfigParseError when the Xauthority file cannot be read
-   * @throws OptionsError, AbortError, ConnectionLost
+   * @throws OptionsError, AbortError
    */
-  async prepareX11(options: X11ForwardingOptions = {}): Promise<X11Grant> {
+  prepareX11(options: X11ForwardingOptions = {}): Promise<PreparedX11> {
     this.#x11 ??= new X11Client(this.#link.incoming)
-    return grantX11(this.#link, this.#x11, options)
+    return prepareX11(this.#x11, options)
   }
 
   /** Changes keys now (RFC 4253 §9). Resolves once new keys are in use. @throws ConnectionLost */

@@ -16,7 +16,7 @@ import {
   lookUpAddresses,
 } from '../io/x11-display-socket.js'
 import { abortSignal, parseOptions } from '../options-schema.js'
-import type { ClientLink } from './client-link.js'
+import type { SessionClient } from '../session/session-client.js'
 
 /** Options of a session about X11, as AsyncSSH has them. */
 export const x11Options = {
@@ -44,14 +44,28 @@ export const x11ForwardingSchema = z.strictObject({
 /** Options of `prepareX11`. */
 export type X11ForwardingOptions = z.input<typeof x11ForwardingSchema>
 
+/** A display that was found, for sessions to come. */
+export interface PreparedX11 {
+  /**
+   * Opens the display to one session: send `request` of what it returns with `requestX11` or `start` of the session. It
+   * ends with the session, and when `revoke` is called, as it should be when the server refuses the request.
+   */
+  grantTo(session: Pick<SessionClient, 'closed'>): X11Grant
+}
+
 /** @throws as `prepareX11` of a connection */
-export async function grantX11(link: ClientLink, client: X11Client, options: X11ForwardingOptions): Promise<X11Grant> {
+export async function prepareX11(client: X11Client, options: X11ForwardingOptions): Promise<PreparedX11> {
   const { signal, x11SingleConnection = false, ...where } = parseOptions('prepareX11', x11ForwardingSchema, options)
   if (signal?.aborted) throw new AbortError(signal.reason)
   const target = await findX11Target(where)
   if (signal?.aborted) throw new AbortError(signal.reason)
-  if (link.isClosed) throw link.closedError()
-  return client.grant(target, { singleConnection: x11SingleConnection })
+  return {
+    grantTo(session) {
+      const grant = client.grant(target, { singleConnection: x11SingleConnection })
+      void session.closed.then(() => grant.revoke())
+      return grant
+    },
+  }
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Options of `connect`: those of the protocol, and what all sessions of the connection share. */
 
-import { abortSignal, type ClientOptions as ProtocolOptions, size } from '@ssh/conn'
+import { abortSignal, type ClientOptions as ProtocolOptions, size, x11Options } from '@ssh/conn'
 import { z } from 'zod'
 
 export const sessionDefaultsSchema = z.strictObject({
@@ -8,6 +8,7 @@ export const sessionDefaultsSchema = z.strictObject({
   env: z.record(z.string().min(1), z.string()).optional(),
   /** Names of this process's variables to send with every command; `*` and `?` stand for any text and any character. */
   sendEnv: z.union([z.string(), z.array(z.string()).readonly()]).optional(),
+  ...x11Options,
 })
 
 /** Options of `connect`. */

@@ -32,7 +32,7 @@ export class SshClientConnection extends ClientConnection {
   /** Made by `connect`. */
   constructor(link: ClientLink, defaults: SessionDefaults = {}) {
     super(link)
-    this.#defaults = defaults
+    this.#defaults = { ...defaults, prepareX11: (options) => this.prepareX11(options) }
   }
 
   /**

@@ -15,6 +15,7 @@ import { type Command, commandLine } from './quote.js'
 import { closeRedirects, openRedirects } from './redirect.js'
 import type { Output } from './result.js'
 import { lendTerminal, ptyOptions } from './terminal.js'
+import { ProcessX11, type X11Preparer, type X11ProcessOptions } from './x11.js'
 
 /** Opens a session in which nothing runs yet: `openSession` of `@ssh/conn` with a connection's mux. */
 export type SessionFactory = (options: {
@@ -23,9 +24,10 @@ export type SessionFactory = (options: {
 }) => Promise<SessionClient>
 
 /** What a connection says about all of its sessions. */
-export interface SessionDefaults {
+export interface SessionDefaults extends X11ProcessOptions {
   readonly env?: Readonly<Record<string, string>> | undefined
   readonly sendEnv?: string | readonly string[] | undefined
+  readonly prepareX11?: X11Preparer | undefined
 }
 
 /**
@@ -34,7 +36,8 @@ export interface SessionDefaults {
  * @param command absent: the user's shell, or the subsystem of the options
  * @throws OptionsError when the options contradict each other or one is unknown
  * @throws ChannelOpenError when the server allows no more sessions
- * @throws ChannelError `ERR_SSH_CHANNEL_REQUEST_REFUSED` when it refuses the program or the terminal
+ * @throws ChannelError `ERR_SSH_CHANNEL_REQUEST_REFUSED` when it refuses the program, the terminal or X11
+ * @throws X11Error with `x11Forwarding: true` when there is no display here
  * @throws AbortError when `signal` fires before the process has started
  * @throws Error the system's, when a file to redirect to cannot be opened; what ended the connection
  */
@@ -64,6 +67,7 @@ export async function startProcess<O extends Output>(
   const program = programOf(command, options)
   const env = environmentOf({ ...settings.env, ...options.env }, [settings.sendEnv ?? [], options.sendEnv ?? []].flat())
   const { signal, input, stdin = input === undefined ? undefined : inputSource(input) } = options
+  const x11 = await ProcessX11.prepare({ ...settings, ...options }, settings.prepareX11)
   const redirects = await openRedirects({ ...options, stdin })
   const events = new SessionEvents()
   const session = await openSession({ handlers: events.handlers, signal }).catch((error: unknown) => {
@@ -91,11 +95,13 @@ export async function startProcess<O extends Output>(
       program,
       pty,
       env: Object.entries(env),
+      ...x11.startOptions(session),
       signal,
     })
     // Input is on its way before the answer is here: it costs no further round trip.
     if (typeof input === 'string' || input instanceof Uint8Array) remote.stdin.end(input)
     remote.refused = await started
+    x11.started(remote.refused)
     if (pty !== undefined && options.stdin === 'inherit') lendTerminal(remote)
     return remote
   } catch (error) {

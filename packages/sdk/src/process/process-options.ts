@@ -3,7 +3,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import type { Readable, Writable } from 'node:stream'
 import type { ReadableStream, WritableStream } from 'node:stream/web'
-import { abortSignal, duration, size } from '@ssh/conn'
+import { abortSignal, duration, size, x11Options } from '@ssh/conn'
 import { type TerminalModeName, terminalModeOpcodes } from '@ssh/wire'
 import { z } from 'zod'
 
@@ -152,6 +152,7 @@ export const processOptionsSchema = z.strictObject({
   termModes: z
     .union([z.partialRecord(z.enum(modeNames), modeValue), z.map(z.union([z.enum(modeNames), z.int()]), modeValue)])
     .optional(),
+  ...x11Options,
   /** Gives up starting, or with `run` also waiting. */
   signal: abortSignal.optional(),
 })

@@ -54,6 +54,7 @@ export function optionsPage(files: readonly SourceText[]): string {
     sourceOf('conn/src/client/client-options.ts'),
     sourceOf('conn/src/client/agent-options.ts'),
     sourceOf('conn/src/client/dial-options.ts'),
+    sourceOf('conn/src/client/x11-forwarding.ts'),
     sourceOf('sdk/src/client/client-options.ts'),
     both,
   )
@@ -62,7 +63,10 @@ export function optionsPage(files: readonly SourceText[]): string {
     sourceOf('sdk/src/server/server-options.ts'),
     both,
   )
-  const process = commentsIn(sourceOf('sdk/src/process/process-options.ts'))
+  const process = commentsIn(
+    sourceOf('conn/src/client/x11-forwarding.ts'),
+    sourceOf('sdk/src/process/process-options.ts'),
+  )
   const keys = commentsIn(sourceOf('sdk/src/keys/key-files.ts'))
   const { serverFactory: _, ...protocol } = serverOptionsSchema.shape
   const { shape: processShape } = processOptionsSchema
