@@ -34,7 +34,8 @@ export function loadNamedKeys(
   return Promise.all(list.map((source) => loadNamedKey(source, passphrase)))
 }
 
-async function loadNamedKey(source: KeySource, passphrase: PassphraseSource | undefined): Promise<Signer> {
+/** One key the user named. @throws KeyImportError, KeyEncryptionError */
+export async function loadNamedKey(source: KeySource, passphrase: PassphraseSource | undefined): Promise<Signer> {
   if (typeof source !== 'string') {
     return source instanceof Uint8Array ? readKey(source, 'a key given as bytes', passphrase) : source
   }
@@ -91,6 +92,6 @@ function withOrigin(error: unknown, origin: string): unknown {
 }
 
 /** Whether a string is a key itself: no path has several lines or an armour. */
-function isKeyText(source: string): boolean {
+export function isKeyText(source: string): boolean {
   return source.includes('\n') || source.includes('-----BEGIN')
 }

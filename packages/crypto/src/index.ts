@@ -17,6 +17,7 @@ export { CryptoError, type CryptoErrorCode, KeyEncryptionError, KeyExportError, 
 export { importPrivateKey, importPrivateKeyList, type PrivateKeyImportOptions } from './formats/import-private-key.js'
 export { importPublicKey, importPublicKeyList } from './formats/import-public-key.js'
 export { opensshKeyCiphers } from './formats/openssh-key-ciphers.js'
+export { outerPublicKey } from './formats/outer-public-key.js'
 // Key exchange
 export { initiateDh, respondDh } from './kex/dh-group.js'
 export { type DhGroup, modpGroup14, modpGroup16, modpGroup18 } from './kex/dh-primes.js'

@@ -1,47 +1,51 @@
 /** Answers what authentication asks, from the options: the promise half of userauth. */
 
-import type { Signer } from '@ssh/crypto'
-import { loadNamedKeys } from '../key-source.js'
 import { type AuthMethodName, defaultAuthOrder } from '../userauth/auth-order.js'
 import type { CredentialQuestion, PublickeyQuestion } from '../userauth/credential-question.js'
-import { type LoadedKey, loadDefaultKeys } from './client-keys.js'
+import { ClientKeys, type LoadedKey } from './client-keys.js'
 import type { ParsedClientOptions } from './client-options.js'
+import { LoginAgent } from './login-agent.js'
 
 type Options = Pick<
   ParsedClientOptions,
-  'clientKeys' | 'passphrase' | 'password' | 'passwordChange' | 'keyboardInteractive' | 'preferredAuth'
+  | 'clientKeys'
+  | 'passphrase'
+  | 'agentPath'
+  | 'agentIdentities'
+  | 'identitiesOnly'
+  | 'password'
+  | 'passwordChange'
+  | 'keyboardInteractive'
+  | 'preferredAuth'
 >
 
 export class Credentials {
   readonly #options: Options
-  /** Undefined: look in the usual places once a key is asked for. */
-  #keys: readonly LoadedKey[] | undefined
-  #nextKey = 0
+  readonly #keys: ClientKeys
+  #offering: AsyncGenerator<LoadedKey, void>
+  /** Why keys were passed over since the first of them was asked for. */
+  #skipped: string[] = []
 
-  private constructor(options: Options, keys: readonly LoadedKey[] | undefined) {
+  private constructor(options: Options, keys: ClientKeys) {
     this.#options = options
     this.#keys = keys
+    this.#offering = keys.all()
   }
 
   /**
    * Reads the keys that the user named, so that a key that cannot be used fails before anything is sent.
+   * @param agent where the agent's keys come from; its owner closes it
    * @throws KeyImportError, KeyEncryptionError
    */
-  static async prepare(options: Options): Promise<Credentials> {
-    const { clientKeys, passphrase } = options
-    if (clientKeys === undefined) return new Credentials(options, undefined)
-    const signers = clientKeys === null ? [] : await loadNamedKeys(clientKeys, passphrase)
-    return new Credentials(
-      options,
-      signers.map((signer) => ({ signer })),
-    )
+  static async prepare(options: Options, agent = new LoginAgent(options.agentPath)): Promise<Credentials> {
+    return new Credentials(options, await ClientKeys.prepare(options, agent))
   }
 
   /** Methods to try, in order: those the user wants and has something for. */
   get methods(): readonly AuthMethodName[] {
     const { password, keyboardInteractive, preferredAuth = defaultAuthOrder } = this.#options
     const has: Record<AuthMethodName, boolean> = {
-      publickey: this.#keys === undefined || this.#keys.length > 0,
+      publickey: this.#keys.hasAny,
       'keyboard-interactive': keyboardInteractive !== undefined || password !== undefined,
       password: password !== undefined,
     }
@@ -54,9 +58,7 @@ export class Credentials {
    * a wrong guess for an attack and close the connection (RFC 8332 §3.3).
    */
   get hasObviousKey(): boolean {
-    const [key, ...others] = this.#keys ?? []
-    if (key === undefined || others.length > 0 || this.methods[0] !== 'publickey') return false
-    return 'signer' in key && key.signer.signatureAlgorithms.length === 1
+    return this.methods[0] === 'publickey' && this.#keys.onlyKey?.signatureAlgorithms.length === 1
   }
 
   /** Whether a lone hidden prompt should be answered by the password. */
@@ -89,18 +91,15 @@ export class Credentials {
   }
 
   async #offerKey(question: PublickeyQuestion): Promise<void> {
-    this.#keys ??= await loadDefaultKeys(this.#options.passphrase)
-    if (question.isFromStart) this.#nextKey = 0
-    const skipped: string[] = []
-    let signer: Signer | undefined
-    while (signer === undefined && this.#nextKey < this.#keys.length) {
-      const key = this.#keys[this.#nextKey++]
-      if (key === undefined) break
-      if ('signer' in key) signer = key.signer
-      else skipped.push(key.skipped)
+    if (question.isFromStart) {
+      this.#offering = this.#keys.all()
+      this.#skipped = []
     }
-    if (signer !== undefined) return question.answer(signer)
-    question.skip(skipped.join('; ') || (this.#keys.length === 0 ? 'no private key in ~/.ssh' : undefined))
+    for (let next = await this.#offering.next(); !next.done; next = await this.#offering.next()) {
+      if ('signer' in next.value) return question.answer(next.value.signer)
+      this.#skipped.push(next.value.skipped)
+    }
+    question.skip(this.#skipped.join('; ') || undefined)
   }
 
   #password(attempt: number): string | null | undefined | Promise<string | null | undefined> {

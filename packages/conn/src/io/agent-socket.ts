@@ -1,11 +1,11 @@
 /** Where agents listen: Unix sockets, and on Windows the pipes of OpenSSH and of PuTTY's Pageant. */
 
 import { readdir } from 'node:fs/promises'
-import { createConnection } from 'node:net'
 import { userInfo } from 'node:os'
 import type { Duplex } from 'node:stream'
 import { AbortError, printable, SshError } from '@ssh/wire'
 import { AgentError } from '../errors.js'
+import { connectStream } from './connect-stream.js'
 import { expandHome } from './files.js'
 
 /** A way to an agent. */
@@ -73,26 +73,15 @@ function pageant(platform: AgentPlatform): AgentTransport {
 }
 
 async function open(path: string, platform: AgentPlatform, signal: AbortSignal | undefined): Promise<Duplex> {
-  if (signal?.aborted) throw abortReason(signal)
   try {
     return await platform.connect(path, signal)
   } catch (error) {
-    if (signal?.aborted) throw abortReason(signal)
-    const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-    throw unavailable(
-      printable(path),
-      hints.get(code) ?? (error instanceof Error ? error.message : String(error)),
-      error,
-    )
+    if (error instanceof AbortError || signal?.aborted) throw error
+    const { systemCode } = SshError.isSshError(error) ? error.details : { systemCode: undefined }
+    const hint = systemCode === 'ENOENT' || systemCode === 'ECONNREFUSED' ? '; is the agent running?' : ''
+    throw unavailable(printable(path), `${error instanceof Error ? error.message : String(error)}${hint}`, error)
   }
 }
-
-const hints = new Map([
-  ['ENOENT', 'nothing is there; is the agent running?'],
-  ['ECONNREFUSED', 'nothing listens there any more; is the agent running?'],
-  ['EACCES', 'this user may not use it'],
-  ['ENOTSOCK', 'that is no socket'],
-])
 
 function unavailable(agent: string, why: string, cause?: unknown): AgentError {
   return new AgentError('ERR_SSH_AGENT_UNAVAILABLE', `The agent at ${agent} cannot be reached: ${why}`, {
@@ -101,36 +90,10 @@ function unavailable(agent: string, why: string, cause?: unknown): AgentError {
   })
 }
 
-function abortReason(signal: AbortSignal): SshError {
-  return SshError.isSshError(signal.reason) ? signal.reason : new AbortError(signal.reason)
-}
-
 const thisMachine: AgentPlatform = {
   platform: process.platform,
   env: process.env,
   userName: () => userInfo().username,
   listFolder: (path) => readdir(path),
-  connect: (path, signal) =>
-    new Promise((resolve, reject) => {
-      const socket = createConnection({ path, allowHalfOpen: true })
-      const release = () => {
-        signal?.removeEventListener('abort', onAbort)
-        socket.off('error', onError).off('connect', onConnect)
-      }
-      const onAbort = () => fail(signal?.reason)
-      const onError = (error: Error) => fail(error)
-      const onConnect = () => {
-        release()
-        resolve(socket)
-      }
-      const fail = (error: unknown) => {
-        release()
-        // An error that comes after we gave up has nobody left to hear it.
-        socket.on('error', () => {})
-        socket.destroy()
-        reject(error)
-      }
-      signal?.addEventListener('abort', onAbort, { once: true })
-      socket.once('error', onError).once('connect', onConnect)
-    }),
+  connect: (path, signal) => connectStream({ path }, signal),
 }

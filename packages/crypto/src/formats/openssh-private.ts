@@ -78,6 +78,13 @@ export async function openOpensshContainer(
   return { publicKey, privatePart: checkedPrivatePart(open(cipher, secret, sealed, tag), wrongPassphrase) }
 }
 
+/** The public key blob of a container, which need not be opened for it. @throws WireError when bytes are missing */
+export function readOuterPublicKey(bytes: Uint8Array): Uint8Array {
+  const reader = new Reader(bytes)
+  header.read(reader)
+  return reader.readString()
+}
+
 /** What ends a private part: bytes 1, 2, 3 and so on. @throws KeyImportError */
 export function expectPadding(padding: Uint8Array): void {
   if (padding.every((byte, index) => byte === ((index + 1) & 0xff))) return
