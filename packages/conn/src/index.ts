@@ -113,6 +113,7 @@ export {
   type ServerOptions,
   serverOptionsSchema,
 } from './server/server-options.js'
+export type { ForwardedX11 } from './server/x11-forwarding.js'
 // Sessions: RFC 4254 §6
 export type { EnvironmentLimits } from './session/environment.js'
 export { type ExitResult, type ExitSignal, exitResult, signalName, signalNumber } from './session/exit-status.js'

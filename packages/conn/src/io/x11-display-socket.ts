@@ -1,7 +1,7 @@
 /** Sockets of X displays on this side, and the names that this machine and others go by. */
 
 import { lookup } from 'node:dns/promises'
-import { hostname } from 'node:os'
+import { hostname, networkInterfaces } from 'node:os'
 import { fromDuplex } from '@ssh/streams'
 import { AbortError, type ByteChannel, printable } from '@ssh/wire'
 import { X11Error } from '../errors.js'
@@ -51,4 +51,10 @@ export function localHostName(): string {
 export async function lookUpAddresses(host: string): Promise<readonly string[]> {
   const found = await lookup(host, { all: true }).catch(() => [])
   return found.map(({ address }) => address)
+}
+
+/** Numeric addresses that this machine has towards others. */
+export function machineAddresses(): readonly string[] {
+  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? [])
+  return all.filter(({ internal }) => !internal).map(({ address }) => address)
 }

@@ -14,6 +14,8 @@ import { HostKeyProofs } from './host-key-proofs.js'
 import { type Grant, ServerAuthAnswers } from './server-auth-answers.js'
 import { ServerLink } from './server-link.js'
 import type { ParsedServerConnectionOptions } from './server-options.js'
+import { X11Server } from './x11-forwarding.js'
+import { x11Settings } from './x11-options.js'
 
 const defaultMaxAuthTries = 6
 const defaultMaxSessions = 10
@@ -64,6 +66,7 @@ export function acceptConnection(socket: Duplex, prepared: PreparedServerOptions
       onEnd: (error) => link.over(error),
     },
   )
+  link.x11 = new X11Server(link.peer.mux, x11Settings(options), logger)
   link.incoming.onGlobalRequest('hostkeys-prove-00@openssh.com', (request) => {
     const proof = proofs?.answer(request.data)
     request.reply(proof !== undefined, proof)

@@ -3,7 +3,10 @@
 import type { PublicKey } from '@ssh/crypto'
 import type { KeyRestrictions } from '../config/key-restrictions.js'
 import type { SocketAddresses } from '../io/socket-address.js'
+import type { SessionServer } from '../session/session-server.js'
+import type { X11Request } from '../session/x11-request.js'
 import type { ServerLink } from './server-link.js'
+import type { ForwardedX11 } from './x11-forwarding.js'
 
 /** Facts of a connection. */
 export interface ServerConnectionInfo extends SocketAddresses {
@@ -59,6 +62,20 @@ export class ServerConnection {
   /** What the keys that let the user in forbid; several factors add up. */
   get restrictions(): readonly KeyRestrictions[] {
     return (this.#link.user?.factors ?? []).flatMap((factor) => factor.grant ?? [])
+  }
+
+  /**
+   * Makes a display on this side that stands for the client's: for `onX11` of the session's handlers. It goes away with
+   * the session. Its program needs `DISPLAY` and `XAUTHORITY`: see what is returned.
+   *
+   * @returns undefined when it is refused: the option `x11Forwarding` is off, a key of the user forbids it, the session
+   *   has one, or its cookie is none
+   * @throws X11Error `ERR_SSH_X11_NO_FREE_DISPLAY`, `ERR_SSH_X11_AUTHORITY_LOCKED`, `ERR_SSH_X11_MALFORMED_AUTHORITY`
+   * @throws ConnectError, ConfigParseError, Error the system's, when a port or the Xauthority file cannot be had
+   */
+  async forwardX11(session: SessionServer, request: X11Request): Promise<ForwardedX11 | undefined> {
+    const isPermitted = this.restrictions.every(({ allowX11Forwarding }) => allowX11Forwarding)
+    return await this.#link.x11?.forward(session, request, isPermitted)
   }
 
   /** Shows text to the user; does nothing once the user is in (RFC 4252 §5.4). */

@@ -11,6 +11,7 @@ import type { AuthenticatedUser } from '../userauth/auth-decision.js'
 import type { Grant } from './server-auth-answers.js'
 import type { ServerCallbacks, SessionRequest } from './server-callbacks.js'
 import { ServerConnection } from './server-connection.js'
+import type { X11Server } from './x11-forwarding.js'
 
 type SendBanner = (message: string, languageTag?: string) => void
 
@@ -21,6 +22,8 @@ const unknownType = {
 
 export class ServerLink extends PeerLink {
   readonly connection: ServerConnection
+  /** Makes displays for sessions; undefined until it is known whether there may be any. */
+  x11: X11Server | undefined
   readonly #logger: Logger | undefined
   readonly #authenticated = new Deferred<void>()
   readonly #sessions = new Set<SessionServer>()

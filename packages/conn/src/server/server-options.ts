@@ -7,6 +7,7 @@ import { abortSignal, callback, objectWith } from '../options-schema.js'
 import { protocolOptions, softwareVersionText } from '../protocol-options.js'
 import { forwardOptions } from './forwarding/forward-options.js'
 import type { ServerFactory } from './server-callbacks.js'
+import { x11ServerOptions } from './x11-options.js'
 
 const authMethod = z.enum(['publickey', 'keyboard-interactive', 'password'])
 
@@ -41,6 +42,7 @@ export const serverConnectionOptionsSchema = z.strictObject({
   /** Sessions one connection may have open. Default 10. */
   maxSessions: z.int().min(0).optional(),
   ...forwardOptions,
+  ...x11ServerOptions,
   /** Software version in our identification string, printable ASCII without blanks. */
   serverVersion: softwareVersionText.optional(),
 })

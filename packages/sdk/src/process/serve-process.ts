@@ -1,6 +1,6 @@
 /** Answers one session of a client: decides what it may have and runs a handler in it. */
 
-import type { Decision, Program, Pty, SessionServer, SessionServerHandlers } from '@ssh/conn'
+import type { Decision, Program, Pty, SessionServer, SessionServerHandlers, X11Request } from '@ssh/conn'
 import {
   type ImposedSettings,
   ServerProcessEventsSource,
@@ -24,7 +24,8 @@ export interface ServeProcessOptions<Info extends object = ServerProcessInfo> ex
   /** Whether the client may set a variable. Default: yes; nothing but the handler sees it. */
   readonly acceptEnv?: ((name: string, value: Uint8Array) => Decision) | undefined
   readonly onAgentForwarding?: SessionServerHandlers['onAgentForwarding'] | undefined
-  readonly onX11?: SessionServerHandlers['onX11'] | undefined
+  /** Whether the client's display may be used. Default: no. */
+  readonly onX11?: ((session: SessionServer, request: X11Request) => Decision) | undefined
   /** A handler or a decision threw or rejected. The session ends with status 1; the connection goes on. */
   readonly onError?: ((error: unknown) => void) | undefined
 }
@@ -92,7 +93,7 @@ export function serveProcess<Info extends object = ServerProcessInfo>(
     onExec: (command) => start({ type: 'exec', command }),
     onSubsystem: (name) => start({ type: 'subsystem', name }),
     ...(options.onAgentForwarding && { onAgentForwarding: options.onAgentForwarding }),
-    ...(options.onX11 && { onX11: options.onX11 }),
+    onX11: (request) => options.onX11?.(session, request) ?? false,
     onWindowChange: (size) => events.onWindowChange(size),
     onSignal: (name) => events.onSignal(name),
     onBreak: (lengthMs) => events.onBreak(lengthMs),

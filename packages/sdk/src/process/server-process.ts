@@ -21,6 +21,8 @@ export interface ImposedSettings {
   readonly forcedCommand?: string | undefined
   /** Variables beside those the client sets, and over them. */
   readonly environment?: ReadonlyMap<string, string> | undefined
+  /** The display that stands for the client's, once there is one. */
+  readonly x11Display?: (() => string | undefined) | undefined
 }
 
 /** Something that runs and has standard streams: a `ChildProcess`, or a process on yet another server. */
@@ -86,6 +88,11 @@ export class SshServerProcess<Info extends object = ServerProcessInfo> extends E
   readonly env: ReadonlyMap<string, string>
   /** {@link env} as it came. */
   readonly envBytes: ReadonlyMap<string, Uint8Array>
+  /**
+   * The display that stands for the client's, for instance `localhost:10.0`; undefined when the client asked for none or
+   * the server allows none. Programs that are given `DISPLAY` and `XAUTHORITY` of {@link env} can use it.
+   */
+  readonly x11Display: string | undefined
   readonly info: Info
   /** Settles when the session is over, and never rejects. */
   readonly closed: Promise<void>
@@ -101,6 +108,7 @@ export class SshServerProcess<Info extends object = ServerProcessInfo> extends E
     const { forcedCommand, environment = [] } = imposed
     this.#session = session
     this.info = info
+    this.x11Display = imposed.x11Display?.()
     const { program } = session
     const asked = program?.type === 'exec' ? program.command : undefined
     this.commandBytes = forcedCommand === undefined ? asked : Buffer.from(forcedCommand)

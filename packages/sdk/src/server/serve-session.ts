@@ -2,6 +2,7 @@
 
 import { finished } from 'node:stream/promises'
 import {
+  type ForwardedX11,
   type Logger,
   parseOptions,
   type ServerConnection,
@@ -29,12 +30,20 @@ export function serveSession(
   const { connection } = request
   const { restrictions } = connection
   const { sftpFactory = false } = options
+  const environment = new Map(restrictions.flatMap(({ environment }) => [...environment]))
+  let x11: ForwardedX11 | undefined
   serveProcess<ServerConnectionInfo>((handlers) => request.accept(handlers), {
     info: connection.info,
     handler: handler ?? handlerOf(options),
     // The command of an authorized_keys line replaces whatever the client asks for.
     forcedCommand: restrictions.find(({ command }) => command !== undefined)?.command,
-    environment: new Map(restrictions.flatMap(({ environment }) => [...environment])),
+    environment,
+    x11Display: () => x11?.display,
+    onX11: async (session, x11Request) => {
+      x11 = await connection.forwardX11(session, x11Request)
+      if (x11 !== undefined) environment.set('DISPLAY', x11.display).set('XAUTHORITY', x11.authPath)
+      return x11 !== undefined
+    },
     subsystems:
       sftpFactory === false
         ? undefined

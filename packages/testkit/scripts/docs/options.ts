@@ -60,6 +60,7 @@ export function optionsPage(files: readonly SourceText[]): string {
   )
   const server = commentsIn(
     sourceOf('conn/src/server/server-options.ts'),
+    sourceOf('conn/src/server/x11-options.ts'),
     sourceOf('sdk/src/server/server-options.ts'),
     both,
   )
