@@ -7,6 +7,7 @@ import { keySource, passphraseSource } from '../key-source.js'
 import { abortSignal, algorithmList, callback, duration, objectWith } from '../options-schema.js'
 import { protocolOptions, softwareVersionText } from '../protocol-options.js'
 import { agentOptions } from './agent-options.js'
+import { configOptions } from './config-options.js'
 import { dialOptions } from './dial-options.js'
 
 /** A host key as a verifier sees it. */
@@ -49,6 +50,7 @@ export const clientAuthMethods = ['publickey', 'keyboard-interactive', 'password
 export const clientOptionsSchema = z.strictObject({
   ...protocolOptions,
   ...dialOptions,
+  ...configOptions,
   /** TCP port. Default 22. */
   port: z.int().min(1).max(65535).optional(),
   /** Login name. Default: the user who runs this process. */
