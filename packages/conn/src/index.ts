@@ -25,7 +25,7 @@ export {
 } from './client/client-options.js'
 export { establishClient } from './client/connect.js'
 export { type Destination, type ParsedDestination, parseDestination } from './client/destination.js'
-export type { DialOptions, TunnelConnection, TunnelHop } from './client/dial-options.js'
+export type { TunnelConnection, TunnelHop } from './client/dial-options.js'
 export { type PreparedX11, type X11ForwardingOptions, x11Options } from './client/x11-forwarding.js'
 // Trust and configuration: known_hosts, authorized_keys
 export {
@@ -76,6 +76,7 @@ export {
   TunError,
   X11Error,
 } from './errors.js'
+export type { AgentGrant } from './forwarding/agent-forward.js'
 export type { X11Grant } from './forwarding/x11-client.js'
 // Files of keys and of lists of keys
 export { expandHome, readRegularFile } from './io/files.js'

@@ -1,13 +1,29 @@
 /** The public face of a client connection, below processes and files: sessions, keys, life and end. */
 
 import { EventEmitter } from 'node:events'
+import type { Duplex } from 'node:stream'
 import type { PublicKey } from '@ssh/crypto'
 import { parseDuration } from '@ssh/wire'
+import type { Channel } from '../connection/channel.js'
+import type { AgentGrant } from '../forwarding/agent-forward.js'
+import type { ForwardedTcpInfo, ForwardedUnixInfo } from '../forwarding/forward-info.js'
+import type { Listener } from '../forwarding/listener.js'
 import { X11Client } from '../forwarding/x11-client.js'
 import type { SocketAddresses } from '../io/socket-address.js'
 import { type OpenSessionOptions, openSession } from '../session/open-session.js'
 import type { SessionClient } from '../session/session-client.js'
 import type { NegotiatedAlgorithms } from '../transport/negotiate.js'
+import { ClientForwarding } from './client-forwarding.js'
+import type {
+  LocalPathOptions,
+  LocalPortOptions,
+  OpenConnectionOptions,
+  OpenUnixConnectionOptions,
+  RemotePathOptions,
+  RemotePortOptions,
+  SocksOptions,
+} from './client-forwarding-options.js'
+import type { ConnectionHandler } from './client-forwarding-remote.js'
 import type { ClientEvents, ClientLink, ClientTarget } from './client-link.js'
 import { SessionSlots } from './session-slots.js'
 import { type PreparedX11, prepareX11, type X11ForwardingOptions } from './x11-forwarding.js'
@@ -49,11 +65,13 @@ export interface SessionChannelOptions extends OpenSessionOptions {
 export class ClientConnection extends EventEmitter<ClientEvents> {
   readonly #link: ClientLink
   readonly #slots = new SessionSlots()
+  readonly #forwarding: ClientForwarding
   #x11: X11Client | undefined
 
   constructor(link: ClientLink) {
     super()
     this.#link = link
+    this.#forwarding = new ClientForwarding(link)
     link.deliverTo((event, ...values) => {
       ;(this as EventEmitter).emit(event, ...values)
     })
@@ -115,6 +133,182 @@ export class ClientConnection extends EventEmitter<ClientEvents> {
   prepareX11(options: X11ForwardingOptions = {}): Promise<PreparedX11> {
     this.#x11 ??= new X11Client(this.#link.incoming)
     return prepareX11(this.#x11, options)
+  }
+
+  /**
+   * Lends an agent of this side to the programs of one session: send `agentForwarding` with `start` of the session when
+   * this returns a grant. It ends with the session, and when `revoke` is called, as it should be when the server refuses.
+   * Whoever controls the server can log in elsewhere by it meanwhile.
+   *
+   * @param agent true: that of the option `agentPath`; text: the one at this path. Default: what `agentForwarding` of
+   *   `connect` says
+   * @returns undefined when none is to be lent, or there is none
+   */
+  grantAgent(session: SessionClient, agent?: boolean | string): AgentGrant | undefined {
+    return this.#link.agentForwarding.grantTo(session, agent)
+  }
+
+  // Forwarding: RFC 4254 §7, OpenSSH PROTOCOL §2.4
+
+  /**
+   * Connects from the server to a TCP port. Its ends pass one direction at a time, as a socket's do.
+   * @throws ChannelOpenError when the server refuses or cannot connect; `reasonCode` and the message say why
+   * @throws OptionsError, AbortError; what ended the connection
+   */
+  openConnection(host: string, port: number, options?: OpenConnectionOptions): Promise<Duplex> {
+    return this.#forwarding.openConnection(host, port, options)
+  }
+
+  /**
+   * Connects from the server to a Unix socket.
+   * @throws ChannelOpenError when the server refuses or cannot connect
+   * @throws OptionsError, AbortError; what ended the connection
+   */
+  openUnixConnection(path: string, options?: OpenUnixConnectionOptions): Promise<Duplex> {
+    return this.#forwarding.openUnixConnection(path, options)
+  }
+
+  /** {@link openConnection} as a channel, for what is to be joined to another one. What arrives is kept until `attach`. */
+  openTcpChannel(host: string, port: number, options?: OpenConnectionOptions): Promise<Channel> {
+    return this.#forwarding.openTcpChannel(host, port, options)
+  }
+
+  /** {@link openUnixConnection} as a channel. */
+  openUnixChannel(path: string, options?: OpenUnixConnectionOptions): Promise<Channel> {
+    return this.#forwarding.openUnixChannel(path, options)
+  }
+
+  /**
+   * Has the server listen on a port, and hands each connection to `handler` in this process. What a handler throws or
+   * rejects with resets its connection and goes to `onError`.
+   * @param listenHost address of the server (RFC 4254 §7.1): empty is every one, `localhost` the loopback ones. Servers
+   *   may listen on the loopback only, whatever is asked for (GatewayPorts of sshd)
+   * @param listenPort 0 leaves the choice to the server; see `port` of the listener
+   * @throws ChannelListenError when the server refuses
+   * @throws OptionsError, AbortError; what ended the connection
+   */
+  startServer(
+    handler: ConnectionHandler<ForwardedTcpInfo>,
+    listenHost: string,
+    listenPort: number,
+    options?: RemotePortOptions,
+  ): Promise<Listener> {
+    return this.#forwarding.startServer(handler, listenHost, listenPort, options)
+  }
+
+  /**
+   * Has the server listen on a Unix socket, and hands each connection to `handler` in this process.
+   * @throws ChannelListenError when the server refuses
+   * @throws OptionsError, AbortError; what ended the connection
+   */
+  startUnixServer(
+    handler: ConnectionHandler<ForwardedUnixInfo>,
+    listenPath: string,
+    options?: RemotePathOptions,
+  ): Promise<Listener> {
+    return this.#forwarding.startUnixServer(handler, listenPath, options)
+  }
+
+  /**
+   * Listens on a port here, and carries each connection through the server to a port that it reaches (`ssh -L`).
+   * @param listenHost address of this machine: empty is every one, `localhost` both loopback addresses
+   * @param listenPort 0 takes a free one; see `port` of the listener
+   * @throws ConnectError `ERR_SSH_CONNECT_LISTEN_FAILED`
+   * @throws OptionsError, AbortError; what ended the connection
+   */
+  forwardLocalPort(
+    listenHost: string,
+    listenPort: number,
+    destHost: string,
+    destPort: number,
+    options?: LocalPortOptions,
+  ): Promise<Listener> {
+    return this.#forwarding.forwardLocalPort(listenHost, listenPort, destHost, destPort, options)
+  }
+
+  /** As {@link forwardLocalPort}, to a Unix socket that the server reaches. */
+  forwardLocalPortToPath(
+    listenHost: string,
+    listenPort: number,
+    destPath: string,
+    options?: LocalPortOptions,
+  ): Promise<Listener> {
+    return this.#forwarding.forwardLocalPortToPath(listenHost, listenPort, destPath, options)
+  }
+
+  /**
+   * Listens on a Unix socket here, and carries each connection through the server to a Unix socket that it reaches. Only
+   * the user of this process may connect, unless `mode` says otherwise; the socket is removed when the listener closes.
+   * @throws ConnectError `ERR_SSH_CONNECT_LISTEN_FAILED`
+   * @throws OptionsError, AbortError; what ended the connection
+   */
+  forwardLocalPath(listenPath: string, destPath: string, options?: LocalPathOptions): Promise<Listener> {
+    return this.#forwarding.forwardLocalPath(listenPath, destPath, options)
+  }
+
+  /** As {@link forwardLocalPath}, to a port that the server reaches. */
+  forwardLocalPathToPort(
+    listenPath: string,
+    destHost: string,
+    destPort: number,
+    options?: LocalPathOptions,
+  ): Promise<Listener> {
+    return this.#forwarding.forwardLocalPathToPort(listenPath, destHost, destPort, options)
+  }
+
+  /**
+   * Has the server listen on a port, and carries each connection to a port that this machine reaches (`ssh -R`). See
+   * {@link startServer} for `listenHost` and `listenPort`.
+   * @throws ChannelListenError when the server refuses
+   * @throws OptionsError, AbortError; what ended the connection
+   */
+  forwardRemotePort(
+    listenHost: string,
+    listenPort: number,
+    destHost: string,
+    destPort: number,
+    options?: RemotePortOptions,
+  ): Promise<Listener> {
+    return this.#forwarding.forwardRemotePort(listenHost, listenPort, destHost, destPort, options)
+  }
+
+  /** As {@link forwardRemotePort}, to a Unix socket of this machine. */
+  forwardRemotePortToPath(
+    listenHost: string,
+    listenPort: number,
+    destPath: string,
+    options?: RemotePortOptions,
+  ): Promise<Listener> {
+    return this.#forwarding.forwardRemotePortToPath(listenHost, listenPort, destPath, options)
+  }
+
+  /**
+   * Has the server listen on a Unix socket, and carries each connection to a Unix socket of this machine.
+   * @throws ChannelListenError when the server refuses
+   * @throws OptionsError, AbortError; what ended the connection
+   */
+  forwardRemotePath(listenPath: string, destPath: string, options?: RemotePathOptions): Promise<Listener> {
+    return this.#forwarding.forwardRemotePath(listenPath, destPath, options)
+  }
+
+  /** As {@link forwardRemotePath}, to a port that this machine reaches. */
+  forwardRemotePathToPort(
+    listenPath: string,
+    destHost: string,
+    destPort: number,
+    options?: RemotePathOptions,
+  ): Promise<Listener> {
+    return this.#forwarding.forwardRemotePathToPort(listenPath, destHost, destPort, options)
+  }
+
+  /**
+   * A SOCKS proxy on a port here, whose connections leave from the server (`ssh -D`): SOCKS 4, 4a and 5, CONNECT, no
+   * authentication. A program is told of success once the server has connected.
+   * @throws ConnectError `ERR_SSH_CONNECT_LISTEN_FAILED`
+   * @throws OptionsError, AbortError; what ended the connection
+   */
+  forwardSocks(listenHost: string, listenPort: number, options?: SocksOptions): Promise<Listener> {
+    return this.#forwarding.forwardSocks(listenHost, listenPort, options)
   }
 
   /** Changes keys now (RFC 4253 §9). Resolves once new keys are in use. @throws ConnectionLost */

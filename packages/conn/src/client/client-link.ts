@@ -6,9 +6,11 @@
 import type { Duplex } from 'node:stream'
 import type { PublicKey } from '@ssh/crypto'
 import { openFailureReasons } from '@ssh/wire'
+import type { Logger } from '../log.js'
 import { type LinkHandlers, type LinkOptions, PeerLink } from '../peer-link.js'
 import type { NegotiatedAlgorithms } from '../transport/negotiate.js'
 import type { HostKeyUpdate } from '../trust/host-key-update.js'
+import { AgentForwarding } from './agent-forwarding.js'
 
 /** Events of a client connection, and what their listeners get. */
 export interface ClientEvents {
@@ -46,6 +48,8 @@ export class ClientLink extends PeerLink {
   readonly target: ClientTarget
   algorithms: NegotiatedAlgorithms | undefined
   hostKey: PublicKey | undefined
+  /** Which agent sessions may lend to the server. */
+  readonly agentForwarding: AgentForwarding
   #teller: Teller | undefined
   /** Bounded: a server may send little before login, and name its host keys once after it. */
   #early: { readonly event: keyof ClientEvents; readonly tell: () => void }[] = []
@@ -55,6 +59,7 @@ export class ClientLink extends PeerLink {
   constructor(target: ClientTarget, socket: Duplex, options: LinkOptions, handlers: LinkHandlers) {
     super(socket, options, handlers, notAskedFor)
     this.target = target
+    this.agentForwarding = new AgentForwarding(this.incoming)
   }
 
   /** Passes an event on, or keeps it until there is somebody to pass it to. */

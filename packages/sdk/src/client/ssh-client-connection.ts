@@ -32,7 +32,11 @@ export class SshClientConnection extends ClientConnection {
   /** Made by `connect`. */
   constructor(link: ClientLink, defaults: SessionDefaults = {}) {
     super(link)
-    this.#defaults = { ...defaults, prepareX11: (options) => this.prepareX11(options) }
+    this.#defaults = {
+      ...defaults,
+      prepareX11: (options) => this.prepareX11(options),
+      grantAgent: (session, agent) => this.grantAgent(session, agent),
+    }
   }
 
   /**

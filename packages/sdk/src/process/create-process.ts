@@ -1,6 +1,13 @@
 /** Starts a command, a shell or a subsystem on the server. */
 
-import { OptionsError, parseOptions, type SessionClient, type SessionHandlers, type StartOptions } from '@ssh/conn'
+import {
+  type ClientConnection,
+  OptionsError,
+  parseOptions,
+  type SessionClient,
+  type SessionHandlers,
+  type StartOptions,
+} from '@ssh/conn'
 import { defaultMaxBuffer } from '@ssh/streams'
 import { SessionEvents, SshClientProcess } from './client-process.js'
 import { environmentOf } from './environment.js'
@@ -28,6 +35,8 @@ export interface SessionDefaults extends X11ProcessOptions {
   readonly env?: Readonly<Record<string, string>> | undefined
   readonly sendEnv?: string | readonly string[] | undefined
   readonly prepareX11?: X11Preparer | undefined
+  /** `grantAgent` of a connection. */
+  readonly grantAgent?: ClientConnection['grantAgent'] | undefined
 }
 
 /**
@@ -91,9 +100,11 @@ export async function startProcess<O extends Output>(
       redirects,
     )
     const pty = ptyOptions(options)
+    const agent = settings.grantAgent?.(session, options.agentForwarding)
     const started = session.start({
       program,
       pty,
+      agentForwarding: agent !== undefined,
       env: Object.entries(env),
       ...x11.startOptions(session),
       signal,
@@ -102,6 +113,8 @@ export async function startProcess<O extends Output>(
     if (typeof input === 'string' || input instanceof Uint8Array) remote.stdin.end(input)
     remote.refused = await started
     x11.started(remote.refused)
+    // What the server refused is not to be had through the back door.
+    if (remote.refused.some(({ requestType }) => requestType === 'auth-agent-req@openssh.com')) agent?.revoke()
     if (pty !== undefined && options.stdin === 'inherit') lendTerminal(remote)
     return remote
   } catch (error) {

@@ -153,6 +153,11 @@ export const processOptionsSchema = z.strictObject({
     .union([z.partialRecord(z.enum(modeNames), modeValue), z.map(z.union([z.enum(modeNames), z.int()]), modeValue)])
     .optional(),
   ...x11Options,
+  /**
+   * Lets the command use our agent: that of the connection's `agentPath`, or the one at a path of its own. Whoever
+   * controls the server can log in elsewhere by it meanwhile. Default: what the connection's options say.
+   */
+  agentForwarding: z.union([z.boolean(), z.string().min(1)]).optional(),
   /** Gives up starting, or with `run` also waiting. */
   signal: abortSignal.optional(),
 })
