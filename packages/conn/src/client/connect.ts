@@ -20,6 +20,7 @@ import { Credentials } from './credentials.js'
 import type { Destination } from './destination.js'
 import { HostKeyAnnouncement } from './host-key-announcement.js'
 import { HostKeyCheck } from './host-key-check.js'
+import { LoginAgent } from './login-agent.js'
 import { openStream } from './open-stream.js'
 import { resolveTarget } from './resolve-target.js'
 
@@ -37,6 +38,7 @@ export async function establishClient(destination: Destination, options: ClientO
   // An error that comes before anybody reads must not crash the process; whoever reads will be told of it.
   socket?.on('error', ignoreError)
   let stream: Duplex | undefined = socket
+  let agent: LoginAgent | undefined
   const limit = new ConnectLimit(given.signal, given.connectTimeout)
   try {
     limit.step = 'the configuration of this machine'
@@ -44,8 +46,9 @@ export async function establishClient(destination: Destination, options: ClientO
     limit.where = `${target.host} port ${target.port}`
     // What the user gave is read first: a key that cannot be used should fail before anything is sent.
     limit.step = 'a key or the known hosts of this machine'
+    agent = new LoginAgent(parsed.agentPath)
     const [credentials, hostKeyCheck] = await limit.race(
-      Promise.all([Credentials.prepare(parsed), HostKeyCheck.prepare(parsed, target.host, target.port)]),
+      Promise.all([Credentials.prepare(parsed, agent), HostKeyCheck.prepare(parsed, target.host, target.port)]),
     )
     const userSignatures = chooseUserSignatures(parsed)
     const linkOptions = makeLinkOptions(parsed, hostKeyCheck)
@@ -59,6 +62,7 @@ export async function establishClient(destination: Destination, options: ClientO
     stream?.destroy()
     throw error
   } finally {
+    agent?.close()
     limit.release()
   }
 }
@@ -111,7 +115,8 @@ async function logIn(login: Login, limit: AbortSignal): Promise<ClientLink> {
           userName: target.username,
           sessionIdentifier,
           preferredAuth: credentials.methods,
-          signatureAlgorithms: login.userSignatures,
+          // Keys of an agent may sign by algorithms that are known nowhere here, unless the user said which are wanted.
+          ...(options.signatureAlgs !== undefined && { signatureAlgorithms: login.userSignatures }),
           ...(serverSignatureAlgorithms && { serverSignatureAlgorithms }),
           optimisticPublickey: credentials.hasObviousKey,
           answerPromptsWithPassword: credentials.answersPromptsWithPassword,
@@ -146,6 +151,7 @@ async function logIn(login: Login, limit: AbortSignal): Promise<ClientLink> {
       link.tell('close', error)
     },
   })
+  link.agentForwarding.defaults = options
   const { serverHostKey } = login.linkOptions.transport.algorithms
   const hostKeyAnnouncement = new HostKeyAnnouncement(link, hostKeyCheck, serverHostKey)
   link.incoming.onGlobalRequest('hostkeys-00@openssh.com', (request) => {
