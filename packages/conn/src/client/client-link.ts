@@ -48,6 +48,8 @@ export class ClientLink extends PeerLink {
   readonly target: ClientTarget
   algorithms: NegotiatedAlgorithms | undefined
   hostKey: PublicKey | undefined
+  /** Of the options. */
+  logger: Logger | undefined
   /** Which agent sessions may lend to the server. */
   readonly agentForwarding: AgentForwarding
   #teller: Teller | undefined

@@ -24,7 +24,8 @@ export async function bridge(
   try {
     far = await open(held.gone)
   } catch (error) {
-    held.abort()
+    // Not aborted: what was written to it may say why.
+    held.close()
     if (held.gone.aborted) return
     throw error
   }

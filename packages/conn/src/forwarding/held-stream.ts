@@ -3,12 +3,13 @@
 import type { ByteChannel, ByteHandlers } from '@ssh/wire'
 import { Consumer } from '../connection/consumer.js'
 
-/**
- * Reads the beginning of what arrives.
- * @returns undefined: all of the chunk was used and more is wanted; otherwise how many bytes were used, and the rest is
- *   for whoever attaches
- */
-export type Preface = (chunk: Uint8Array) => number | undefined
+/** Reads the beginning of what arrives. */
+export interface Preface {
+  /** @returns how many bytes of it were used, and the rest is for whoever attaches; undefined: all, and more is wanted */
+  data(chunk: Uint8Array): number | undefined
+  /** The stream ended before the beginning was complete. */
+  end(): void
+}
 
 /**
  * Keeps what a stream brings until somebody attaches, within the credit the stream has, and tells at once when it is
@@ -27,7 +28,10 @@ export class HeldStream implements ByteChannel {
     this.#consumer = new Consumer((byteCount) => stream.release(byteCount))
     stream.attach({
       onData: (chunk) => this.#received(chunk),
-      onEnd: () => this.#consumer.end(),
+      onEnd: () => {
+        this.#preface?.end()
+        this.#consumer.end()
+      },
       onDrain: () => this.#consumer.drain(),
       onClose: (error) => {
         this.#consumer.close(error)
@@ -74,7 +78,7 @@ export class HeldStream implements ByteChannel {
       this.#consumer.data(chunk)
       return
     }
-    const used = this.#preface(chunk)
+    const used = this.#preface.data(chunk)
     if (used !== undefined) this.#preface = undefined
     this.#stream.release(used ?? chunk.length)
     if (used !== undefined && used < chunk.length) this.#consumer.data(chunk.subarray(used))
