@@ -16,6 +16,16 @@ export {
   type ConnectionAlgorithms,
   type SessionChannelOptions,
 } from './client/client-connection.js'
+export type {
+  LocalPathOptions,
+  LocalPortOptions,
+  OpenConnectionOptions,
+  OpenUnixConnectionOptions,
+  RemotePathOptions,
+  RemotePortOptions,
+  SocksOptions,
+} from './client/client-forwarding-options.js'
+export type { ConnectionHandler } from './client/client-forwarding-remote.js'
 export type { ClientEvents, ClientLink } from './client/client-link.js'
 export {
   type ClientOptions,
@@ -77,6 +87,14 @@ export {
   X11Error,
 } from './errors.js'
 export type { AgentGrant } from './forwarding/agent-forward.js'
+export type {
+  AcceptForward,
+  ForwardedTcpInfo,
+  ForwardedUnixInfo,
+  ForwardOrigin,
+  SocksInfo,
+} from './forwarding/forward-info.js'
+export type { ListenAddress, Listener } from './forwarding/listener.js'
 export type { X11Grant } from './forwarding/x11-client.js'
 // Files of keys and of lists of keys
 export { expandHome, readRegularFile } from './io/files.js'
