@@ -6,7 +6,7 @@ import { ignoreError } from '@ssh/streams'
 import { disconnectReasons, extensions, SshError } from '@ssh/wire'
 import { chooseAlgorithms } from '../algorithm-lists.js'
 import { Deferred } from '../deferred.js'
-import { DisconnectError } from '../errors.js'
+import { DisconnectError, OptionsError } from '../errors.js'
 import { parseOptions } from '../options-schema.js'
 import type { LinkOptions } from '../peer-link.js'
 import { choosePreferences, chooseUserSignatures, patience, rekeyLimits } from '../protocol-options.js'
@@ -17,11 +17,11 @@ import { ClientLink, type ClientTarget } from './client-link.js'
 import { type ClientOptions, clientOptionsSchema, type ParsedClientOptions } from './client-options.js'
 import { ConnectLimit } from './connect-limit.js'
 import { Credentials } from './credentials.js'
-import type { Destination } from './destination.js'
+import { type Destination, parseDestination } from './destination.js'
 import { HostKeyAnnouncement } from './host-key-announcement.js'
 import { HostKeyCheck } from './host-key-check.js'
 import { LoginAgent } from './login-agent.js'
-import { openStream } from './open-stream.js'
+import { checkStreamOptions, explainLoss, missingConnection, openStream } from './open-stream.js'
 import { resolveTarget } from './resolve-target.js'
 
 const defaultKeepaliveMs = 15_000
@@ -32,8 +32,14 @@ const defaultKeepaliveMs = 15_000
  * @throws OptionsError, ConfigParseError, ConnectError, TimeoutError, HostKeyNotVerifiable, KeyExchangeFailed,
  *   PermissionDenied, KeyImportError, KeyEncryptionError, ConnectionLost, DisconnectError, ProtocolError, AbortError
  */
-export async function establishClient(destination: Destination, options: ClientOptions = {}): Promise<ClientLink> {
+export function establishClient(destination: Destination, options: ClientOptions = {}): Promise<ClientLink> {
+  return establish(destination, options, 0)
+}
+
+/** @param depth jump hosts that are on the way to this host because ssh_config says so of each */
+async function establish(destination: Destination, options: ClientOptions, depth: number): Promise<ClientLink> {
   const given = parseOptions('connect', clientOptionsSchema, options)
+  checkStreamOptions(given)
   const { sock: socket } = given
   // An error that comes before anybody reads must not crash the process; whoever reads will be told of it.
   socket?.on('error', ignoreError)
@@ -52,19 +58,38 @@ export async function establishClient(destination: Destination, options: ClientO
     )
     const userSignatures = chooseUserSignatures(parsed)
     const linkOptions = makeLinkOptions(parsed, hostKeyCheck)
-    limit.step = 'the TCP connection; is the address right, and the port open?'
-    stream = await openStream(target, parsed, limit.signal)
+    limit.step = missingConnection(given, parsed)
+    stream = await openStream(
+      {
+        target,
+        originalHost: parseDestination(destination).host,
+        given,
+        resolved: parsed,
+        connect: (hop, hopOptions) => establish(hop, hopOptions, nextDepth(depth)),
+      },
+      limit.signal,
+    )
     limit.step = 'key exchange and login'
     limit.signal.throwIfAborted()
     const login = { target, socket: stream, linkOptions, userSignatures, options: parsed, credentials, hostKeyCheck }
     return await logIn(login, limit.signal)
   } catch (error) {
     stream?.destroy()
-    throw error
+    throw explainLoss(stream, error)
   } finally {
     agent?.close()
     limit.release()
   }
+}
+
+/** Jump hosts that are reached through jump hosts of their own; more are a circle in ssh_config. */
+const maximumDepth = 16
+
+function nextDepth(depth: number): number {
+  if (depth < maximumDepth) return depth + 1
+  throw new OptionsError(
+    'Each jump host is reached through another one, without an end: the ProxyJump of ssh_config holds for the jump host itself; say "ProxyJump none" for it',
+  )
 }
 
 function makeLinkOptions(options: ParsedClientOptions, check: HostKeyCheck): LinkOptions {
@@ -152,6 +177,7 @@ async function logIn(login: Login, limit: AbortSignal): Promise<ClientLink> {
     },
   })
   link.agentForwarding.defaults = options
+  link.logger = options.logger
   const { serverHostKey } = login.linkOptions.transport.algorithms
   const hostKeyAnnouncement = new HostKeyAnnouncement(link, hostKeyCheck, serverHostKey)
   link.incoming.onGlobalRequest('hostkeys-00@openssh.com', (request) => {

@@ -69,7 +69,7 @@ export const dialOptions = {
 const dialOptionsSchema = z.object(dialOptions)
 
 /** These options, checked. */
-export type DialOptions = z.output<typeof dialOptionsSchema>
+export type ParsedDialOptions = z.output<typeof dialOptionsSchema>
 
 function refuseBadProxy(text: string, context: z.RefinementCtx): void {
   try {

@@ -1,17 +1,131 @@
-/** The stream a client speaks over: given, or TCP to the target. */
+/** The stream one end speaks over: given, or made, straight by TCP or through something in between. */
 
 import type { Duplex } from 'node:stream'
+import { printable } from '@ssh/wire'
+import { expandTokens } from '../config/config-tokens.js'
+import { ConfigParseError, type ConnectError, ConnectionLost, OptionsError } from '../errors.js'
+import { type ChildCommand, ChildStream } from '../io/child-stream.js'
 import { dial } from '../io/dial.js'
-import type { ClientTarget } from './client-link.js'
-import type { ParsedClientOptions } from './client-options.js'
+import { dialThroughProxy } from '../io/proxy-dial.js'
+import { parseProxyUrl } from '../io/proxy-url.js'
+import type { Logger } from '../log.js'
+import type { ClientOptions } from './client-options.js'
+import type { ParsedDialOptions } from './dial-options.js'
+import { type ConnectHop, openThrough, openTunnel, parseHops, routeOf, type StreamTarget } from './tunnel.js'
+
+/** Options about how the other end is reached. */
+export type StreamOptions = Partial<ParsedDialOptions> & {
+  readonly sock?: Duplex | undefined
+  readonly logger?: Logger | undefined
+}
+
+/** A stream that is wanted. */
+export interface StreamRequest {
+  readonly target: StreamTarget & { readonly username: string }
+  /** The host as the user wrote it. */
+  readonly originalHost: string
+  /** As given in code. How to reach the host is theirs to say, and they are what the hops of a tunnel inherit from. */
+  readonly given: StreamOptions & ClientOptions
+  /** The same with what ssh_config adds. */
+  readonly resolved: StreamOptions
+  readonly connect: ConnectHop
+}
 
 /**
- * Opens the stream to a server. What it is made of (a jump host's connection, a proxy's process) ends with it.
+ * Checks what can be checked of how a host is reached before anything is done.
+ * @throws OptionsError
+ */
+export function checkStreamOptions(options: StreamOptions): void {
+  const { tunnel, family, localAddress } = options
+  if (routeOf(options) === 'tunnel' && (typeof tunnel === 'string' || isHops(tunnel))) parseHops(tunnel)
+  if (family !== undefined && localAddress !== undefined && family !== (localAddress.includes(':') ? 6 : 4)) {
+    throw new OptionsError(`localAddress ${localAddress} is no IPv${family} address, as family wants it`)
+  }
+}
+
+/**
+ * Opens the stream to the other end. What it is made of (jump hosts' connections, a proxy's process) ends with it.
  * @param signal gives up, with its reason
- * @throws ConnectError with the system's error as `cause`
+ * @throws ConnectError; what connecting to a jump host fails with
  * @throws AbortError, or the signal's reason
  */
-export function openStream(target: ClientTarget, options: ParsedClientOptions, signal: AbortSignal): Promise<Duplex> {
-  if (options.sock !== undefined) return Promise.resolve(options.sock)
-  return dial({ host: target.host, port: target.port, signal })
+export function openStream(request: StreamRequest, signal: AbortSignal): Promise<Duplex> {
+  const { target, given, connect } = request
+  const options = routeOf(given) === undefined ? request.resolved : given
+  switch (routeOf(options)) {
+    case 'sock':
+      if (options.sock !== undefined) return Promise.resolve(options.sock)
+      break
+    case 'tunnel': {
+      const { tunnel } = options
+      if (typeof tunnel === 'string' || isHops(tunnel)) {
+        return openTunnel(parseHops(tunnel), target, given, connect, signal)
+      }
+      if (tunnel !== undefined) return openThrough(tunnel, target, signal)
+      break
+    }
+    case 'proxyCommand':
+      return ChildStream.open(commandOf(request, options), { logger: options.logger, signal })
+  }
+  const tcp = { ...tcpOptions(request.resolved), ...target, signal }
+  return options.proxy === undefined ? dial(tcp) : dialThroughProxy(parseProxyUrl(options.proxy), tcp)
+}
+
+/** What is missing when a stream was not opened in time, for the error. */
+export function missingConnection(given: StreamOptions, resolved: StreamOptions): string {
+  switch (routeOf(given) ?? routeOf(resolved)) {
+    case 'tunnel':
+      return 'the way through the tunnel'
+    case 'proxy':
+      return 'the connection through the proxy'
+    case 'proxyCommand':
+      return 'the proxy command'
+    default:
+      return 'the TCP connection; is the address right, and the port open?'
+  }
+}
+
+/** Why a stream ended that was lost before anybody had logged in over it, if it knows better. */
+export function explainLoss(stream: Duplex | undefined, error: unknown): unknown {
+  const isLost = error instanceof ConnectionLost && error.code === 'ERR_SSH_CONNECTION_LOST'
+  const failure: ConnectError | undefined = isLost && stream instanceof ChildStream ? stream.failure : undefined
+  return failure ?? error
+}
+
+function isHops<H>(tunnel: readonly H[] | object | undefined): tunnel is readonly H[] {
+  return Array.isArray(tunnel)
+}
+
+function tcpOptions({ family, localAddress, localPort, tcpKeepalive, connectionAttempts }: StreamOptions) {
+  return { family, localAddress, localPort, tcpKeepalive, attempts: connectionAttempts }
+}
+
+/**
+ * The command with its tokens replaced. Nothing that a destination says means anything to a shell, or is an option of a
+ * program.
+ * @throws OptionsError, or ConfigParseError where ssh_config names the command
+ */
+function commandOf({ target, originalHost, given }: StreamRequest, { proxyCommand }: StreamOptions): ChildCommand {
+  const { host, port, username } = target
+  for (const name of [host, originalHost, username]) {
+    if (name.startsWith('-') || /\p{Cc}/u.test(name)) {
+      throw new OptionsError(
+        `"${printable(name, 128)}" looks like an option, and is not passed on to the proxy command`,
+      )
+    }
+  }
+  const tokens = new Map([
+    ['h', host],
+    ['n', originalHost],
+    ['p', String(port)],
+    ['r', username],
+  ])
+  const isForShell = typeof proxyCommand === 'string'
+  const expand = (template: string) => expandTokens(template, { keyword: 'proxyCommand', tokens, isForShell })
+  try {
+    return typeof proxyCommand === 'string' ? expand(proxyCommand) : (proxyCommand ?? []).map(expand)
+  } catch (error) {
+    if (given.proxyCommand === undefined || !(error instanceof ConfigParseError)) throw error
+    throw new OptionsError(error.message, { cause: error })
+  }
 }

@@ -87,12 +87,12 @@ class Talk {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) throw abortReason(signal)
       let isOver = false
-      let stopReading = () => {}
+      let stopReading = (_passesRest: boolean) => {}
       const settle = (error?: unknown) => {
         isOver = true
         signal?.removeEventListener('abort', onAbort)
         socket.off('end', onEnd).off('close', onEnd).off('error', onError)
-        stopReading()
+        stopReading(error === undefined)
         if (error === undefined) resolve()
         else reject(error)
       }
@@ -115,12 +115,12 @@ class Talk {
         if (!isOver) advance(() => this.#look())
       })
       // What came before anybody read may have been the whole answer already.
-      if (isOver) stopReading()
+      if (isOver) stopReading(true)
     })
   }
 
-  /** @returns puts back what was not used, and leaves the socket to the next reader */
-  #read(listener: (bytes: Buffer) => void): () => void {
+  /** @returns leaves the socket to the next reader, with what was not used if there is to be one */
+  #read(listener: (bytes: Buffer) => void): (passesRest: boolean) => void {
     const socket = this.#socket
     const borrowed = borrowedReadsOf(socket)
     if (borrowed !== undefined) {
@@ -132,9 +132,9 @@ class Talk {
       if (bytes !== null) listener(bytes)
     }
     socket.on('readable', onReadable)
-    return () => {
+    return (passesRest) => {
       socket.off('readable', onReadable)
-      if (this.#received.length > 0) socket.unshift(this.#received)
+      if (passesRest && this.#received.length > 0) socket.unshift(this.#received)
     }
   }
 

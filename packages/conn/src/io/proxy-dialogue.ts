@@ -90,6 +90,7 @@ function headLength(received: Buffer): number | undefined {
 
 function* socks5(proxy: ProxyAddress, target: ProxyTarget): ProxyDialogue {
   const { username, password = '' } = proxy
+  const destination = socksAddress(proxy, target.host)
   const offered = username === undefined ? [noAuth] : [noAuth, usernamePassword]
   const greeting = yield { send: Uint8Array.of(5, offered.length, ...offered), answerLength: always(2) }
   const [version, method = noMethod] = greeting
@@ -106,7 +107,7 @@ function* socks5(proxy: ProxyAddress, target: ProxyTarget): ProxyDialogue {
     if (answer[1] !== 0) throw refused(proxy, target, 'user or password are wrong')
   }
   const reply = yield {
-    send: Buffer.concat([Uint8Array.of(5, 1, 0), socksAddress(proxy, target.host), portBytes(target.port)]),
+    send: Buffer.concat([Uint8Array.of(5, 1, 0), destination, portBytes(target.port)]),
     answerLength: (received) => socks5ReplyLength(proxy, received),
   }
   const code = reply[1] ?? 0
