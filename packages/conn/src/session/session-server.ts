@@ -42,6 +42,8 @@ export interface SessionServerHandlers {
 
 export interface SessionServerOptions {
   readonly environmentLimits?: Partial<EnvironmentLimits>
+  /** Whether the client may lend its agent, when no handler decides; false counts whatever a handler says. Default: no. */
+  readonly allowsAgentForwarding?: () => boolean
 }
 
 /** Requests that may wait behind a decision, and the bytes they may bring: each may fill a packet. */
@@ -66,6 +68,8 @@ export class SessionServer {
   #afterDecision: (() => void) | undefined
   #pty: Pty | undefined
   #program: Program | undefined
+  readonly #allowsAgentForwarding: (() => boolean) | undefined
+  #forwardsAgent = false
   #hasExited = false
 
   /** Takes a channel of type `session` that was just accepted. */
@@ -75,6 +79,7 @@ export class SessionServer {
     this.stderr = channel.extendedData(extendedDataTypes.stderr, { discard: true })
     this.#handlers = handlers
     this.#environment = new Environment(options.environmentLimits)
+    this.#allowsAgentForwarding = options.allowsAgentForwarding
     this.closed = new Promise((resolve) => {
       channel.handle({
         onRequest: (request) => this.#receive(request),
@@ -95,6 +100,11 @@ export class SessionServer {
   /** Variables that were accepted. */
   get env(): ReadonlyMap<string, Uint8Array> {
     return this.#environment.variables
+  }
+
+  /** Whether the client lends its agent, which it does as long as the session is open. */
+  get forwardsAgent(): boolean {
+    return this.#forwardsAgent && !this.channel.isClosed
   }
 
   /** What was started. */
@@ -238,7 +248,8 @@ export class SessionServer {
         return this.#start({ type: 'subsystem', name }, () => handlers.onSubsystem?.(name))
       }
       case 'auth-agent-req@openssh.com':
-        return handlers.onAgentForwarding?.() ?? false
+        channelRequests.decode(requestType, data)
+        return this.#takeAgent()
       case 'x11-req':
         return handlers.onX11?.(channelRequests.decode(requestType, data)) ?? false
       case 'break':
@@ -267,6 +278,14 @@ export class SessionServer {
     const name = this.#program === undefined ? this.#environment.admit(nameBytes, value) : undefined
     if (name === undefined) return false
     return whenAgreed(this.#handlers.onEnv?.(name, value), () => this.#environment.set(name, value))
+  }
+
+  #takeAgent(): Decision {
+    const isAllowed = this.#allowsAgentForwarding?.()
+    if (isAllowed === false) return false
+    return whenAgreed(this.#handlers.onAgentForwarding?.() ?? isAllowed, () => {
+      this.#forwardsAgent = true
+    })
   }
 
   /** A session runs one program (RFC 4254 §6.5); a refused one leaves room for another try. */
