@@ -1,15 +1,30 @@
 /** SSH and SFTP for Node: what users import. */
 
 export type {
+  AcceptForward,
   ClientConnectionInfo,
   ConnectionAlgorithms,
+  ConnectionHandler,
   Destination,
+  ForwardedTcpInfo,
+  ForwardedUnixInfo,
+  ForwardOrigin,
   HostKeyUpdate,
   KeyboardPrompt,
   KeySource,
   KnownHostEntry,
+  ListenAddress,
+  Listener,
+  LocalPathOptions,
+  LocalPortOptions,
   OfferedHostKey,
+  OpenConnectionOptions,
+  OpenUnixConnectionOptions,
   RefusedRequest,
+  RemotePathOptions,
+  RemotePortOptions,
+  SocksInfo,
+  SocksOptions,
 } from '@ssh/conn'
 // Errors
 export {
@@ -124,3 +139,12 @@ export type {
   UpdateOptions,
 } from './server/server-options.js'
 export { SshServer } from './server/ssh-server.js'
+// Terminals of clients
+export type { KeyHandler, KeyResult } from './terminal/line-editor.js'
+export { type ReadLineOptions, ServerTerminal } from './terminal/server-terminal.js'
+// Connections at work: many calls, many hosts, broken links
+export type { ConnectionLease } from './work/connection-lease.js'
+export { type ConnectionPool, createPool, type PoolHostStats, type PoolStats } from './work/connection-pool.js'
+export type { HostPoolCounts } from './work/host-pool.js'
+export { PoolError } from './work/pool-errors.js'
+export type { PoolCloseOptions, PooledClientOptions, PoolOptions } from './work/pool-options.js'

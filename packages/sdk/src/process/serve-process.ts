@@ -26,7 +26,7 @@ export interface ServeProcessOptions<Info extends object = ServerProcessInfo> ex
   readonly onAgentForwarding?: SessionServerHandlers['onAgentForwarding'] | undefined
   /** Whether the client's display may be used. Default: no. */
   readonly onX11?: ((session: SessionServer, request: X11Request) => Decision) | undefined
-  /** A handler or a decision threw or rejected. The session ends with status 1; the connection goes on. */
+  /** A handler, a key's handler or a decision threw or rejected. The session ends with status 1; the connection goes on. */
   readonly onError?: ((error: unknown) => void) | undefined
 }
 

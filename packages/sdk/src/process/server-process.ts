@@ -5,6 +5,8 @@ import { finished, type Readable, type Writable } from 'node:stream'
 import { type ExitSignal, type Pty, type SessionServer, signalName, type TerminalSize } from '@ssh/conn'
 import { ByteReadable, ByteWritable, ignoreError } from '@ssh/streams'
 import { asBuffer, type TerminalModes, toUtf8 } from '@ssh/wire'
+import { ServerTerminal } from '../terminal/server-terminal.js'
+import { type TerminalSettings, TerminalStreams } from '../terminal/terminal-streams.js'
 import { signalCode } from './client-process.js'
 import { type Pump, pump } from './pump.js'
 
@@ -21,8 +23,18 @@ export interface ImposedSettings {
   readonly forcedCommand?: string | undefined
   /** Variables beside those the client sets, and over them. */
   readonly environment?: ReadonlyMap<string, string> | undefined
+  /** How lines are edited for a command or shell with a terminal; undefined: not at all. */
+  readonly lineEditor?: TerminalSettings | undefined
+  /** What a handler of a key threw; the session ends. */
+  readonly onError?: ((error: unknown) => void) | undefined
   /** The display that stands for the client's, once there is one. */
   readonly x11Display?: (() => string | undefined) | undefined
+}
+
+interface StandardStreams {
+  readonly stdin: Readable
+  readonly stdout: Writable
+  readonly stderr: Writable
 }
 
 /** Something that runs and has standard streams: a `ChildProcess`, or a process on yet another server. */
@@ -52,8 +64,10 @@ interface ServerProcessEvents {
   resize: [size: TerminalSize]
   /** The client sends a signal, for instance `SIGINT`. The name is the client's choice and may be any text. */
   signal: [name: string]
-  /** RFC 4335. */
+  /** RFC 4335; with {@link SshServerProcess.terminal}, Ctrl-C as well, with 0. */
   break: [lengthMs: number]
+  /** Ctrl-D on an empty line of {@link SshServerProcess.terminal}. Input goes on; without a listener `stdin` ends. */
+  eof: []
   /** The session is over. */
   close: []
   /** The session broke. Emitted only when somebody listens. */
@@ -96,7 +110,10 @@ export class SshServerProcess<Info extends object = ServerProcessInfo> extends E
   readonly info: Info
   /** Settles when the session is over, and never rejects. */
   readonly closed: Promise<void>
+  /** The client's terminal with lines edited here; undefined without one, and where the option `lineEditor` is false. */
+  readonly terminal: ServerTerminal | undefined
   readonly #session: SessionServer
+  readonly #onError: ((error: unknown) => void) | undefined
   #isExiting = false
 
   /**
@@ -107,6 +124,7 @@ export class SshServerProcess<Info extends object = ServerProcessInfo> extends E
     super()
     const { forcedCommand, environment = [] } = imposed
     this.#session = session
+    this.#onError = imposed.onError
     this.info = info
     this.x11Display = imposed.x11Display?.()
     const { program } = session
@@ -119,29 +137,22 @@ export class SshServerProcess<Info extends object = ServerProcessInfo> extends E
     this.envBytes = new Map([...session.env, ...imposedBytes])
     this.env = new Map([...this.envBytes].map(([name, value]) => [name, asBuffer(value).toString()]))
 
-    const stdin = new ByteReadable(session.channel)
-    const stdout = new ByteWritable(session.channel)
-    const stderr = new ByteWritable(session.stderr)
+    const terminal = this.#terminalStreams(imposed.lineEditor)
+    this.terminal = terminal && new ServerTerminal(terminal)
+    const { stdin, stdout, stderr } = terminal ?? this.#plainStreams()
     this.stdin = stdin
     this.stdout = stdout
     this.stderr = stderr
-    events.onWindowChange = (size) => this.#later(() => this.emit('resize', size))
+    events.onWindowChange = (size) => {
+      terminal?.resize(size.columns, size.rows)
+      this.#later(() => this.emit('resize', size))
+    }
     events.onSignal = (name) => this.#later(() => this.emit('signal', signalCode(name)))
     events.onBreak = (lengthMs) => {
       this.#later(() => this.emit('break', lengthMs))
       return this.listenerCount('break') > 0
     }
     this.closed = session.closed.then(() => this.#later(() => this.emit('close')))
-    session.channel.attach({
-      ...stdin.handlers,
-      ...stdout.handlers,
-      onClose: (error) => {
-        stdin.handlers.onClose(error)
-        stdout.handlers.onClose(error)
-        if (error !== undefined) this.#later(() => this.listenerCount('error') > 0 && this.emit('error', error))
-      },
-    })
-    session.stderr.attach(stderr.handlers)
   }
 
   /** The terminal's type, for instance `xterm-256color`; undefined when the client did not ask for a terminal. */
@@ -190,8 +201,9 @@ export class SshServerProcess<Info extends object = ServerProcessInfo> extends E
    * Runs the session on something else.
    *
    * With a `ChildProcess`, or the process of another connection: connects the three streams, relays signals, breaks and
-   * sizes, ends it when the client goes away, and exits as it does: `await process.redirect(spawn('sort'))`. With
-   * streams: connects those, and leaves the exit to the handler. Back-pressure holds all the way.
+   * sizes, ends it when the client goes away, and exits as it does: `await process.redirect(spawn('sort'))`. Lines are not
+   * edited here any more; a child that needs a terminal gets one from `spawnPty`. With streams: connects those, and
+   * leaves the exit to the handler. Back-pressure holds all the way.
    *
    * @returns settles when everything has been passed on
    * @throws Error when the child cannot be started (the client is told status 127 or 126) or a stream fails; a rejection
@@ -212,6 +224,7 @@ export class SshServerProcess<Info extends object = ServerProcessInfo> extends E
   }
 
   async #run(child: Redirectable): Promise<void> {
+    this.terminal?.setLineMode(false)
     const relaySignal = (name: string) => {
       try {
         child.kill(name as never)
@@ -246,6 +259,54 @@ export class SshServerProcess<Info extends object = ServerProcessInfo> extends E
     } finally {
       this.off('signal', relaySignal).off('resize', relaySize).off('break', relayBreak).off('close', hangUp)
     }
+  }
+
+  #plainStreams(): StandardStreams {
+    const { channel, stderr: errors } = this.#session
+    const stdin = new ByteReadable(channel)
+    const stdout = new ByteWritable(channel)
+    const stderr = new ByteWritable(errors)
+    channel.attach({
+      ...stdin.handlers,
+      ...stdout.handlers,
+      onClose: (error) => {
+        stdin.handlers.onClose(error)
+        stdout.handlers.onClose(error)
+        if (error !== undefined) this.#broken(error)
+      },
+    })
+    errors.attach(stderr.handlers)
+    return { stdin, stdout, stderr }
+  }
+
+  #terminalStreams(settings: TerminalSettings | undefined): TerminalStreams | undefined {
+    const pty = this.#pty
+    if (settings === undefined || pty === undefined || this.subsystem !== undefined) return undefined
+    return new TerminalStreams(this.#session, pty, settings, {
+      onBreak: () => this.#later(() => this.#interrupted()),
+      onEof: () => {
+        if (this.listenerCount('eof') === 0) return false
+        this.#later(() => this.emit('eof'))
+        return true
+      },
+      onError: (error) => this.#later(() => this.#fail(error)),
+      onBroken: (error) => this.#broken(error),
+    })
+  }
+
+  /** A program that does not care for an interrupt is ended by it. */
+  #interrupted(): void {
+    if (this.listenerCount('break') > 0) this.emit('break', 0)
+    else this.exitWithSignal('SIGINT')
+  }
+
+  #fail(error: unknown): void {
+    this.#onError?.(error)
+    this.exit(1)
+  }
+
+  #broken(error: Error): void {
+    this.#later(() => this.listenerCount('error') > 0 && this.emit('error', error))
   }
 
   get #pty(): Pty | undefined {

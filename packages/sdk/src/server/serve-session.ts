@@ -15,6 +15,7 @@ import { ignoreError } from '@ssh/streams'
 import type { ByteChannel } from '@ssh/wire'
 import { serveProcess } from '../process/serve-process.js'
 import { symlinkOrderOf } from '../symlink-order.js'
+import type { TerminalSettings } from '../terminal/terminal-streams.js'
 import { type ParsedSessionOptions, type ProcessHandler, type SftpFolder, sftpFolderSchema } from './server-options.js'
 
 /**
@@ -49,8 +50,14 @@ export function serveSession(
         ? undefined
         : new Map([['sftp', (session: SessionServer) => serveFiles(session, connection, sftpFactory)]]),
     acceptPty: () => options.allowPty !== false && restrictions.every(({ allowPty }) => allowPty),
+    lineEditor: lineEditorOf(options),
     onError: (error) => logger?.warn?.({ layer: 'session', event: 'handler-failed', error }),
   })
+}
+
+function lineEditorOf(options: ParsedSessionOptions): TerminalSettings | undefined {
+  const { lineEditor = true, lineEcho = true, lineHistory = 1000, maxLineLength = 1024 } = options
+  return lineEditor ? { echo: lineEcho, history: lineHistory, maxLineLength } : undefined
 }
 
 function handlerOf({ processFactory, sessionFactory }: ParsedSessionOptions): ProcessHandler | undefined {

@@ -74,6 +74,17 @@ export const sessionOptionsSchema = z.strictObject({
   sftpFactory: z.union([z.boolean(), sftpFolderSchema, callback<SftpFactory>()]).optional(),
   /** Whether clients get a terminal when they ask for one. Default true. */
   allowPty: z.boolean().optional(),
+  /**
+   * Whether lines are edited here for commands and shells with a terminal: see `process.terminal`. False gives handlers
+   * every byte as it is typed. Default true.
+   */
+  lineEditor: z.boolean().optional(),
+  /** Whether what is typed in such a line is shown. Default true. */
+  lineEcho: z.boolean().optional(),
+  /** Lines that a user can call back; 0 keeps none. Default 1000. */
+  lineHistory: z.int().min(0).max(100_000).optional(),
+  /** Characters in a line; more are refused with a beep. Default 1024. */
+  maxLineLength: z.int().min(1).max(1_048_576).optional(),
 })
 
 export type ParsedSessionOptions = z.output<typeof sessionOptionsSchema>
