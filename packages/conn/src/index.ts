@@ -103,6 +103,7 @@ export type { LogEntry, Logger } from './log.js'
 // Options: how they are checked
 export { abortSignal, bytes, callback, duration, objectWith, parseOptions, size } from './options-schema.js'
 // Servers
+export type { AgentSocket } from './server/agent-forwarding.js'
 export type { GatewayPorts } from './server/forwarding/forward-address.js'
 export type {
   ConnectionAnswer,

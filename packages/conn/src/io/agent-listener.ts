@@ -1,7 +1,8 @@
 /** A socket of our own at which the programs of one session find an agent: what sshd makes for SSH_AUTH_SOCK. */
 
 import { randomUUID } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { rmSync } from 'node:fs'
+import { mkdtemp } from 'node:fs/promises'
 import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -39,14 +40,18 @@ export class AgentListener {
     try {
       return new AgentListener(await StreamListener.open({ path }, handlers), path, folder)
     } catch (error) {
-      await rm(folder, { recursive: true, force: true })
+      rmSync(folder, { recursive: true, force: true })
       throw error
     }
   }
 
-  /** Stops accepting and removes the socket; connections that are open stay. Never rejects. */
-  async close(): Promise<void> {
+  /** Stops accepting and removes the socket, at once, as the process may be about to end; open connections stay. */
+  close(): void {
     this.#listener.close()
-    if (this.#folder !== undefined) await rm(this.#folder, { recursive: true, force: true }).catch(() => {})
+    try {
+      if (this.#folder !== undefined) rmSync(this.#folder, { recursive: true, force: true })
+    } catch {
+      // An empty folder that somebody else holds on to does no harm.
+    }
   }
 }

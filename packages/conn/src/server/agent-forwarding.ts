@@ -12,8 +12,8 @@ import type { Logger } from '../log.js'
 export interface AgentSocket {
   /** For SSH_AUTH_SOCK. Only the user this process runs as can use it. */
   readonly path: string
-  /** Removes the socket; connections that are open stay. Never rejects. */
-  close(): Promise<void>
+  /** Removes the socket, at once; connections that are open stay. */
+  close(): void
 }
 
 /**

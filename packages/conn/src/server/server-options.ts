@@ -43,6 +43,11 @@ export const serverConnectionOptionsSchema = z.strictObject({
   maxSessions: z.int().min(0).optional(),
   ...forwardOptions,
   ...x11ServerOptions,
+  /**
+   * Whether clients may lend their agent to their sessions (`ssh -A`), unless the key that let the user in has
+   * no-agent-forwarding. Nothing uses it unless a handler does. Default true.
+   */
+  agentForwarding: z.boolean().optional(),
   /** Software version in our identification string, printable ASCII without blanks. */
   serverVersion: softwareVersionText.optional(),
 })

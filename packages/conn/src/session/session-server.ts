@@ -282,7 +282,7 @@ export class SessionServer {
 
   #takeAgent(): Decision {
     const isAllowed = this.#allowsAgentForwarding?.()
-    if (isAllowed === false) return false
+    if (isAllowed === false || this.#forwardsAgent) return false
     return whenAgreed(this.#handlers.onAgentForwarding?.() ?? isAllowed, () => {
       this.#forwardsAgent = true
     })
