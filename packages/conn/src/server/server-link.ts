@@ -1,13 +1,14 @@
 /** One client of a server, behind its public face: the builder's callbacks, the user once known, the sessions. */
 
 import type { Duplex } from 'node:stream'
-import { openFailureReasons } from '@ssh/wire'
+import { type ByteChannel, openFailureReasons } from '@ssh/wire'
 import type { ChannelOpenRequest } from '../connection/channel-open.js'
 import { Deferred } from '../deferred.js'
 import type { Logger } from '../log.js'
 import { type LinkHandlers, type LinkOptions, PeerLink } from '../peer-link.js'
 import { SessionServer } from '../session/session-server.js'
 import type { AuthenticatedUser } from '../userauth/auth-decision.js'
+import { type AgentSocket, agentNotLent, listenForAgent, openAgentChannel } from './agent-forwarding.js'
 import type { Grant } from './server-auth-answers.js'
 import type { ServerCallbacks, SessionRequest } from './server-callbacks.js'
 import { ServerConnection } from './server-connection.js'
@@ -24,6 +25,8 @@ export class ServerLink extends PeerLink {
   readonly connection: ServerConnection
   /** Makes displays for sessions; undefined until it is known whether there may be any. */
   x11: X11Server | undefined
+  /** Whether clients may lend agents, as far as the options say. */
+  allowsAgents = true
   readonly #logger: Logger | undefined
   readonly #authenticated = new Deferred<void>()
   readonly #sessions = new Set<SessionServer>()
@@ -96,7 +99,13 @@ export class ServerLink extends PeerLink {
     } else {
       const session: SessionRequest = {
         connection: this.connection,
-        accept: (handlers) => this.#addSession(new SessionServer(request.accept(), handlers)),
+        accept: (handlers) =>
+          this.#addSession(
+            new SessionServer(request.accept(), handlers, {
+              allowsAgentForwarding: () =>
+                this.allowsAgents && this.connection.restrictions.every((key) => key.allowAgentForwarding),
+            }),
+          ),
         reject: (reason = 'this session is refused') => refuse(reason),
       }
       // A builder's mistake must not take down more than the session it happened in.
@@ -106,6 +115,21 @@ export class ServerLink extends PeerLink {
         () => refuse('the server failed to answer'),
       )
     }
+  }
+
+  /**
+   * A channel to the agent that the client lends.
+   * @throws AgentError `ERR_SSH_AGENT_NOT_LENT` when no session that is open has one; as `openAgentChannel`
+   */
+  async openAgent(signal?: AbortSignal): Promise<ByteChannel> {
+    if (this.isClosed) throw this.closedError()
+    if (![...this.#sessions].some((session) => session.forwardsAgent)) throw agentNotLent()
+    return await openAgentChannel(this.peer.mux, signal)
+  }
+
+  /** @throws as `listenForAgent` */
+  openAgentSocket(): Promise<AgentSocket> {
+    return listenForAgent((signal) => this.openAgent(signal), this.#logger)
   }
 
   /** Takes no more sessions; resolves once none is open. */
