@@ -1,10 +1,13 @@
 /** One client of a server: who it is, what it may do, its sessions, its end. */
 
+import type { Duplex } from 'node:stream'
 import type { PublicKey } from '@ssh/crypto'
+import { toDuplex } from '@ssh/streams'
 import type { KeyRestrictions } from '../config/key-restrictions.js'
 import type { SocketAddresses } from '../io/socket-address.js'
 import type { SessionServer } from '../session/session-server.js'
 import type { X11Request } from '../session/x11-request.js'
+import type { AgentSocket } from './agent-forwarding.js'
 import type { ServerLink } from './server-link.js'
 import type { ForwardedX11 } from './x11-forwarding.js'
 
@@ -76,6 +79,27 @@ export class ServerConnection {
   async forwardX11(session: SessionServer, request: X11Request): Promise<ForwardedX11 | undefined> {
     const isPermitted = this.restrictions.every(({ allowX11Forwarding }) => allowX11Forwarding)
     return await this.#link.x11?.forward(session, request, isPermitted)
+  }
+
+  /**
+   * Connects to the agent that the client lends to a session of this connection (`ssh -A`): give the stream to an agent
+   * client, or this connection as `agentPath` to `connect`, which then logs in onward with the client's keys.
+   * @returns the stream; destroying it ends the connection to the agent
+   * @throws AgentError `ERR_SSH_AGENT_NOT_LENT` when no session that is open has an agent
+   * @throws ChannelOpenError when the client refuses
+   * @throws AbortError; what ended the connection
+   */
+  async openAgentConnection(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<Duplex> {
+    return toDuplex(await this.#link.openAgent(options.signal))
+  }
+
+  /**
+   * Makes a Unix socket (a named pipe on Windows) at which programs of this machine find the client's agent, as long as
+   * a session has one. Its path is for SSH_AUTH_SOCK. It is there until it is closed.
+   * @throws ConnectError `ERR_SSH_CONNECT_LISTEN_FAILED`; Error the system's, when there is no place for it
+   */
+  openAgentSocket(): Promise<AgentSocket> {
+    return this.#link.openAgentSocket()
   }
 
   /** Shows text to the user; does nothing once the user is in (RFC 4252 §5.4). */
