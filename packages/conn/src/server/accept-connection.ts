@@ -66,6 +66,7 @@ export function acceptConnection(socket: Duplex, prepared: PreparedServerOptions
       onEnd: (error) => link.over(error),
     },
   )
+  link.allowsAgents = options.agentForwarding ?? true
   link.x11 = new X11Server(link.peer.mux, x11Settings(options), logger)
   link.incoming.onGlobalRequest('hostkeys-prove-00@openssh.com', (request) => {
     const proof = proofs?.answer(request.data)
