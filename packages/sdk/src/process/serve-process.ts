@@ -23,7 +23,8 @@ export interface ServeProcessOptions<Info extends object = ServerProcessInfo> ex
   readonly acceptPty?: ((pty: Pty) => Decision) | undefined
   /** Whether the client may set a variable. Default: yes; nothing but the handler sees it. */
   readonly acceptEnv?: ((name: string, value: Uint8Array) => Decision) | undefined
-  readonly onAgentForwarding?: SessionServerHandlers['onAgentForwarding'] | undefined
+  /** Whether the client may lend its agent. Default: what the connection allows. */
+  readonly onAgentForwarding?: ((session: SessionServer) => Decision) | undefined
   /** Whether the client's display may be used. Default: no. */
   readonly onX11?: ((session: SessionServer, request: X11Request) => Decision) | undefined
   /** A handler, a key's handler or a decision threw or rejected. The session ends with status 1; the connection goes on. */
@@ -42,7 +43,7 @@ export function serveProcess<Info extends object = ServerProcessInfo>(
   accept: (handlers: SessionServerHandlers) => SessionServer,
   options: ServeProcessOptions<Info>,
 ): SessionServer {
-  const { info, handler, subsystems, forcedCommand, acceptProgram, onError } = options
+  const { info, handler, subsystems, forcedCommand, acceptProgram, onAgentForwarding, onError } = options
   const events = new ServerProcessEventsSource()
 
   const runHandler = async (): Promise<void> => {
@@ -92,7 +93,7 @@ export function serveProcess<Info extends object = ServerProcessInfo>(
     onShell: () => start({ type: 'shell' }),
     onExec: (command) => start({ type: 'exec', command }),
     onSubsystem: (name) => start({ type: 'subsystem', name }),
-    ...(options.onAgentForwarding && { onAgentForwarding: options.onAgentForwarding }),
+    ...(onAgentForwarding && { onAgentForwarding: () => onAgentForwarding(session) }),
     onX11: (request) => options.onX11?.(session, request) ?? false,
     onWindowChange: (size) => events.onWindowChange(size),
     onSignal: (name) => events.onSignal(name),

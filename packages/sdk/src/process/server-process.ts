@@ -1,8 +1,16 @@
 /** One command, shell or subsystem that a client asked our server for. */
 
 import { EventEmitter } from 'node:events'
-import { finished, type Readable, type Writable } from 'node:stream'
-import { type ExitSignal, type Pty, type SessionServer, signalName, type TerminalSize } from '@ssh/conn'
+import { type Duplex, finished, type Readable, type Writable } from 'node:stream'
+import {
+  AgentError,
+  type ExitSignal,
+  type Pty,
+  type ServerConnection,
+  type SessionServer,
+  signalName,
+  type TerminalSize,
+} from '@ssh/conn'
 import { ByteReadable, ByteWritable, ignoreError } from '@ssh/streams'
 import { asBuffer, type TerminalModes, toUtf8 } from '@ssh/wire'
 import { ServerTerminal } from '../terminal/server-terminal.js'
@@ -29,6 +37,10 @@ export interface ImposedSettings {
   readonly onError?: ((error: unknown) => void) | undefined
   /** The display that stands for the client's, once there is one. */
   readonly x11Display?: (() => string | undefined) | undefined
+  /** The socket at which the client's agent is found, once there is one. */
+  readonly agentPath?: (() => string | undefined) | undefined
+  /** Connects to the client's agent: `openAgentConnection` of the connection. */
+  readonly openAgentConnection?: ServerConnection['openAgentConnection'] | undefined
 }
 
 interface StandardStreams {
@@ -107,12 +119,19 @@ export class SshServerProcess<Info extends object = ServerProcessInfo> extends E
    * the server allows none. Programs that are given `DISPLAY` and `XAUTHORITY` of {@link env} can use it.
    */
   readonly x11Display: string | undefined
+  /**
+   * Path of a socket (on Windows, a pipe) at which programs of this machine find the client's agent; undefined when the
+   * client lends none (`ssh -A`) or the server allows none. Programs that are given `SSH_AUTH_SOCK` of {@link env} can use
+   * it, until the session is over. Only the user this process runs as can.
+   */
+  readonly agentPath: string | undefined
   readonly info: Info
   /** Settles when the session is over, and never rejects. */
   readonly closed: Promise<void>
   /** The client's terminal with lines edited here; undefined without one, and where the option `lineEditor` is false. */
   readonly terminal: ServerTerminal | undefined
   readonly #session: SessionServer
+  readonly #openAgentConnection: ImposedSettings['openAgentConnection']
   readonly #onError: ((error: unknown) => void) | undefined
   #isExiting = false
 
@@ -127,6 +146,8 @@ export class SshServerProcess<Info extends object = ServerProcessInfo> extends E
     this.#onError = imposed.onError
     this.info = info
     this.x11Display = imposed.x11Display?.()
+    this.agentPath = imposed.agentPath?.()
+    this.#openAgentConnection = imposed.openAgentConnection
     const { program } = session
     const asked = program?.type === 'exec' ? program.command : undefined
     this.commandBytes = forcedCommand === undefined ? asked : Buffer.from(forcedCommand)
@@ -170,6 +191,16 @@ export class SshServerProcess<Info extends object = ServerProcessInfo> extends E
 
   get termModes(): TerminalModes | undefined {
     return this.#pty?.modes
+  }
+
+  /**
+   * Connects to the agent that the client lends. With `agentPath: process` as an option, `connect` logs in onward with the
+   * client's keys.
+   * @throws as `openAgentConnection` of the connection
+   */
+  async openAgentConnection(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<Duplex> {
+    if (this.#openAgentConnection !== undefined) return await this.#openAgentConnection(options)
+    throw new AgentError('ERR_SSH_AGENT_NOT_LENT', 'This process did not come over a connection that lends agents')
   }
 
   /** Ends the process: sends what was written, then the status. Only the first exit counts. @param status 0 to 255 */

@@ -2,6 +2,7 @@
 
 import { finished } from 'node:stream/promises'
 import {
+  type AgentSocket,
   type ForwardedX11,
   type Logger,
   parseOptions,
@@ -33,12 +34,22 @@ export function serveSession(
   const { sftpFactory = false } = options
   const environment = new Map(restrictions.flatMap(({ environment }) => [...environment]))
   let x11: ForwardedX11 | undefined
+  let agent: AgentSocket | undefined
   serveProcess<ServerConnectionInfo>((handlers) => request.accept(handlers), {
     info: connection.info,
     handler: handler ?? handlerOf(options),
     // The command of an authorized_keys line replaces whatever the client asks for.
     forcedCommand: restrictions.find(({ command }) => command !== undefined)?.command,
     environment,
+    agentPath: () => agent?.path,
+    openAgentConnection: (agentOptions) => connection.openAgentConnection(agentOptions),
+    onAgentForwarding: async (session) => {
+      const socket = await connection.openAgentSocket()
+      void session.closed.then(() => socket.close())
+      agent = socket
+      environment.set('SSH_AUTH_SOCK', socket.path)
+      return true
+    },
     x11Display: () => x11?.display,
     onX11: async (session, x11Request) => {
       x11 = await connection.forwardX11(session, x11Request)
