@@ -1,8 +1,9 @@
 /** The ways in for clients: a connection, one command, one process. */
 
 import type { Duplex } from 'node:stream'
-import { clientOptionsSchema, type Destination, establishClient, parseOptions } from '@ssh/conn'
+import { type Destination, establishClient, parseOptions } from '@ssh/conn'
 import { type ClientOptions, sessionDefaultsSchema } from './client/client-options.js'
+import { divideOptions } from './client/divide-options.js'
 import { SshClientConnection } from './client/ssh-client-connection.js'
 import type { SshClientProcess } from './process/client-process.js'
 import {
@@ -66,7 +67,7 @@ export async function run<E extends OutputEncoding | undefined = undefined>(
   command: Command,
   options: ClientOptions & RunOptions & { readonly encoding?: E } = {},
 ): Promise<CompletedProcess<OutputOf<E>>> {
-  const { forConnection, forProcess } = divide(options)
+  const { forConnection, forProcess } = divideOptions(options)
   parseOptions('run', runOptionsSchema, forProcess)
   await using conn = await connect(destination, forConnection)
   return await conn.run<E>(command, forProcess)
@@ -82,7 +83,7 @@ export async function createProcess<E extends OutputEncoding | undefined = undef
   command?: Command,
   options: ClientOptions & ProcessOptions & { readonly encoding?: E } = {},
 ): Promise<SshClientProcess<OutputOf<E>>> {
-  const { forConnection, forProcess } = divide(options)
+  const { forConnection, forProcess } = divideOptions(options)
   parseOptions('createProcess', processOptionsSchema, forProcess)
   const conn = await connect(destination, forConnection)
   try {
@@ -93,15 +94,5 @@ export async function createProcess<E extends OutputEncoding | undefined = undef
   } catch (error) {
     await conn.close()
     throw error
-  }
-}
-
-/** Options of both kinds in one object, taken apart: what `connect` does not know is the process's to know or refuse. */
-function divide<O extends object>(options: ClientOptions & O): { forConnection: ClientOptions; forProcess: O } {
-  const entries = Object.entries(options)
-  const pick = (wanted: (name: string) => boolean) => Object.fromEntries(entries.filter(([name]) => wanted(name)))
-  return {
-    forConnection: pick((name) => name in clientOptionsSchema.shape),
-    forProcess: pick((name) => name === 'signal' || !(name in clientOptionsSchema.shape)) as O,
   }
 }
