@@ -306,6 +306,10 @@ export class ConfigValues {
     this.#values.set(key, value)
   }
 
+  entries(): IterableIterator<[string, unknown]> {
+    return this.#values.entries()
+  }
+
   delete(key: string): void {
     this.#values.delete(key)
   }
