@@ -26,6 +26,9 @@ const programs = {
   plink: { path: () => findProgram('plink'), package: 'putty-tools' },
   psftp: { path: () => findProgram('psftp'), package: 'putty-tools' },
   puttygen: { path: () => findProgram('puttygen'), package: 'putty-tools' },
+  xauth: { path: () => findProgram('xauth'), package: 'xauth' },
+  xdpyinfo: { path: () => findProgram('xdpyinfo'), package: 'x11-utils' },
+  Xvfb: { path: () => findProgram('Xvfb'), package: 'xvfb' },
 } as const
 
 /** A program that tests may need. */
