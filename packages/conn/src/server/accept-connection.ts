@@ -4,12 +4,14 @@ import type { Duplex } from 'node:stream'
 import type { PrivateKey } from '@ssh/crypto'
 import { disconnectReasons, SshError } from '@ssh/wire'
 import type { AuthorizedKeys } from '../config/authorized-keys.js'
+import { defaultMuxLimits } from '../connection/limits.js'
 import type { AuthHalf, PeerAuth } from '../peer/peer-options.js'
 import { patience, rekeyLimits } from '../protocol-options.js'
 import type { AlgorithmPreferences } from '../transport/transport-options.js'
 import { displayText } from '../userauth/display-text.js'
 import { ServerAuth } from '../userauth/server-auth.js'
 import { softwareVersion } from '../version.js'
+import { forwardSettings } from './forwarding/forward-options.js'
 import { HostKeyProofs } from './host-key-proofs.js'
 import { type Grant, ServerAuthAnswers } from './server-auth-answers.js'
 import { ServerLink } from './server-link.js'
@@ -33,6 +35,7 @@ export interface PreparedServerOptions {
 export function acceptConnection(socket: Duplex, prepared: PreparedServerOptions): ServerLink {
   const { options, hostKeys, algorithms, userSignatures } = prepared
   const { logger, maxSessions = defaultMaxSessions, sendServerHostKeys = false } = options
+  const settings = forwardSettings(options)
   /** Undefined when nobody is told of our keys. */
   let proofs: HostKeyProofs | undefined
   const link: ServerLink = new ServerLink(
@@ -47,7 +50,10 @@ export function acceptConnection(socket: Duplex, prepared: PreparedServerOptions
         serverSigAlgs: userSignatures,
         rekey: rekeyLimits(options),
       },
-      limits: { channelsByType: new Map([['session', maxSessions]]) },
+      limits: {
+        channels: Math.max(defaultMuxLimits.channels, settings.maxTunnels + maxSessions),
+        channelsByType: new Map([['session', maxSessions]]),
+      },
       ...patience(options, 0),
     },
     {
@@ -65,6 +71,7 @@ export function acceptConnection(socket: Duplex, prepared: PreparedServerOptions
       },
       onEnd: (error) => link.over(error),
     },
+    settings,
   )
   link.allowsAgents = options.agentForwarding ?? true
   link.x11 = new X11Server(link.peer.mux, x11Settings(options), logger)

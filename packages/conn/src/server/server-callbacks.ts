@@ -1,6 +1,7 @@
 /** What the builder of a server may decide. Names follow AsyncSSH's SSHServer; every callback may be async. */
 
 import type { PublicKey } from '@ssh/crypto'
+import type { ForwardedTcpInfo, ForwardedUnixInfo } from '../forwarding/forward-info.js'
 import type { SessionServer, SessionServerHandlers } from '../session/session-server.js'
 import type {
   ConnectionAnswer,
@@ -81,15 +82,12 @@ export interface ServerCallbacks {
    * @param listenHost address, in lower case; empty for all, see RFC 4254 §7.1
    * @param listenPort 0 for any that is free
    */
-  serverRequested?(
-    listenHost: string,
-    listenPort: number,
-  ): MaybePromise<ListenAnswer<[originHost: string, originPort: number]>>
+  serverRequested?(listenHost: string, listenPort: number): MaybePromise<ListenAnswer<ForwardedTcpInfo>>
   /**
    * The client wants what connects to a Unix domain socket here. Default: as `allowStreamLocalForwarding` says.
    * @param listenPath where it is to be
    */
-  unixServerRequested?(listenPath: string): MaybePromise<ListenAnswer<[]>>
+  unixServerRequested?(listenPath: string): MaybePromise<ListenAnswer<ForwardedUnixInfo>>
 }
 
 /** A session that the client wants. */

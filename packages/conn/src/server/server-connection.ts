@@ -112,7 +112,36 @@ export class ServerConnection {
     this.#link.sendDebug(message, alwaysDisplay)
   }
 
-  /** Resolves once no session is open. */
+  /**
+   * Gives the client a connection that came to a port it asked to be listened on (`forwarded-tcpip`, RFC 4254 §7.2): for
+   * a server that listens in its own way, see `serverRequested`.
+   *
+   * @param listenHost as the client named it, empty for every address; case does not matter
+   * @param listenPort the port that the client was told
+   * @param originHost numeric address of whoever connected
+   * @returns the stream to the client's program; destroying it resets the connection
+   * @throws ChannelOpenError when the client never asked for it, refuses, or has as many as `maxTunnels` allows
+   * @throws AbortError; what ended the connection
+   */
+  openConnection(
+    listenHost: string,
+    listenPort: number,
+    originHost: string,
+    originPort: number,
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<Duplex> {
+    return this.#link.forwarding.openConnection(listenHost, listenPort, originHost, originPort, options.signal)
+  }
+
+  /**
+   * Gives the client a connection that came to a Unix domain socket it asked for (OpenSSH PROTOCOL §2.4).
+   * @throws as {@link openConnection}
+   */
+  openUnixConnection(listenPath: string, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<Duplex> {
+    return this.#link.forwarding.openUnixConnection(listenPath, options.signal)
+  }
+
+  /** Resolves once no session is open. Forwarded connections do not count. */
   idle(): Promise<void> {
     return this.#link.idle()
   }

@@ -9,6 +9,8 @@ import { type LinkHandlers, type LinkOptions, PeerLink } from '../peer-link.js'
 import { SessionServer } from '../session/session-server.js'
 import type { AuthenticatedUser } from '../userauth/auth-decision.js'
 import { type AgentSocket, agentNotLent, listenForAgent, openAgentChannel } from './agent-forwarding.js'
+import type { ForwardSettings } from './forwarding/forward-options.js'
+import { ServerForwarding } from './forwarding/server-forwarding.js'
 import type { Grant } from './server-auth-answers.js'
 import type { ServerCallbacks, SessionRequest } from './server-callbacks.js'
 import { ServerConnection } from './server-connection.js'
@@ -27,6 +29,7 @@ export class ServerLink extends PeerLink {
   x11: X11Server | undefined
   /** Whether clients may lend agents, as far as the options say. */
   allowsAgents = true
+  readonly forwarding: ServerForwarding
   readonly #logger: Logger | undefined
   readonly #authenticated = new Deferred<void>()
   readonly #sessions = new Set<SessionServer>()
@@ -36,12 +39,32 @@ export class ServerLink extends PeerLink {
   #banners: (() => void)[] = []
   #sendBanner: SendBanner | undefined
   #isDraining = false
+  /** The client said that it will want no more sessions (OpenSSH PROTOCOL §2.2). */
+  #hasAllSessions = false
 
-  constructor(socket: Duplex, logger: Logger | undefined, options: LinkOptions, handlers: LinkHandlers) {
+  constructor(
+    socket: Duplex,
+    logger: Logger | undefined,
+    options: LinkOptions,
+    handlers: LinkHandlers,
+    settings: ForwardSettings,
+  ) {
     super(socket, options, handlers, unknownType)
     this.#logger = logger
     this.connection = new ServerConnection(this)
+    this.forwarding = new ServerForwarding({
+      connection: this.connection,
+      incoming: this.incoming,
+      opener: this.peer.mux,
+      settings,
+      callbacks: () => this.callbacks,
+      logger,
+    })
     this.incoming.onChannel('session', (request) => this.#sessionRequested(request))
+    this.incoming.onGlobalRequest('no-more-sessions@openssh.com', (request) => {
+      this.#hasAllSessions = true
+      request.reply(true)
+    })
   }
 
   /** Resolves once the user is in, rejects when the connection ends before. Never an unhandled rejection. */
@@ -94,6 +117,8 @@ export class ServerLink extends PeerLink {
     const { callbacks } = this
     if (callbacks.sessionRequested === undefined) {
       refuse('this server offers no sessions')
+    } else if (this.#hasAllSessions) {
+      refuse('the client wanted no more sessions')
     } else if (this.#isDraining) {
       refuse('this server is shutting down')
     } else {
@@ -146,6 +171,7 @@ export class ServerLink extends PeerLink {
   /** The connection is over. */
   over(error: Error | undefined): void {
     this.#authenticated.reject(error ?? this.closedError())
+    this.forwarding.end(error ?? this.closedError())
     this.notify('connectionLost', () => this.#callbacks?.connectionLost?.(error))
   }
 

@@ -40,14 +40,14 @@ export function faultOfNativePath(path: string): string | undefined {
 export type GatewayPorts = boolean | 'clientspecified'
 
 /**
- * Where to listen for a client that named `host`, as sshd's GatewayPorts has it (sshd_config(5)): numeric addresses or
- * one host name, each of which must be tried, or `'any'` for every address of this machine. RFC 4254 §7.1.
+ * Where to listen for a client that named `host`, as sshd's GatewayPorts has it (sshd_config(5)). As in RFC 4254 §7.1
+ * an empty host is every address, and `localhost` both loopback addresses.
  * @param host in lower case
  */
-export function listenHosts(host: string, gatewayPorts: GatewayPorts): readonly string[] | 'any' {
-  if (gatewayPorts === true) return 'any'
-  // Either of the two families of the loopback may be chosen, whatever the option says.
-  if (host === '127.0.0.1' || host === '::1') return [host]
-  if (gatewayPorts === false || host === 'localhost') return ['127.0.0.1', '::1']
-  return host === '' || host === '*' ? 'any' : [host]
+export function hostToListenOn(host: string, gatewayPorts: GatewayPorts): string {
+  if (gatewayPorts === true) return ''
+  // Either family of the loopback may be chosen, whatever the option says.
+  if (host === '127.0.0.1' || host === '::1') return host
+  if (gatewayPorts === false) return 'localhost'
+  return host === '*' ? '' : host
 }

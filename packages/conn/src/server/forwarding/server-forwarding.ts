@@ -1,0 +1,48 @@
+/** Everything that one client may have forwarded: what it asks for, who answers, and its end. */
+
+import { setMaxListeners } from 'node:events'
+import type { Duplex } from 'node:stream'
+import { ConnectionRequests } from './connection-requests.js'
+import { pathKey, portKey } from './forward.js'
+import { ForwardHost, type ForwardHostOptions } from './forward-host.js'
+import { ListenRequests } from './listen-requests.js'
+import { Tunnels } from './tunnels.js'
+
+export class ServerForwarding {
+  readonly #host: ForwardHost
+  readonly #tunnels: Tunnels
+  readonly #listening: ListenRequests
+
+  /** Answers what the client asks for from now on. */
+  constructor(options: ForwardHostOptions) {
+    this.#host = new ForwardHost(options)
+    // One for each connection that is being made, and those have a limit of their own.
+    setMaxListeners(0, this.#host.ended)
+    this.#tunnels = new Tunnels(options.settings.maxTunnels)
+    this.#listening = new ListenRequests(this.#host, this.#tunnels)
+    new ConnectionRequests(this.#host, this.#tunnels)
+  }
+
+  /** @throws as {@link ListenRequests.open} */
+  openConnection(
+    listenHost: string,
+    listenPort: number,
+    originHost: string,
+    originPort: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Duplex> {
+    return this.#listening.open(portKey(listenHost, listenPort), { originHost, originPort }, signal)
+  }
+
+  /** @throws as {@link ListenRequests.open} */
+  openUnixConnection(listenPath: string, signal: AbortSignal | undefined): Promise<Duplex> {
+    return this.#listening.open(pathKey(listenPath), { originHost: '', originPort: 0 }, signal)
+  }
+
+  /** The connection is over. */
+  end(reason: Error): void {
+    this.#host.end(reason)
+    this.#listening.end()
+    this.#tunnels.end()
+  }
+}
