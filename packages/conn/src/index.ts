@@ -8,7 +8,14 @@ export {
   type Schedule,
 } from './agent/agent-client.js'
 export { AgentKey } from './agent/agent-key.js'
-export type { AgentConnector, AgentForwarder, AgentIdentity, AgentSource } from './client/agent-options.js'
+export {
+  type AgentConnector,
+  type AgentForwarder,
+  type AgentIdentity,
+  type AgentSource,
+  agentSource,
+} from './client/agent-options.js'
+export { openAgent } from './client/agent-source.js'
 // Clients
 export {
   ClientConnection,

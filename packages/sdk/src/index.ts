@@ -26,8 +26,19 @@ export type {
   SocksInfo,
   SocksOptions,
 } from '@ssh/conn'
+// Agents
 // Errors
 export {
+  type AddKeyOptions,
+  AgentClient,
+  type AgentConnector,
+  AgentError,
+  type AgentForwarder,
+  type AgentIdentity,
+  AgentKey,
+  type AgentRequestOptions,
+  type AgentSignOptions,
+  type AgentSource,
   ChannelError,
   ChannelListenError,
   ChannelOpenError,
@@ -85,6 +96,7 @@ export {
 } from '@ssh/sftp'
 export { lines, StreamError } from '@ssh/streams'
 export { AbortError, SshError } from '@ssh/wire'
+export { type ConnectAgentOptions, connectAgent } from './agent/connect-agent.js'
 export type { ClientOptions, SftpClientOptions } from './client/client-options.js'
 export { getServerAuthMethods, getServerHostKey, type ProbeOptions } from './client/probe.js'
 export { type SessionStreams, SshClientConnection } from './client/ssh-client-connection.js'

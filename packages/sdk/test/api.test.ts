@@ -23,6 +23,9 @@ test('exports these names, and no others', () => {
   expect(Object.keys(sdk).sort()).toMatchInlineSnapshot(`
     [
       "AbortError",
+      "AgentClient",
+      "AgentError",
+      "AgentKey",
       "ChannelError",
       "ChannelListenError",
       "ChannelOpenError",
@@ -61,6 +64,7 @@ test('exports these names, and no others', () => {
       "TunError",
       "X11Error",
       "connect",
+      "connectAgent",
       "createPool",
       "createProcess",
       "expect",

@@ -19,6 +19,12 @@ export type AgentSource = string | AgentConnector | AgentForwarder
 /** A key to look for in an agent: the path of a public or private key file, the text or bytes of one, or a key. */
 export type AgentIdentity = string | Uint8Array | PublicKey | { readonly publicKey: PublicKey }
 
+export const agentSource: z.ZodType<AgentSource, AgentSource> = z.union([
+  z.string().min(1),
+  callback<AgentConnector>(),
+  objectWith<AgentForwarder>('a connection that forwards an agent', 'openAgentConnection'),
+])
+
 const identity: z.ZodType<AgentIdentity, AgentIdentity> = z.union([
   z.string().min(1),
   bytes,
@@ -32,14 +38,7 @@ export const agentOptions = {
    * Agent with keys to log in with: path of its socket or pipe, `'pageant'`, a function that connects to it, or a server's
    * connection whose client forwards one. Default: SSH_AUTH_SOCK, and on Windows the pipe of OpenSSH. `null`: none.
    */
-  agentPath: z
-    .union([
-      z.string().min(1),
-      callback<AgentConnector>(),
-      objectWith<AgentForwarder>('a connection that forwards an agent', 'openAgentConnection'),
-      z.null(),
-    ])
-    .optional(),
+  agentPath: z.union([agentSource, z.null()]).optional(),
   /**
    * Of the agent's keys only these, in this order: public key file(s), their text, or key objects. Servers count each
    * key that is offered as an attempt. Default: all, and none where `clientKeys` are given.

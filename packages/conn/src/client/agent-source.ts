@@ -24,11 +24,22 @@ export function agentTransport(source: AgentSource | null | undefined): AgentTra
 
 /**
  * Connects to an agent.
+ * @param source as for {@link agentTransport}
  * @throws AgentError `ERR_SSH_AGENT_UNAVAILABLE`; `cause` is the system's error, or what a function threw
  * @throws AbortError
  */
-export async function openAgent(transport: AgentTransport, signal?: AbortSignal): Promise<AgentClient> {
-  return new AgentClient(fromDuplex(await transport.connect(signal)), { schedule })
+export async function openAgent(
+  source: AgentSource | null | undefined,
+  options: { readonly signal?: AbortSignal | undefined; readonly timeoutMs?: number | undefined } = {},
+): Promise<AgentClient> {
+  const { signal, timeoutMs } = options
+  const transport = agentTransport(source)
+  if (transport === undefined) {
+    const why = source === null ? 'agentPath is null' : 'SSH_AUTH_SOCK is not set; start one with: eval "$(ssh-agent)"'
+    throw new AgentError('ERR_SSH_AGENT_UNAVAILABLE', `There is no agent: ${why}`)
+  }
+  const stream = await transport.connect(signal)
+  return new AgentClient(fromDuplex(stream), { schedule, ...(timeoutMs !== undefined && { timeoutMs }) })
 }
 
 /** What the user's code gives may come late, or be something else. */

@@ -4,9 +4,8 @@ import type { PublicKey, Signer } from '@ssh/crypto'
 import { AbortError, printable } from '@ssh/wire'
 import type { AgentClient } from '../agent/agent-client.js'
 import type { AgentKey } from '../agent/agent-key.js'
-import { AgentError } from '../errors.js'
 import type { AgentSource } from './agent-options.js'
-import { agentTransport, openAgent } from './agent-source.js'
+import { openAgent } from './agent-source.js'
 
 export class LoginAgent {
   readonly #source: AgentSource | null | undefined
@@ -42,12 +41,7 @@ export class LoginAgent {
 
   async #list(): Promise<readonly AgentKey[]> {
     const { signal } = this.#ended
-    const transport = agentTransport(this.#source)
-    if (transport === undefined) {
-      const why = this.#source === null ? 'agentPath is null' : 'SSH_AUTH_SOCK is not set'
-      throw new AgentError('ERR_SSH_AGENT_UNAVAILABLE', `There is no agent: ${why}`)
-    }
-    const client = await openAgent(transport, signal)
+    const client = await openAgent(this.#source, { signal })
     this.#client = client
     if (signal.aborted) {
       await client.close()
