@@ -118,6 +118,7 @@ export type {
   OnwardConnection,
   OnwardListener,
   OnwardOptions,
+  OnwardServer,
   OtherDestination,
   RequestedConnection,
   RequestedUnixConnection,
