@@ -54,9 +54,13 @@ export interface ConfigMachine {
 
 /**
  * Looks a host name up; a dot at its end keeps the system from adding domains.
+ * @param wantsCanonicalName whether a name that it leads to will be looked at
  * @returns undefined when there is no such host; else the name that its CNAME leads to, if there is one
  */
-export type HostLookup = (host: string) => Promise<{ readonly canonicalName?: string | undefined } | undefined>
+export type HostLookup = (
+  host: string,
+  wantsCanonicalName: boolean,
+) => Promise<{ readonly canonicalName?: string | undefined } | undefined>
 
 /** Whom a client wants to reach. What is given here goes before what files say. */
 export interface ClientConfigQuery {
@@ -290,7 +294,10 @@ class Resolver {
     const dots = host.split('.').length - 1
     if (!host.endsWith('.') && dots > canonicalizeMaxDots) return await this.#followed(host, host)
     for (const candidate of candidates) {
-      const found = await this.#query.machine.lookUp?.(candidate)
+      const found = await this.#query.machine.lookUp?.(
+        candidate,
+        (this.#typed.canonicalizePermittedCnames ?? []).length > 0,
+      )
       if (found !== undefined) return this.#permitted(candidate.slice(0, -1), found.canonicalName)
     }
     if (!canonicalizeFallbackLocal) {
@@ -303,7 +310,7 @@ class Resolver {
   /** A name that no domain was added to may still lead to another one. */
   async #followed(host: string, lookedUp: string): Promise<string> {
     if ((this.#typed.canonicalizePermittedCnames ?? []).length === 0) return host
-    const found = await this.#query.machine.lookUp?.(lookedUp)
+    const found = await this.#query.machine.lookUp?.(lookedUp, true)
     return this.#permitted(host, found?.canonicalName)
   }
 

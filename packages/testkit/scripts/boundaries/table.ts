@@ -78,6 +78,9 @@ export const boundaries: readonly PackageRules[] = [
       { path: 'config', ...conn, node: ['crypto'] },
       { path: 'trust', ...conn, rooms: ['config'] },
       { path: 'io', packages: ['wire', 'streams'], rooms: ['peer'], node: 'any' },
+      // The files, and the machine, that configurations ask for.
+      { path: 'io/config-files.ts', packages: ['wire'], rooms: ['config', 'io'], node: 'any' },
+      { path: 'io/config-machine.ts', packages: ['wire'], rooms: ['config', 'io'], node: 'any' },
       {
         path: 'client',
         packages: ['wire', 'crypto', 'streams'],
