@@ -311,14 +311,14 @@ export class Peer {
     this.#auth?.close()
     this.#auth = undefined
     this.transport.setAuthenticated()
-    this.#keepalive.heard(this.#clock())
+    this.#keepalive.excuse(this.#clock())
     this.#handlers.onAuthenticated()
     this.#handlers.onWake()
   }
 
   #checkKeepalive(now: number): void {
     // An exchange has a limit of its own, and until it is done nothing else may be sent.
-    if (!this.transport.isOpen) return this.#keepalive.heard(now)
+    if (!this.transport.isOpen) return this.#keepalive.excuse(now)
     switch (this.#keepalive.check(now)) {
       case 'ask':
         // Any answer will do, and a refusal is one.
