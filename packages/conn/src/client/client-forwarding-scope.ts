@@ -1,6 +1,7 @@
 /** What all forwarding of one connection shares: its end, and where failures of single connections go. */
 
 import type { ByteChannel } from '@ssh/wire'
+import type { Mux } from '../connection/mux.js'
 import type { Listener } from '../forwarding/listener.js'
 import type { ClientLink } from './client-link.js'
 
@@ -10,12 +11,18 @@ export interface ForwardOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** What forwarding needs of a connection. */
+export interface ForwardingLink
+  extends Pick<ClientLink, 'incoming' | 'logger' | 'closed' | 'isClosed' | 'closedError'> {
+  readonly peer: { readonly mux: Mux }
+}
+
 export class ForwardingScope {
-  readonly link: ClientLink
+  readonly link: ForwardingLink
   readonly #listeners = new Set<Listener>()
   readonly #ended = new AbortController()
 
-  constructor(link: ClientLink) {
+  constructor(link: ForwardingLink) {
     this.link = link
     const end = () => this.#end()
     link.closed.then(end, end)

@@ -38,14 +38,13 @@ import {
   toHandler,
   toTarget,
 } from './client-forwarding-remote.js'
-import { ForwardingScope } from './client-forwarding-scope.js'
-import type { ClientLink } from './client-link.js'
+import { type ForwardingLink, ForwardingScope } from './client-forwarding-scope.js'
 
 export class ClientForwarding {
   readonly #scope: ForwardingScope
   readonly #remote: RemoteListeners
 
-  constructor(link: ClientLink) {
+  constructor(link: ForwardingLink) {
     this.#scope = new ForwardingScope(link)
     this.#remote = new RemoteListeners(link.peer.mux, link.incoming)
   }

@@ -24,9 +24,10 @@ export async function bridge(
   try {
     far = await open(held.gone)
   } catch (error) {
+    const wasGone = held.gone.aborted
     // Not aborted: what was written to it may say why.
     held.close()
-    if (held.gone.aborted) return
+    if (wasGone) return
     throw error
   }
   await pipe(held, far)
