@@ -12,8 +12,8 @@ import { X11Error } from '../errors.js'
 import { expandHome, readFileIfThere } from './files.js'
 
 /** How long somebody else's lock is waited for. */
-const lockTries = 50
-const lockPauseMs = 200
+const lockTries = 200
+const lockPauseMs = 50
 /** A lock that is older was left behind; xauth counts ten minutes too. */
 const deadLockMs = 600_000
 

@@ -78,7 +78,9 @@ export class X11Server {
       const host = this.#settings.useLocalhost ? 'localhost' : localHostName()
       return over.signal.aborted ? undefined : { display: `${host}:${display}.${request.screenNumber}`, authPath }
     } catch (error) {
+      const hasEnded = over.signal.aborted
       await end()
+      if (hasEnded) return undefined
       throw error
     }
   }
