@@ -13,7 +13,7 @@ export interface Key {
 
 type State = 'ground' | 'escape' | 'control-sequence' | 'console-key' | 'single-shift' | 'string' | 'string-escape'
 
-const escape = '\x1b'
+const esc = '\x1b'
 /** Characters of a sequence that are kept: those of keys are shorter by far. */
 const longestSequence = 32
 const pasteBegin = '\x1b[200~'
@@ -33,25 +33,25 @@ export class KeyDecoder {
   take(character: string): Key | undefined {
     switch (this.#state) {
       case 'ground':
-        if (character !== escape) return this.#key(character)
+        if (character !== esc) return this.#key(character)
         return this.#begin()
       case 'escape':
         return this.#afterEscape(character)
       case 'control-sequence':
-        if (character === escape) return this.#begin()
+        if (character === esc) return this.#begin()
         if (character === '[' && this.#sequence.length === 2) return this.#grow(character, 'console-key')
         if (character >= '@' && character <= '~') return this.#end(character)
         if (character >= ' ' && character <= '?') return this.#grow(character, 'control-sequence')
         return this.#breakOff(character)
       case 'single-shift':
-        if (character === escape) return this.#begin()
+        if (character === esc) return this.#begin()
         if (character >= '0' && character <= '9') return this.#grow(character, 'single-shift')
         return character >= ' ' ? this.#end(character) : this.#breakOff(character)
       case 'console-key':
         return character >= ' ' ? this.#end(character) : this.#breakOff(character)
       case 'string':
         // The terminal's answer to a question, which ends with BEL or ST. Keys that people break off with end it as well.
-        if (character === escape) this.#state = 'string-escape'
+        if (character === esc) this.#state = 'string-escape'
         else if (character === '\x07') this.#state = 'ground'
         else if (character === '\r' || character === '\n' || character === '\x03') return this.#breakOff(character)
         return undefined
@@ -64,16 +64,16 @@ export class KeyDecoder {
 
   #begin(): undefined {
     this.#state = 'escape'
-    this.#sequence = escape
+    this.#sequence = esc
   }
 
   #afterEscape(character: string): Key | undefined {
-    this.#sequence = escape
+    this.#sequence = esc
     if (character === '[') return this.#grow(character, 'control-sequence')
     if (character === 'O') return this.#grow(character, 'single-shift')
     // OSC, DCS, SOS, PM, APC
     if (']PX^_'.includes(character)) this.#state = 'string'
-    else if (character === escape) this.#begin()
+    else if (character === esc) this.#begin()
     else return this.#end(character)
     return undefined
   }

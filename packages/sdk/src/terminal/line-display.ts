@@ -45,7 +45,12 @@ export class LineDisplay {
 
   /** Draws the line, or what changed of it. @param start column in which the program's output ends */
   show(line: InputLine, start: number): void {
-    if (this.#shown === undefined) this.#begin(line, start)
+    if (this.#shown === undefined) this.#begin(start)
+    if (this.#start === this.#columns && line.prompt.length + line.clusters.length > 0) {
+      // Output that ends at the margin leaves the cursor there until the next character.
+      this.#send(this.#canMove ? nextRow : '\r\n')
+      this.#begin(0)
+    }
     this.#become(this.#layout(line))
   }
 
@@ -88,13 +93,11 @@ export class LineDisplay {
     this.#rows = rows === 0 ? 24 : rows
   }
 
-  #begin(line: InputLine, start: number): void {
+  #begin(start: number): void {
     this.#top = 0
     this.#left = 0
     this.#start = start
-    if (start < this.#columns || line.prompt.length + line.clusters.length === 0) return
-    this.#send(this.#canMove ? nextRow : '\r\n')
-    this.#start = 0
+    this.#shown = undefined
   }
 
   /** What the screen shows without the line. */
@@ -132,6 +135,11 @@ export class LineDisplay {
     let at = from.cursor
     if (first !== undefined) {
       const last = rest.at(-1) ?? first
+      if (first.row > from.end.row) {
+        // Rows that the screen does not have yet.
+        text += this.#move(at, from.end) + '\r\n'.repeat(first.row - from.end.row)
+        at = { row: first.row, column: 0 }
+      }
       text += this.#move(at, first) + first.text + rest.map((each) => each.text).join('')
       at = { row: last.row, column: last.column + last.width }
       if (to.end.row > at.row) {

@@ -124,12 +124,23 @@ export class LineEditor {
     this.#prompt = []
   }
 
-  /** Ends for good, or until the next {@link begin}: the line stays on the screen, and the terminal gets its ways back. */
+  /** Stops taking keys. What is typed so far is done with, and stays on the screen. @returns what that was */
+  finish(): string {
+    const { text } = this.#line
+    if (this.#isActive && (this.#prompt.length > 0 || (this.#echo && text !== ''))) this.#leave()
+    this.#isActive = false
+    this.#prompt = []
+    this.#line.clear()
+    return text
+  }
+
+  /** Ends for good, or until the next {@link begin}: the terminal gets its ways back. */
   end(): void {
+    this.#hide()
     const held = this.#output.flush()
     if (held.length > 0) this.#handlers.send(held)
-    if (this.#isActive && (this.#prompt.length > 0 || (this.#echo && !this.#line.isEmpty))) this.#leave()
-    this.#isActive = false
+    this.#draw()
+    this.finish()
     if (this.#isAskingForPastes) this.#send(paste.off)
     this.#isAskingForPastes = false
   }
@@ -343,7 +354,7 @@ export class LineEditor {
   }
 
   #insertPasted(text: string): void {
-    if (drawable(text) !== '') this.#insert(text)
+    if (drawable(text) === text) this.#insert(text)
   }
 
   #insertText(text: string): boolean {
@@ -355,7 +366,7 @@ export class LineEditor {
 
   /** Keys that nobody registered; what the terminal says by itself is no key. */
   #unknown(sequence: string): void {
-    if (!/^\x1b\[(?:[IO]|[?>=][^]*|[\d;]*[Rtcn])$/.test(sequence)) this.#ring()
+    if (!/^\x1b\[(?:[IO]|[?>=].*|[\d;]*[Rtcn])$/.test(sequence)) this.#ring()
   }
 
   /** Once for all that came at a time. */

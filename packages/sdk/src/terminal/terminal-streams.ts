@@ -306,11 +306,11 @@ export class TerminalStreams {
   #softEnd(): void {
     const waiting = this.#waiting.shift()
     if (waiting !== undefined) {
-      this.editor.pause()
+      this.editor.finish()
       this.#turnTo(this.#waiting[0])
       waiting.resolve(undefined)
     } else if (!this.#events.onEof()) {
-      this.editor.pause()
+      this.editor.finish()
       this.stdin.push(null)
       this.#end()
     }
@@ -318,9 +318,8 @@ export class TerminalStreams {
 
   /** The client sends no more, and everything it sent was taken. */
   #inputEnded(): void {
-    const text = this.#isLineMode ? this.editor.takeInput() : ''
+    const text = this.editor.finish()
     if (text !== '') this.#deliver(text, text)
-    this.editor.pause()
     this.stdin.push(null)
     this.#settleWaiting()
     this.#end()
