@@ -14,6 +14,7 @@ import { generatePrivateKey, writePrivateKey, writePublicKey } from '@ssh/sdk'
 import { type ClientExample, clientExamples } from './run-all/clients.js'
 import { runExample, type Surroundings, withServer } from './run-all/run-program.js'
 import { type ServerExample, serverExamples } from './run-all/servers.js'
+import { startTargets } from './run-all/targets.js'
 import { type EmbeddedServer, startEmbeddedServer } from './support/embedded-server.js'
 
 const [wanted = ''] = process.argv.slice(2)
@@ -26,6 +27,7 @@ const root = join(workspace, 'server')
 await mkdir(root)
 const embedded = await startEmbeddedServer(root)
 const home = await makeHome(embedded)
+const targets = await startTargets(join(workspace, 'there.sock'))
 const otherKey = await generatePrivateKey()
 
 const runs = [
@@ -45,6 +47,7 @@ for (const { name, run } of runs) {
   }
 }
 await embedded.server.close()
+targets.close()
 
 function fail(what: string): void {
   console.log(`FAIL  ${what}`)
@@ -54,7 +57,9 @@ function fail(what: string): void {
 async function checkClient(example: ClientExample): Promise<void> {
   const destination = `demo@127.0.0.1:${embedded.server.port}`
   const where = await surroundings(example.name)
-  example.check(await runExample(example.name, example.args?.(destination) ?? [destination], where, example.stdin))
+  example.check(
+    await runExample(example.name, example.args?.(destination, targets) ?? [destination], where, example.stdin),
+  )
 }
 
 async function checkServer(example: ServerExample): Promise<void> {

@@ -19,6 +19,7 @@ export interface DuplexOptions {
  *
  * - Ends pass one direction at a time: `end` tells the peer, and `end` is emitted when the peer did.
  * - `destroy` closes the channel at once; after both directions ended by themselves it closes in order.
+ * - `for await` to the end leaves the writing direction open; leaving the loop early destroys the stream.
  * - A chunk written belongs to the stream from then on, also after its callback: do not change it.
  * - When the channel closes during a write, its callback gets the error and the stream is destroyed with it. An
  *   `error` nobody listens for does not end the process.
@@ -52,6 +53,21 @@ class ByteDuplex extends Duplex {
       onDrain: () => this.#outlet.drained(),
       onClose: (error) => this.#onClose(error),
     })
+  }
+
+  /**
+   * As every readable's, with one difference: a loop that came to the end leaves the writing direction open. Node would
+   * destroy both, and with them what the reader answered last.
+   */
+  override async *[Symbol.asyncIterator](): NodeJS.AsyncIterator<Buffer, undefined> {
+    let hasEnded = false
+    try {
+      yield* this.iterator({ destroyOnReturn: false })
+      hasEnded = true
+    } finally {
+      if (!hasEnded) this.destroy()
+    }
+    return undefined
   }
 
   override _read(): void {

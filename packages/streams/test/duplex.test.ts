@@ -33,6 +33,23 @@ describe('toDuplex', () => {
     expect(await collect(iterate(far))).toHaveLength(0)
   })
 
+  test('can answer after a loop has read it to its end, and is destroyed by a loop that is left early', async () => {
+    const [near, far] = memoryChannelPair()
+    const server = toDuplex(near)
+    const client = toDuplex(far)
+    client.end('question')
+    for await (const chunk of server) server.write(chunk.toString().toUpperCase())
+    server.end('!')
+    expect((await collect(client)).toString()).toBe('QUESTION!')
+
+    const [other, others] = memoryChannelPair()
+    const impatient = toDuplex(other)
+    others.write(Buffer.from('endless'))
+    for await (const _ of impatient) break
+    expect(impatient.destroyed).toBe(true)
+    expect(other.isClosed).toBe(true)
+  })
+
   test('still sends what is buffered after a regular end', async () => {
     const [near, far] = memoryChannelPair({ windowSize: 100 })
     const client = toDuplex(near)

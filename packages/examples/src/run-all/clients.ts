@@ -3,12 +3,13 @@
 import assert from 'node:assert/strict'
 import { hostname, type } from 'node:os'
 import { challenge } from '../support/embedded-server.js'
+import type { Targets } from './targets.js'
 
 export interface ClientExample {
   /** File name without `.ts`. */
   readonly name: string
   /** Arguments; default the destination. */
-  args?(destination: string): readonly string[]
+  args?(destination: string, targets: Targets): readonly string[]
   /** What is typed. */
   readonly stdin?: string
   /** Looks at what it printed. @throws AssertionError */
@@ -55,6 +56,33 @@ export const clientExamples: readonly ClientExample[] = [
     },
   },
   { ...prints('client-keyboard-interactive', 'logged in as demo\n'), stdin: `${challenge.answer}\n` },
+  {
+    ...prints('client-forward-local', 'hello from the other side\n'),
+    args: (destination, { web }) => [destination, web],
+  },
+  {
+    name: 'client-forward-accept',
+    args: (destination, { web }) => [destination, web],
+    check: (output) =>
+      assert.match(output, /^from 127\.0\.0\.1: accepted\n200\nfrom 127\.0\.0\.1: refused\nfetch failed\n$/),
+  },
+  prints('client-forward-remote', 'hello from this side\n'),
+  {
+    ...prints('client-forward-socks', 'reached through SOCKS\n'),
+    args: (destination) => [destination, destination],
+  },
+  {
+    ...prints('client-direct-tcp', 'HTTP/1.1 200 OK\nport 1: ERR_SSH_CHANNEL_OPEN_REFUSED, reason 2\n'),
+    args: (destination, { web }) => [destination, web],
+  },
+  {
+    name: 'client-listen',
+    check: (output) => assert.match(output, /^you come from (?:127\.0\.0\.1|::1)\nGOOD MORNING\n$/),
+  },
+  {
+    ...prints('client-unix-socket', 'pong\n'),
+    args: (destination, { socketPath }) => [destination, socketPath],
+  },
   prints('sftp-get-put', 'equal: true\n<svg/>\n'),
   {
     name: 'sftp-mget',

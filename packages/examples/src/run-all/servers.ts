@@ -1,6 +1,7 @@
 /** The example servers, and what a client must meet there. */
 
 import assert from 'node:assert/strict'
+import { text } from 'node:stream/consumers'
 import { type ClientOptions, connect, PermissionDenied, type PrivateKey, SftpError } from '@ssh/sdk'
 import { runExample, type Surroundings } from './run-program.js'
 
@@ -99,6 +100,18 @@ export const serverExamples: readonly ServerExample[] = [
       await writer.writeFile('notes/2026/a.txt', 'kept in memory')
       assert.equal(await reader.readFile('/notes/2026/a.txt', { encoding: 'utf8' }), 'kept in memory')
       await assert.rejects(reader.stat('/etc/passwd'), SftpError)
+    },
+  },
+  {
+    name: 'server-forward-policy',
+    async check(visit) {
+      await using conn = await connect(at('ada', visit), visit.options)
+      const clock = await conn.openConnection('clock.internal', 13)
+      assert.equal(await text(clock), `${new Date().getFullYear()}\n`)
+      await assert.rejects(conn.openConnection('example.com', 80), /only this machine can be reached/)
+      await using listener = await conn.startServer((stream) => stream.end('behind the server'), 'localhost', 0)
+      assert.equal(await text(await conn.openConnection('localhost', listener.port)), 'behind the server')
+      await assert.rejects(conn.startServer(() => {}, 'localhost', 80))
     },
   },
 ]

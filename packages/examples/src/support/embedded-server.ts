@@ -33,6 +33,8 @@ export async function startEmbeddedServer(root: string): Promise<EmbeddedServer>
       validateKbdintResponse: (_username, [answer]) => answer === challenge.answer,
     }),
     sftpFactory: { root },
+    allowTcpForwarding: true,
+    allowStreamLocalForwarding: true,
     processFactory: (session) => runShell(session, root),
   })
   return { server, userKey, hostKey, knownHosts: `[127.0.0.1]:${server.port} ${hostKey.exportPublicKey()}` }
