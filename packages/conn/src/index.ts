@@ -42,7 +42,9 @@ export {
 } from './client/client-options.js'
 export { establishClient } from './client/connect.js'
 export { type Destination, type ParsedDestination, parseDestination } from './client/destination.js'
-export type { TunnelConnection, TunnelHop } from './client/dial-options.js'
+export type { ListenConnection, TunnelConnection, TunnelHop } from './client/dial-options.js'
+export { type ReverseListenOptions, reverseListenOptionsSchema } from './client/reverse-listen-options.js'
+export { listenForServers, ReverseListener, type ReverseListenerEvents } from './client/reverse-listener.js'
 export { type PreparedX11, type X11ForwardingOptions, x11Options } from './client/x11-forwarding.js'
 // Trust and configuration: known_hosts, authorized_keys
 export {
@@ -109,8 +111,9 @@ export type { KeySource, PassphraseSource } from './key-source.js'
 export type { LogEntry, Logger } from './log.js'
 // Options: how they are checked
 export { abortSignal, bytes, callback, duration, objectWith, parseOptions, size } from './options-schema.js'
-// Servers
 export type { AgentSocket } from './server/agent-forwarding.js'
+// Servers
+export { type ReverseServerOptions, reverseServerOptionsSchema, serveReverse } from './server/connect-reverse.js'
 export type { GatewayPorts } from './server/forwarding/forward-address.js'
 export type {
   ConnectionAnswer,

@@ -1,10 +1,10 @@
 /** The ways in for clients: a connection, one command, one process. */
 
 import type { Duplex } from 'node:stream'
-import { type Destination, establishClient, parseOptions } from '@ssh/conn'
-import { type ClientOptions, sessionDefaultsSchema } from './client/client-options.js'
+import { type Destination, parseOptions } from '@ssh/conn'
+import type { ClientOptions } from './client/client-options.js'
 import { divideOptions } from './client/divide-options.js'
-import { SshClientConnection } from './client/ssh-client-connection.js'
+import { connectClient, type SshClientConnection } from './client/ssh-client-connection.js'
 import type { SshClientProcess } from './process/client-process.js'
 import {
   type OutputEncoding,
@@ -24,7 +24,7 @@ import type { CompletedProcess } from './process/result.js'
  *
  * @param destination `'host'`, `'user@host'`, `'user@host:port'`, `'[v6]:port'`, `'ssh://user@host:port'`, or the parts
  * @throws OptionsError when an option is unknown or of the wrong kind
- * @throws ConnectError when there is no TCP connection to be had; `cause` is the system's error
+ * @throws ConnectError when the server cannot be reached, by TCP or as `tunnel`, `proxy` or `proxyCommand` say
  * @throws TimeoutError after `connectTimeout` or `loginTimeout`
  * @throws HostKeyNotVerifiable when the host key is not to be believed
  * @throws KeyExchangeFailed when there is no common algorithm; `details.ours` and `details.theirs`
@@ -34,12 +34,11 @@ import type { CompletedProcess } from './process/result.js'
  * @throws AbortError when `signal` fires
  * @example
  * await using conn = await connect('user@host', { clientKeys: ['~/.ssh/id_ed25519'] })
+ * @example
+ * await using conn = await connect('user@inner', { tunnel: 'user@gate.example' }) // OpenSSH's ProxyJump
  */
-export async function connect(destination: Destination, options: ClientOptions = {}): Promise<SshClientConnection> {
-  const { env, sendEnv, x11Forwarding, x11Display, x11AuthPath, x11SingleConnection, ...protocol } = options
-  const x11 = { x11Forwarding, x11Display, x11AuthPath, x11SingleConnection }
-  const defaults = parseOptions('connect', sessionDefaultsSchema, { env, sendEnv, ...x11 })
-  return new SshClientConnection(await establishClient(destination, protocol), defaults)
+export function connect(destination: Destination, options: ClientOptions = {}): Promise<SshClientConnection> {
+  return connectClient(destination, options)
 }
 
 /**

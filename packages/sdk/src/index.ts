@@ -111,7 +111,17 @@ export { AbortError, SshError } from '@ssh/wire'
 export { type ConnectAgentOptions, connectAgent } from './agent/connect-agent.js'
 export type { ClientOptions, SftpClientOptions } from './client/client-options.js'
 export { getServerAuthMethods, getServerHostKey, type ProbeOptions } from './client/probe.js'
-export { type SessionStreams, SshClientConnection } from './client/ssh-client-connection.js'
+export {
+  listenReverse,
+  type NestedClientOptions,
+  type NestedConnectReverseOptions,
+  type NestedListenOptions,
+  type NestedReverseListenOptions,
+  type ReverseListenOptions,
+  type SessionStreams,
+  SshClientConnection,
+  type SshReverseListener,
+} from './client/ssh-client-connection.js'
 // Clients
 export { connect, createProcess, run, runClient } from './connect.js'
 // Keys in files
@@ -148,9 +158,10 @@ export { type Command, quote, sh } from './process/quote.js'
 export { type CompletedProcess, ProcessError, type ProcessErrorCode, ProcessTimeoutError } from './process/result.js'
 export { type Redirectable, type ServerRedirect, SshServerProcess } from './process/server-process.js'
 // Servers
-export { listen, runServer } from './server/listen.js'
+export { connectReverse, listen, runServer } from './server/listen.js'
 export type {
   CloseOptions,
+  ConnectReverseOptions,
   ListenOptions,
   ProcessHandler,
   RunServerOptions,

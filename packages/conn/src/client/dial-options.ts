@@ -2,6 +2,8 @@
 
 import type { Duplex } from 'node:stream'
 import { z } from 'zod'
+import type { ForwardedTcpInfo } from '../forwarding/forward-info.js'
+import type { Listener } from '../forwarding/listener.js'
 import { parseProxyUrl } from '../io/proxy-url.js'
 import { objectWith } from '../options-schema.js'
 import type { ClientOptions } from './client-options.js'
@@ -23,10 +25,28 @@ export interface TunnelHop {
   readonly options?: ClientOptions
 }
 
+/** A connection whose server can be listened on: what `connect` returns. */
+export interface ListenConnection {
+  /** Has the server listen; see `ClientConnection`. */
+  startServer(
+    handler: (stream: Duplex, info: ForwardedTcpInfo) => unknown,
+    listenHost: string,
+    listenPort: number,
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<Pick<Listener, 'addresses' | 'closed' | 'close'>>
+}
+
 const tunnelHop = z.custom<TunnelHop>(
   (value) => typeof value === 'object' && value !== null && 'destination' in value,
   { message: 'expected { destination, options }' },
 )
+
+/** Whose port is listened on: that of the last of some jump hosts, or that of an open connection's server. */
+export const listenTunnel = z.union([
+  z.string().min(1),
+  z.array(tunnelHop).min(1).readonly(),
+  objectWith<ListenConnection>('a connection', 'startServer'),
+])
 
 /** Fields of every schema of something that connects. */
 export const dialOptions = {

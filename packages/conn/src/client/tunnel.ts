@@ -80,7 +80,7 @@ export function parseHops(tunnel: string | readonly TunnelHop[]): readonly Tunne
  * Connects to each hop through the one before, and through the last one to the target. The hops end with the stream.
  * @param given options of the connection through the tunnel, as given in code
  * @param signal gives up, with the error to fail with as its reason
- * @throws what connecting to a hop fails with, its message led by the hop; ConnectError `ERR_SSH_CONNECT_TUNNEL_REFUSED`
+ * @throws as {@link connectHops}; ConnectError `ERR_SSH_CONNECT_TUNNEL_REFUSED`
  */
 export async function openTunnel(
   hops: readonly TunnelHop[],
@@ -89,6 +89,26 @@ export async function openTunnel(
   connect: ConnectHop,
   signal: AbortSignal,
 ): Promise<Duplex> {
+  const link = await connectHops(hops, given, connect, signal)
+  try {
+    return await openThrough(new HopTunnel(link), target, signal)
+  } catch (error) {
+    link.destroy(link.closedError())
+    throw error
+  }
+}
+
+/**
+ * Connects to each hop through the one before.
+ * @returns the last one; the others end with it
+ * @throws what connecting to a hop fails with, its message led by the hop
+ */
+export async function connectHops(
+  hops: readonly TunnelHop[],
+  given: ClientOptions,
+  connect: ConnectHop,
+  signal: AbortSignal,
+): Promise<ClientLink> {
   let last: ClientLink | undefined
   try {
     for (const [index, { destination, options }] of hops.entries()) {
@@ -96,13 +116,13 @@ export async function openTunnel(
       const through: ClientOptions = last === undefined ? {} : { tunnel: new HopTunnel(last) }
       last = await connectHop(destination, { ...inherited, ...options, ...through, signal }, connect)
     }
-    if (last === undefined) throw new OptionsError('A tunnel has at least one hop')
-    return await openThrough(new HopTunnel(last), target, signal)
   } catch (error) {
     last?.destroy(last.closedError())
     // What the limit says, and not how each hop puts it.
     throw signal.aborted ? signal.reason : error
   }
+  if (last === undefined) throw new OptionsError('A tunnel has at least one hop')
+  return last
 }
 
 /**

@@ -3,8 +3,8 @@
 import type { Duplex } from 'node:stream'
 import { AbortError, parseDuration } from '@ssh/wire'
 import { Deferred } from '../deferred.js'
-import { TcpListener } from '../io/tcp-listener.js'
 import { parseOptions } from '../options-schema.js'
+import { acceptStreams, type StreamAcceptor } from '../stream-acceptor.js'
 import { acceptConnection, type PreparedServerOptions } from './accept-connection.js'
 import { prepareServerOptions } from './prepare-server-options.js'
 import type { ServerConnection } from './server-connection.js'
@@ -23,6 +23,7 @@ const defaults = { port: 22, backlog: 511, maxStartups: 100 } as const
  * Listens for SSH connections.
  * @throws OptionsError, KeyImportError, KeyEncryptionError
  * @throws ConnectError `ERR_SSH_CONNECT_LISTEN_FAILED` when the port cannot be had; `cause` is the system's error
+ * @throws ChannelListenError when the server at the far end of `tunnel` refuses; what connecting to a jump host fails with
  * @throws AbortError
  */
 export async function listenServer(options: ServerOptions): Promise<SshServer> {
@@ -36,13 +37,16 @@ export async function listenServer(options: ServerOptions): Promise<SshServer> {
 
 /** A listening server. */
 export class SshServer {
-  #listener: TcpListener | undefined
+  /** Undefined before it accepts, and once it does not any more. */
+  #acceptor: StreamAcceptor | undefined
   readonly #options: ParsedServerOptions
   #prepared: PreparedServerOptions
   readonly #links = new Map<ServerConnection, ServerLink>()
   readonly #closed = new Deferred<void>()
   #startups = 0
   #isClosing = false
+  /** Closes what connections came through; undefined while it still accepts. */
+  #release: (() => Promise<void>) | undefined
 
   /** Made by {@link listenServer}. */
   constructor(prepared: PreparedServerOptions, options: ParsedServerOptions) {
@@ -52,13 +56,12 @@ export class SshServer {
 
   /** The port it listens on; 0 once it is closed. */
   get port(): number {
-    return this.#listener?.address?.port ?? 0
+    return this.addresses[0]?.port ?? 0
   }
 
   /** Where it listens. */
   get addresses(): readonly { readonly address: string; readonly port: number }[] {
-    const address = this.#listener?.address
-    return address === undefined ? [] : [{ address: address.address, port: address.port }]
+    return this.#acceptor?.addresses ?? []
   }
 
   /** Connections that are open, logged in or not. */
@@ -73,15 +76,25 @@ export class SshServer {
 
   /** @internal */
   async open(): Promise<void> {
-    const { host, port = defaults.port, backlog = defaults.backlog, signal, logger } = this.#options
-    this.#listener = await TcpListener.open({
+    const { host, port = defaults.port, backlog = defaults.backlog, tunnel, signal, logger } = this.#options
+    const acceptor = await acceptStreams({
       host,
       port,
       backlog,
-      onConnection: (socket) => this.#accept(socket),
+      tunnel,
+      signal,
+      logger,
+      onStream: (stream) => this.#accept(stream),
       onError: (error) => logger?.warn?.({ layer: 'server', event: 'accept-failed', error }),
     })
-    this.#listener.closed.then(() => this.#settleWhenEmpty())
+    this.#acceptor = acceptor
+    acceptor.closed.then(() => {
+      // By itself only when the tunnel is gone, and with it every connection.
+      this.#isClosing = true
+      this.#acceptor = undefined
+      this.#release = () => acceptor.release()
+      this.#settleWhenEmpty()
+    })
     if (signal?.aborted) {
       await this.close()
       throw new AbortError(signal.reason)
@@ -108,7 +121,8 @@ export class SshServer {
     const drainMs = parseDuration(options.drain ?? 0)
     this.#isClosing = true
     this.#options.signal?.removeEventListener('abort', this.#onAbort)
-    this.#listener?.close()
+    this.#acceptor?.close()
+    this.#acceptor = undefined
     await this.#drain(drainMs)
     await Promise.all([...this.#links.values()].map((link) => link.close()))
     await this.closed
@@ -154,11 +168,14 @@ export class SshServer {
   }
 
   #settleWhenEmpty(): void {
-    if (this.#isClosing && this.#listener?.address === undefined && this.#links.size === 0) this.#closed.resolve()
+    const release = this.#release
+    if (release === undefined || this.#links.size > 0) return
+    this.#options.signal?.removeEventListener('abort', this.#onAbort)
+    release().then(() => this.#closed.resolve())
   }
 }
 
 function connectionOptions(options: ParsedServerOptions) {
-  const { host: _host, port: _port, backlog: _backlog, maxStartups: _maxStartups, signal: _signal, ...rest } = options
+  const { host: _1, port: _2, tunnel: _3, backlog: _4, maxStartups: _5, signal: _6, ...rest } = options
   return rest
 }

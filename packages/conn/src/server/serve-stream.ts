@@ -2,10 +2,11 @@
 
 import type { Duplex } from 'node:stream'
 import { ignoreError } from '@ssh/streams'
-import { AbortError } from '@ssh/wire'
+import type { SshError } from '@ssh/wire'
 import type { z } from 'zod'
+import { ConnectLimit } from '../client/connect-limit.js'
 import { abortSignal, parseOptions } from '../options-schema.js'
-import { acceptConnection } from './accept-connection.js'
+import { acceptConnection, type PreparedServerOptions } from './accept-connection.js'
 import { prepareServerOptions } from './prepare-server-options.js'
 import type { ServerConnection } from './server-connection.js'
 import { serverConnectionOptionsSchema } from './server-options.js'
@@ -28,21 +29,37 @@ export type StreamServerOptions = z.input<typeof streamServerOptionsSchema>
 export async function serveStream(stream: Duplex, options: StreamServerOptions): Promise<ServerConnection> {
   // An error that comes before anybody reads must not crash the process; whoever reads will be told of it.
   stream.on('error', ignoreError)
+  let limit: ConnectLimit | undefined
   try {
     const { signal, ...parsed } = parseOptions('runServer', streamServerOptionsSchema, options)
+    limit = new ConnectLimit(signal, undefined)
     const prepared = await prepareServerOptions(parsed)
-    if (signal?.aborted) throw new AbortError(signal.reason)
-    const link = acceptConnection(stream, prepared)
-    const giveUp = () => link.destroy(new AbortError(signal?.reason))
-    signal?.addEventListener('abort', giveUp, { once: true })
-    try {
-      await link.authenticated
-      return link.connection
-    } finally {
-      signal?.removeEventListener('abort', giveUp)
-    }
+    limit.signal.throwIfAborted()
+    return await serveWithin(stream, prepared, limit.signal)
   } catch (error) {
     stream.destroy()
     throw error
+  } finally {
+    limit?.release()
+  }
+}
+
+/**
+ * Serves SSH on a stream until the user is in.
+ * @param limit aborts with the error to fail with
+ */
+export async function serveWithin(
+  stream: Duplex,
+  prepared: PreparedServerOptions,
+  limit: AbortSignal,
+): Promise<ServerConnection> {
+  const link = acceptConnection(stream, prepared)
+  const giveUp = () => link.destroy(limit.reason as SshError)
+  limit.addEventListener('abort', giveUp, { once: true })
+  try {
+    await link.authenticated
+    return link.connection
+  } finally {
+    limit.removeEventListener('abort', giveUp)
   }
 }

@@ -1,6 +1,7 @@
 /** Options of a server: one strict schema, checked at the edge. Types are inferred from it. */
 
 import { z } from 'zod'
+import { listenTunnel } from '../client/dial-options.js'
 import type { AuthorizedKeys } from '../config/authorized-keys.js'
 import { keySource, passphraseSource } from '../key-source.js'
 import { abortSignal, callback, objectWith } from '../options-schema.js'
@@ -57,6 +58,12 @@ export const serverOptionsSchema = serverConnectionOptionsSchema.extend({
   host: z.string().min(1).optional(),
   /** TCP port. Default 22; 0 takes a free one, see `port` of the server. */
   port: z.int().min(0).max(65535).optional(),
+  /**
+   * Listens on a server's port and not on this machine's: `'user@jump'`, jump hosts, or an open connection, as `tunnel` of
+   * `connect`. Jump hosts that were connected here close with this server. Where a client comes from only that server
+   * knows, so `info` has no addresses, and keys with `from="…"` do not log in.
+   */
+  tunnel: listenTunnel.optional(),
   /** Connections that the operating system queues before they are accepted. Default 511. */
   backlog: z.int().min(1).optional(),
   /** Connections that may be logging in at once; more are closed at once. Default 100. */

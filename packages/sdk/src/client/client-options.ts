@@ -1,6 +1,6 @@
 /** Options of `connect`: those of the protocol, and what all sessions of the connection share. */
 
-import { abortSignal, type ClientOptions as ProtocolOptions, size, x11Options } from '@ssh/conn'
+import { abortSignal, type ClientOptions as ProtocolOptions, parseOptions, size, x11Options } from '@ssh/conn'
 import { z } from 'zod'
 
 export const sessionDefaultsSchema = z.strictObject({
@@ -11,8 +11,23 @@ export const sessionDefaultsSchema = z.strictObject({
   ...x11Options,
 })
 
+/** What all sessions of a connection share. */
+export type SessionDefaultOptions = z.input<typeof sessionDefaultsSchema>
+
 /** Options of `connect`. */
-export type ClientOptions = ProtocolOptions & z.input<typeof sessionDefaultsSchema>
+export type ClientOptions = ProtocolOptions & SessionDefaultOptions
+
+/** Options of the protocol, apart from what sessions share. @throws OptionsError for the latter */
+export function divideClientOptions<O extends SessionDefaultOptions>(what: string, options: O) {
+  const isDefault = (name: string) => name in sessionDefaultsSchema.shape
+  const entries = Object.entries(options)
+  const protocol = Object.fromEntries(entries.filter(([name]) => !isDefault(name)))
+  const defaults = Object.fromEntries(entries.filter(([name]) => isDefault(name)))
+  return {
+    protocol: protocol as Omit<O, keyof SessionDefaultOptions>,
+    defaults: parseOptions(what, sessionDefaultsSchema, defaults),
+  }
+}
 
 export const sftpClientOptionsSchema = z.strictObject({
   /**

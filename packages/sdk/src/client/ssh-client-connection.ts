@@ -1,6 +1,18 @@
 /** A connection with processes and files: what `connect` returns. */
 
-import { type Channel, ClientConnection, type ClientLink, parseOptions, type SessionChannelOptions } from '@ssh/conn'
+import {
+  type Channel,
+  ClientConnection,
+  type ClientLink,
+  type Destination,
+  establishClient,
+  listenForServers,
+  type ReverseListenOptions as ProtocolReverseListenOptions,
+  parseOptions,
+  type ReverseListener,
+  type ServerConnection,
+  type SessionChannelOptions,
+} from '@ssh/conn'
 import { SftpClient } from '@ssh/sftp'
 import type { SshClientProcess } from '../process/client-process.js'
 import { createProcess, type SessionDefaults, type SessionFactory } from '../process/create-process.js'
@@ -8,8 +20,17 @@ import type { OutputEncoding, OutputOf, ProcessOptions, RunOptions } from '../pr
 import type { Command } from '../process/quote.js'
 import type { CompletedProcess } from '../process/result.js'
 import { runProcess } from '../process/run.js'
+import { connectReverse, listen } from '../server/listen.js'
+import type { ConnectReverseOptions, ListenOptions } from '../server/server-options.js'
+import type { SshServer } from '../server/ssh-server.js'
 import { symlinkOrderOf } from '../symlink-order.js'
-import { type SftpClientOptions, sftpClientOptionsSchema } from './client-options.js'
+import {
+  type ClientOptions,
+  divideClientOptions,
+  type SessionDefaultOptions,
+  type SftpClientOptions,
+  sftpClientOptionsSchema,
+} from './client-options.js'
 
 /** The streams of a session. */
 export interface SessionStreams {
@@ -95,7 +116,118 @@ export class SshClientConnection extends ClientConnection {
     return client
   }
 
+  /**
+   * Connects to another server from this connection's server, and logs in: the two ends speak through this connection,
+   * whose server sees only what is encrypted. Both are yours to close; this one ends the other with it.
+   * @throws as `connect`; ConnectError `ERR_SSH_CONNECT_TUNNEL_REFUSED` when the server does not connect there
+   * @example
+   * await using gate = await connect('user@gate.example')
+   * await using conn = await gate.connectSsh('user@inner')
+   */
+  connectSsh(destination: Destination, options: NestedClientOptions = {}): Promise<SshClientConnection> {
+    return connectClient(destination, { ...options, tunnel: this })
+  }
+
+  /**
+   * Has this connection's server listen, and serves SSH in this process to whoever connects there.
+   * @param listenHost address of the server, as for {@link startServer}
+   * @param listenPort 0 leaves the choice to the server; see `port` of what is returned
+   * @returns a server that closes with this connection, and leaves it open
+   * @throws as `listen`; ChannelListenError when the server refuses
+   * @example
+   * await using inner = await conn.listenSsh('localhost', 0, { serverHostKeys: key, authorizedClientKeys: 'keys' })
+   */
+  listenSsh(listenHost: string, listenPort: number, options: NestedListenOptions): Promise<SshServer> {
+    return listen({ ...options, ...place(listenHost, listenPort), tunnel: this })
+  }
+
+  /**
+   * Connects from this connection's server to a client that waits for its server, and serves SSH there: see
+   * `connectReverse`.
+   * @throws as `connectReverse`
+   */
+  connectReverseSsh(destination: Destination, options: NestedConnectReverseOptions): Promise<ServerConnection> {
+    return connectReverse(destination, { ...options, tunnel: this })
+  }
+
+  /**
+   * Has this connection's server listen for servers that connect to their client, and logs in to each: see
+   * `listenReverse`. The listener closes with this connection.
+   * @throws as `listenReverse`; ChannelListenError when the server refuses
+   */
+  listenReverseSsh(
+    listenHost: string,
+    listenPort: number,
+    options: NestedReverseListenOptions = {},
+  ): Promise<SshReverseListener> {
+    return listenReverse({ ...options, ...place(listenHost, listenPort), tunnel: this })
+  }
+
   #sessionFactory(options: Pick<SessionChannelOptions, 'isShort'> = {}): SessionFactory {
     return (session) => this.openSessionChannel({ ...options, ...session })
   }
+}
+
+/** Options of `connectSsh`: those of `connect`, but for how the server is reached. */
+export type NestedClientOptions = Omit<
+  ClientOptions,
+  | 'sock'
+  | 'tunnel'
+  | 'proxyCommand'
+  | 'proxy'
+  | 'family'
+  | 'localAddress'
+  | 'localPort'
+  | 'tcpKeepalive'
+  | 'connectionAttempts'
+>
+
+/** Options of `listenSsh`: those of `listen`, but for where. */
+export type NestedListenOptions = Omit<ListenOptions, 'host' | 'port' | 'tunnel' | 'backlog'>
+
+/** Options of `connectReverseSsh`: those of `connectReverse`, but for how the client is reached. */
+export type NestedConnectReverseOptions = Omit<
+  ConnectReverseOptions,
+  'tunnel' | 'proxyCommand' | 'proxy' | 'family' | 'localAddress' | 'localPort' | 'tcpKeepalive' | 'connectionAttempts'
+>
+
+/** Options of `listenReverseSsh`: those of `listenReverse`, but for where. */
+export type NestedReverseListenOptions = Omit<ReverseListenOptions, 'host' | 'port' | 'tunnel' | 'backlog'>
+
+/** Options of `listenReverse`: where to listen, and those of `connect` but for how the server is reached. */
+export type ReverseListenOptions = ProtocolReverseListenOptions<SshClientConnection> & SessionDefaultOptions
+
+/** A client that listens for its servers. Made by `listenReverse`. */
+export type SshReverseListener = ReverseListener<SshClientConnection>
+
+/** What `connect` does; `connectSsh` needs it here. */
+export async function connectClient(destination: Destination, options: ClientOptions): Promise<SshClientConnection> {
+  const { protocol, defaults } = divideClientOptions('connect', options)
+  return new SshClientConnection(await establishClient(destination, protocol), defaults)
+}
+
+/**
+ * Listens for servers that connect to their client (`connectReverse`, or AsyncSSH's `connect_reverse`), and logs in to
+ * each. The host key is checked as in `connect`: against known_hosts by the name in `destination`, by `hostKeyAlias`, or
+ * by the address the server comes from.
+ *
+ * Each connection goes to the option `acceptor` and to listeners of the event `connection`; where there is neither, to
+ * whoever iterates. A login that fails is told by the event `failure`.
+ *
+ * @throws OptionsError when an option is unknown or of the wrong kind
+ * @throws ConnectError `ERR_SSH_CONNECT_LISTEN_FAILED` when the port cannot be had
+ * @throws ChannelListenError when the server at the far end of `tunnel` refuses; what connecting to a jump host fails with
+ * @throws AbortError
+ * @example
+ * await using listener = await listenReverse({ port: 2222, destination: 'admin@device' })
+ * for await (const conn of listener) console.log((await conn.run('uptime')).stdout)
+ */
+export async function listenReverse(options: ReverseListenOptions): Promise<SshReverseListener> {
+  const { protocol, defaults } = divideClientOptions('listenReverse', options)
+  return listenForServers<SshClientConnection>(protocol, (link) => new SshClientConnection(link, defaults))
+}
+
+/** In options an empty host is none. */
+function place(listenHost: string, port: number): { host?: string; port: number } {
+  return listenHost === '' ? { port } : { host: listenHost, port }
 }

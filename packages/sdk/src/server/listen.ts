@@ -1,9 +1,9 @@
 /** The ways in for servers. */
 
 import type { Duplex } from 'node:stream'
-import { listenServer, type ServerConnection, serveStream } from '@ssh/conn'
+import { type Destination, listenServer, type ServerConnection, serveReverse, serveStream } from '@ssh/conn'
 import { protocolOptions } from './protocol-options.js'
-import type { ListenOptions, RunServerOptions } from './server-options.js'
+import type { ConnectReverseOptions, ListenOptions, RunServerOptions } from './server-options.js'
 import { SshServer } from './ssh-server.js'
 
 /**
@@ -13,6 +13,7 @@ import { SshServer } from './ssh-server.js'
  * @throws KeyImportError, KeyEncryptionError when a host key cannot be used
  * @throws ConfigParseError when the authorized keys cannot be read
  * @throws ConnectError `ERR_SSH_CONNECT_LISTEN_FAILED` when the port cannot be had
+ * @throws ChannelListenError when the server at the far end of `tunnel` refuses; what connecting to a jump host fails with
  * @throws AbortError
  * @example
  * await using server = await listen({
@@ -36,4 +37,25 @@ export async function listen(options: ListenOptions): Promise<SshServer> {
  */
 export async function runServer(stream: Duplex, options: RunServerOptions): Promise<ServerConnection> {
   return serveStream(stream, protocolOptions('runServer', options))
+}
+
+/**
+ * Connects to a client that waits for its server (`listenReverse`, or AsyncSSH's `listen_reverse`), and serves SSH
+ * there: for machines that can be reached by nobody, and can reach out.
+ *
+ * @param destination where the client listens
+ * @returns the connection, once the client's user is in
+ * @throws as {@link listen}, and what ended the connection before the user was in
+ * @throws ConnectError, TimeoutError when the client cannot be reached; what connecting to a jump host fails with
+ * @example
+ * const connection = await connectReverse({ host: 'control.example', port: 2222 }, {
+ *   serverHostKeys: ['ssh_host_key'], authorizedClientKeys: 'authorized_keys', sftpFactory: { root: '/srv' },
+ * })
+ * await connection.closed
+ */
+export async function connectReverse(
+  destination: Destination,
+  options: ConnectReverseOptions,
+): Promise<ServerConnection> {
+  return serveReverse(destination, protocolOptions('connectReverse', options))
 }

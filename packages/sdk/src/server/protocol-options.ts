@@ -7,14 +7,13 @@ import {
   parseOptions,
   type ServerCallbacks,
   type ServerFactory,
-  type ServerOptions,
   type SessionRequest,
 } from '@ssh/conn'
 import { printable } from '@ssh/wire'
 import { serveSession } from './serve-session.js'
 import {
-  type ListenOptions,
   type ParsedSessionOptions,
+  type RunServerOptions,
   type SftpFolder,
   type SshServerCallbacks,
   sessionOptionsSchema,
@@ -24,10 +23,10 @@ import {
  * @param what whose options these are, for the error
  * @throws OptionsError when an option about sessions is of the wrong kind, a folder is not there, or nobody could log in
  */
-export function protocolOptions(
+export function protocolOptions<O extends RunServerOptions>(
   what: string,
-  options: ListenOptions,
-): Omit<ServerOptions, 'serverFactory'> & { readonly serverFactory: ServerFactory } {
+  options: O,
+): Omit<O, SessionOptionName> & { readonly serverFactory: ServerFactory } {
   const sessions = parseOptions(what, sessionOptionsSchema, onlySessionOptions(options))
   if (options.authorizedClientKeys === undefined && options.serverFactory === undefined) {
     throw new OptionsError(

@@ -3,6 +3,7 @@
 import {
   callback,
   duration,
+  type ReverseServerOptions,
   type ServerCallbacks,
   type ServerConnection,
   type ServerConnectionInfo,
@@ -93,10 +94,15 @@ export type ParsedSessionOptions = z.output<typeof sessionOptionsSchema>
 export type ListenOptions = Omit<ServerOptions, 'serverFactory'> & z.input<typeof sessionOptionsSchema>
 
 /** Options of `update`: all but where the server listens. */
-export type UpdateOptions = Partial<Omit<ListenOptions, 'host' | 'port' | 'backlog' | 'maxStartups' | 'signal'>>
+export type UpdateOptions = Partial<
+  Omit<ListenOptions, 'host' | 'port' | 'tunnel' | 'backlog' | 'maxStartups' | 'signal'>
+>
 
 /** Options of `runServer`: all but where a server listens. `signal` gives up while the client logs in. */
-export type RunServerOptions = Omit<ListenOptions, 'host' | 'port' | 'backlog' | 'maxStartups'>
+export type RunServerOptions = Omit<ListenOptions, 'host' | 'port' | 'tunnel' | 'backlog' | 'maxStartups'>
+
+/** Options of `connectReverse`: those of a server, and how to connect, as for `connect`. */
+export type ConnectReverseOptions = Omit<ReverseServerOptions, 'serverFactory'> & z.input<typeof sessionOptionsSchema>
 
 export const closeOptionsSchema = z.strictObject({
   /** How long open sessions are given to end by themselves. Default 0. */

@@ -1,0 +1,100 @@
+/** Streams that are accepted: at a port of this machine, or at a port of the server at the far end of a tunnel. */
+
+import type { Duplex } from 'node:stream'
+import type { z } from 'zod'
+import { ClientConnection } from './client/client-connection.js'
+import { establishClient } from './client/connect.js'
+import { ConnectLimit } from './client/connect-limit.js'
+import type { ListenConnection, listenTunnel } from './client/dial-options.js'
+import { connectHops, parseHops } from './client/tunnel.js'
+import type { ListenAddress } from './forwarding/listener.js'
+import { TcpListener } from './io/tcp-listener.js'
+import type { Logger } from './log.js'
+
+/** Where to listen. */
+export interface AcceptOptions {
+  /** Undefined: every address. */
+  readonly host: string | undefined
+  /** 0 takes a free one. */
+  readonly port: number
+  /** Connections that the operating system queues; has no effect in a tunnel. */
+  readonly backlog: number
+  readonly tunnel: z.output<typeof listenTunnel> | undefined
+  /** Gives up. */
+  readonly signal: AbortSignal | undefined
+  readonly logger: Logger | undefined
+  /** @param originHost numeric address of whoever connected, in a tunnel as its server says */
+  onStream(stream: Duplex, originHost: string | undefined): void
+  /** Accepting one stream failed; the next one may fit again. */
+  onError(error: Error): void
+}
+
+/** Where streams are accepted. */
+export interface StreamAcceptor {
+  readonly addresses: readonly ListenAddress[]
+  /** Resolves when nothing is accepted any more: `close` was called, or the tunnel is gone. */
+  readonly closed: Promise<void>
+  /** Stops accepting; streams that are open stay. */
+  close(): void
+  /** No stream is open any more: closes what they came through, if that was made here. Never rejects. */
+  release(): Promise<void>
+}
+
+/**
+ * Starts to accept.
+ * @throws ConnectError `ERR_SSH_CONNECT_LISTEN_FAILED`; ChannelListenError when the tunnel's server refuses
+ * @throws OptionsError; what connecting to a jump host fails with; AbortError
+ */
+export async function acceptStreams(options: AcceptOptions): Promise<StreamAcceptor> {
+  const { tunnel, signal, logger } = options
+  if (tunnel === undefined || (typeof tunnel === 'string' && tunnel.toLowerCase() === 'none'))
+    return acceptHere(options)
+  if (typeof tunnel === 'object' && 'startServer' in tunnel) return acceptThere(tunnel, options)
+  const hops = parseHops(tunnel)
+  const limit = new ConnectLimit(signal, undefined)
+  const link = await connectHops(hops, logger === undefined ? {} : { logger }, establishClient, limit.signal).finally(
+    () => limit.release(),
+  )
+  try {
+    const acceptor = await acceptThere(new ClientConnection(link), options)
+    return { ...acceptor, release: () => link.close() }
+  } catch (error) {
+    link.destroy(link.closedError())
+    throw error
+  }
+}
+
+async function acceptHere({ host, port, backlog, onStream, onError }: AcceptOptions): Promise<StreamAcceptor> {
+  const listener = await TcpListener.open({
+    host,
+    port,
+    backlog,
+    onConnection: (socket) => onStream(socket, socket.remoteAddress),
+    onError,
+  })
+  const { address } = listener
+  return {
+    addresses: address === undefined ? [] : [{ address: address.address, port: address.port }],
+    closed: listener.closed,
+    close: () => listener.close(),
+    release: async () => {},
+  }
+}
+
+async function acceptThere(
+  connection: ListenConnection,
+  { host = '', port, signal, onStream }: AcceptOptions,
+): Promise<StreamAcceptor> {
+  const listener = await connection.startServer(
+    (stream, { originHost }) => onStream(stream, originHost),
+    host,
+    port,
+    signal === undefined ? {} : { signal },
+  )
+  return {
+    addresses: listener.addresses,
+    closed: listener.closed,
+    close: () => void listener.close(),
+    release: async () => {},
+  }
+}
