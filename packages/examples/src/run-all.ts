@@ -58,7 +58,9 @@ async function checkClient(example: ClientExample): Promise<void> {
   const destination = `demo@127.0.0.1:${embedded.server.port}`
   const where = await surroundings(example.name)
   example.check(
-    await runExample(example.name, example.args?.(destination, targets) ?? [destination], where, example.stdin),
+    await runExample(example.name, example.args?.(destination, targets) ?? [destination], where, {
+      stdin: example.stdin,
+    }),
   )
 }
 

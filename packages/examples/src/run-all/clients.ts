@@ -39,7 +39,7 @@ export const clientExamples: readonly ClientExample[] = [
     args: (destination) => [destination, 'demo@127.0.0.1:1'],
     check(output) {
       const [reached = '', unreachable = ''] = output.split('\n')
-      assert.match(reached, new RegExp(`^demo@127\\.0\\.0\\.1:\\d+: ${type()}$`))
+      assert.match(reached, new RegExp(`^\\w+@127\\.0\\.0\\.1:\\d+: ${type()}$`))
       assert.match(unreachable, /^demo@127\.0\.0\.1:1: .*ECONNREFUSED/)
     },
   },

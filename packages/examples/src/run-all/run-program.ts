@@ -13,13 +13,19 @@ export interface Surroundings {
   readonly home: string
 }
 
+export interface RunExampleOptions {
+  /** What is typed. */
+  readonly stdin?: string | undefined
+  /** Arguments of Node. Default: those of this process, so that TypeScript runs there as it does here. */
+  readonly nodeArguments?: readonly string[] | undefined
+}
+
 /** How long an example may take, servers included. */
 const longestMs = 60_000
 
 /**
  * Runs an example to its end.
  * @param name file name without its extension
- * @param stdin what is typed
  * @returns what it printed
  * @throws Error when it does not end by itself, or not with status 0
  */
@@ -27,9 +33,9 @@ export async function runExample(
   name: string,
   args: readonly string[],
   where: Surroundings,
-  stdin = '',
+  { stdin = '', nodeArguments }: RunExampleOptions = {},
 ): Promise<string> {
-  const child = start(name, args, where)
+  const child = start(name, args, where, nodeArguments)
   child.stdin.end(stdin)
   const stdout = collect(child.stdout)
   const stderr = collect(child.stderr)
@@ -46,8 +52,9 @@ export async function withServer(
   name: string,
   where: Surroundings,
   work: (port: number) => Promise<void>,
+  nodeArguments?: readonly string[],
 ): Promise<void> {
-  const child = start(name, ['0'], where)
+  const child = start(name, ['0'], where, nodeArguments)
   const stderr = collect(child.stderr)
   const ended = once(child, 'close')
   try {
@@ -70,11 +77,15 @@ async function listeningPort(
   throw new Error(`${name} ended before it listened\n${stderr()}`)
 }
 
-/** With the runtime and the flags of this process, so that TypeScript runs there as it does here. */
-function start(name: string, args: readonly string[], { folder, home }: Surroundings): ChildProcessWithoutNullStreams {
+function start(
+  name: string,
+  args: readonly string[],
+  { folder, home }: Surroundings,
+  nodeArguments: readonly string[] = process.execArgv,
+): ChildProcessWithoutNullStreams {
   // .ts or, when built, .js.
   const program = join(import.meta.dirname, `../${name}${extname(import.meta.filename)}`)
-  return spawn(process.execPath, [...process.execArgv, program, ...args], {
+  return spawn(process.execPath, [...nodeArguments, program, ...args], {
     cwd: folder,
     env: { ...process.env, HOME: home, USERPROFILE: home },
     timeout: longestMs,

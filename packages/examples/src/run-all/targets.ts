@@ -1,6 +1,7 @@
 /** What the examples of forwarding reach behind a server: a web server and a Unix socket. */
 
 import { once } from 'node:events'
+import { chmod } from 'node:fs/promises'
 import { createServer as createWebServer } from 'node:http'
 import { type AddressInfo, createServer } from 'node:net'
 
@@ -20,6 +21,8 @@ export async function startTargets(socketPath: string): Promise<Targets> {
     socket.on('end', () => socket.end())
   })
   await Promise.all([once(web.listen(0, '127.0.0.1'), 'listening'), once(unix.listen(socketPath), 'listening')])
+  // Servers connect as users of their own.
+  await chmod(socketPath, 0o777)
   return {
     web: `127.0.0.1:${(web.address() as AddressInfo).port}`,
     socketPath,
