@@ -45,7 +45,8 @@ export function toHandler<I>(
 /** Channels to a port or a path that this machine reaches. */
 export function toTarget<I>(scope: ForwardingScope, target: ConnectTarget): Deliver<I> {
   return async (request) => {
-    const socket = await connectStream(target, scope.ended).catch((error: unknown) => {
+    const dialling = scope.whileOpen((signal) => connectStream(target, signal))
+    const socket = await dialling.catch((error: unknown) => {
       const code = error instanceof ConnectError ? error.details.systemCode : undefined
       request.reject(openFailureReasons.connectFailed, `cannot connect: ${String(code ?? 'failed')}`)
       throw error

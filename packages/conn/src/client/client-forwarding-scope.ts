@@ -20,7 +20,8 @@ export interface ForwardingLink
 export class ForwardingScope {
   readonly link: ForwardingLink
   readonly #listeners = new Set<Listener>()
-  readonly #ended = new AbortController()
+  /** What is under way and ends with the connection. A set, because one signal for all would warn of so many listeners. */
+  readonly #underWay = new Set<(reason: Error) => void>()
 
   constructor(link: ForwardingLink) {
     this.link = link
@@ -28,14 +29,9 @@ export class ForwardingScope {
     link.closed.then(end, end)
   }
 
-  /** Aborts when the connection is over; its reason is why. */
-  get ended(): AbortSignal {
-    return this.#ended.signal
-  }
-
   /** @throws ConnectionLost when the connection is over, or about to be */
   checkOpen(): void {
-    if (this.link.isClosed || this.ended.aborted) throw this.link.closedError()
+    if (this.link.isClosed) throw this.link.closedError()
   }
 
   /** From now on the listener closes with the connection, and when `signal` aborts. */
@@ -47,19 +43,27 @@ export class ForwardingScope {
       this.#listeners.delete(listener)
       signal?.removeEventListener('abort', close)
     })
-    if (signal?.aborted || this.ended.aborted) close()
+    if (signal?.aborted || this.link.isClosed) close()
     return listener
   }
 
   /** Ends `stream` with the connection, as long as `work` goes on. */
-  async during(stream: ByteChannel, work: Promise<void>): Promise<void> {
-    const abort = () => stream.abort(this.link.closedError())
-    this.ended.addEventListener('abort', abort, { once: true })
-    if (this.ended.aborted) abort()
+  during(stream: ByteChannel, work: Promise<void>): Promise<void> {
+    return this.#until((reason) => stream.abort(reason), work)
+  }
+
+  /** Does something that takes a signal, and aborts that when the connection is over. */
+  whileOpen<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const aborting = new AbortController()
+    return this.#until((reason) => aborting.abort(reason), work(aborting.signal))
+  }
+
+  async #until<T>(abort: (reason: Error) => void, work: Promise<T>): Promise<T> {
+    this.#underWay.add(abort)
     try {
-      await work
+      return await work
     } finally {
-      this.ended.removeEventListener('abort', abort)
+      this.#underWay.delete(abort)
     }
   }
 
@@ -80,7 +84,7 @@ export class ForwardingScope {
   }
 
   #end(): void {
-    this.#ended.abort(this.link.closedError())
     for (const listener of this.#listeners) void listener.close()
+    for (const abort of this.#underWay) abort(this.link.closedError())
   }
 }

@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { onTestFinished } from 'vitest'
 import { ClientForwarding } from '../../src/client/client-forwarding.js'
 import { Incoming } from '../../src/connection/incoming.js'
@@ -121,19 +122,23 @@ export async function targetServer(
 }
 
 /** A connection of a program, half-open capable. */
-export async function program(where: { readonly port: number } | { readonly path: string }): Promise<Socket> {
-  const socket = connect({ host: '127.0.0.1', ...where, allowHalfOpen: true })
+export async function program(where: { readonly port: number; readonly path?: string | undefined }): Promise<Socket> {
+  const { port, path } = where
+  const socket = connect({ ...(path === undefined ? { host: '127.0.0.1', port } : { path }), allowHalfOpen: true })
   socket.on('error', () => {})
   onTestFinished(() => void socket.destroy())
   await once(socket, 'connect')
   return socket
 }
 
-/** Everything a stream brings until its end. */
-export async function readAll(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
+/** Everything a stream brings until its end; its other direction stays as it is. */
+export function readAll(stream: Readable): Promise<Buffer> {
   const chunks: Uint8Array[] = []
-  for await (const chunk of stream) chunks.push(chunk)
-  return Buffer.concat(chunks)
+  return new Promise((resolve, reject) => {
+    stream.on('data', (chunk: Uint8Array) => chunks.push(chunk))
+    stream.once('end', () => resolve(Buffer.concat(chunks)))
+    stream.once('error', reject)
+  })
 }
 
 /** Resolves after `condition` holds; turns of the event loop, not time, pass. Fails with the test's own limit. */
