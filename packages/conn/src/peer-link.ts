@@ -8,6 +8,7 @@ import { Deferred } from './deferred.js'
 import { monotonicClock } from './io/clock.js'
 import { addressesOf, keepProcessAlive, type SocketAddresses } from './io/socket-address.js'
 import { SocketDriver } from './io/socket-driver.js'
+import type { LinkJournal } from './link-journal.js'
 import { Peer } from './peer/peer.js'
 import { connectionClosed } from './peer/peer-errors.js'
 import type { PeerHandlers, PeerOptions } from './peer/peer-options.js'
@@ -16,6 +17,8 @@ import type { TransportOptions } from './transport/transport-options.js'
 /** What a peer is told, but for time and chance, which a link brings along. */
 export interface LinkOptions extends Omit<PeerOptions, 'transport'> {
   readonly transport: Omit<TransportOptions, 'clock' | 'random'>
+  /** Told of what happens. Absent: nobody is. */
+  readonly journal?: LinkJournal
 }
 
 /** What a link tells; channels and requests of the other end go to {@link PeerLink.incoming}. */
@@ -41,6 +44,7 @@ export class PeerLink {
     this.incoming = new Incoming(unknown)
     this.addresses = addressesOf(socket)
     this.localIdentification = `SSH-2.0-${options.transport.identification}`
+    const { journal } = options
     const transport = { ...options.transport, clock: monotonicClock, random: systemRandom }
     this.peer = new Peer(
       { ...options, transport },
@@ -49,12 +53,16 @@ export class PeerLink {
         onWake: () => this.#driver.wake(),
         onChannelOpen: (request) => this.incoming.channelRequested(request),
         onGlobalRequest: (request) => this.incoming.globallyRequested(request),
+        onChannelOpening: (channelType) => journal?.channelOpening(channelType),
+        onKeyExchange: () => journal?.kexBegins(),
         onKeysChanged: (change) => {
+          journal?.keysChanged(change)
           handlers.onKeysChanged(change)
           this.#rekeyed?.resolve()
           this.#rekeyed = undefined
         },
         onEnd: (error) => {
+          journal?.ended(error)
           this.#ended(error)
           handlers.onEnd(error)
         },

@@ -7,6 +7,7 @@
  */
 
 import {
+  AbortError,
   channelOpen,
   channelOpenConfirmation,
   channelOpenFailure,
@@ -46,6 +47,12 @@ export interface MuxOptions {
 export interface MuxHandlers extends GlobalRequestHandlers {
   /** The peer wants a channel; absent, every type is unknown. */
   onChannelOpen?(request: ChannelOpenRequest): void
+  /**
+   * This side asks for a channel.
+   * @returns told once what became of it, before whoever asked is: the error if it did not open. Undefined: nobody
+   *   wants to know
+   */
+  onOpening?(channelType: string): ((error?: Error) => void) | undefined
 }
 
 export class Mux implements ChannelOpener {
@@ -163,7 +170,14 @@ export class Mux implements ChannelOpener {
       )
     }
     const local = localEnd(this.#context, this.#channels.takeId(), options)
-    const entry: PendingOpen = { phase: 'opening', channelType, local, handlers, sentAtMs: this.#context.clock() }
+    const tell = this.#handlers.onOpening?.(channelType)
+    const entry: PendingOpen = {
+      phase: 'opening',
+      channelType,
+      local,
+      handlers: tell === undefined ? handlers : alsoTelling(handlers, tell),
+      sentAtMs: this.#context.clock(),
+    }
     this.#channels.set(local.channel, entry)
     this.#context.send(
       channelOpen.encode({
@@ -176,7 +190,9 @@ export class Mux implements ChannelOpener {
     )
     return {
       cancel: () => {
+        if (this.#channels.get(local.channel) !== entry || entry.phase === 'abandoned') return
         entry.phase = 'abandoned'
+        tell?.(new AbortError())
       },
     }
   }
@@ -335,6 +351,19 @@ export class Mux implements ChannelOpener {
 }
 
 const noData = new Uint8Array(0)
+
+function alsoTelling(handlers: ChannelOpenHandlers, tell: (error?: Error) => void): ChannelOpenHandlers {
+  return {
+    onOpen: (channel, confirmationData) => {
+      tell()
+      handlers.onOpen(channel, confirmationData)
+    },
+    onFailure: (error) => {
+      tell(error)
+      handlers.onFailure(error)
+    },
+  }
+}
 
 function unexpected(message: ChannelMessage, phase: ChannelPhase | 'not open'): ProtocolError {
   return new ProtocolError(

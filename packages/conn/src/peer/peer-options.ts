@@ -4,6 +4,7 @@ import type { SshError } from '@ssh/wire'
 import type { ChannelOpenRequest } from '../connection/channel-open.js'
 import type { GlobalRequest } from '../connection/global-requests.js'
 import type { MuxLimits } from '../connection/limits.js'
+import type { MuxHandlers } from '../connection/mux.js'
 import type { HostKeyOffer, KeysChanged, TransportOptions } from '../transport/transport-options.js'
 import type { KeepaliveLimits } from './keepalive.js'
 
@@ -42,10 +43,14 @@ export interface PeerHandlers {
   /** The first keys are in use: here is the way to authenticate. */
   createAuth(auth: PeerAuth): AuthHalf
   onExtensionInfo(extensions: ReadonlyMap<string, Uint8Array>): void
+  /** A key exchange begins, whichever side wanted it. */
+  onKeyExchange?(): void
   onKeysChanged(change: KeysChanged): void
   onDebug(message: string, alwaysDisplay: boolean): void
   onAuthenticated(): void
   onChannelOpen(request: ChannelOpenRequest): void
+  /** See {@link MuxHandlers.onOpening}. */
+  onChannelOpening?: MuxHandlers['onOpening']
   onGlobalRequest(request: GlobalRequest): void
   /** The connection is over; nothing is called afterwards. No error: this side closed it. */
   onEnd(error: SshError | undefined): void

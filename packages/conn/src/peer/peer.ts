@@ -77,6 +77,7 @@ export class Peer {
       {
         onChannelOpen: (request) => handlers.onChannelOpen(request),
         onGlobalRequest: (request) => handlers.onGlobalRequest(request),
+        onOpening: (channelType) => handlers.onChannelOpening?.(channelType),
       },
     )
     this.transport = new Transport(options.transport, {
@@ -88,6 +89,7 @@ export class Peer {
         if (this.isAuthenticated) this.#verdictDeadline = this.#clock() + verdictTimeoutMs
         handlers.onHostKey(offer)
       },
+      onKeyExchange: () => handlers.onKeyExchange?.(),
       onKeysChanged: (change) => this.#keysChanged(change),
       onService: () => this.#serviceStarted(),
       onExtensionInfo: (extensions) => handlers.onExtensionInfo(extensions),

@@ -102,6 +102,8 @@ export interface TransportHandlers {
    * inside. Not asked again at a rekey with the same key.
    */
   onHostKey(offer: HostKeyOffer): void
+  /** A key exchange begins, whichever side wanted it. */
+  onKeyExchange?(): void
   /** Keys are in use both ways; with `isFirst`, authentication may begin. */
   onKeysChanged(change: KeysChanged): void
   /** `isOpen` became true, for the first time or after a rekey. */

@@ -123,6 +123,7 @@ export class Transport {
         exchangeBegins: () => {
           this.#isOpen = false
           this.#exchangeSince = options.clock()
+          handlers.onKeyExchange?.()
         },
         send: (payload) => this.#send([payload]),
         switchSending: (keys) => this.#switchSending(keys),

@@ -34,6 +34,10 @@ export interface ClientAuthHandlers {
   send(payload: Uint8Array): void
   /** A credential is wanted. */
   onQuestion(question: CredentialQuestion): void
+  /** A credential, or the question which are accepted, is with the server; again with each further message of it. */
+  onRequest?(attempt: Omit<AuthAttempt, 'result' | 'reason'>): void
+  /** What became of it; also of a credential that was not sent. */
+  onAttempt?(attempt: AuthAttempt): void
   /** Text for the user from the server, safe to show. */
   onBanner(message: string, languageTag: string): void
   /** The server let us in. Called from inside `receive`; nothing more is expected here. */

@@ -112,7 +112,7 @@ export class ClientAuth {
   /** Ends and forgets secrets; answers that are still to come are ignored. */
   close(): void {
     const state = this.#state
-    if (state.name === 'waiting' && state.method) this.#attempts.push({ ...state.attempt, result: 'unanswered' })
+    if (state.name === 'waiting' && state.method) this.#note({ ...state.attempt, result: 'unanswered' })
     this.#forget()
   }
 
@@ -150,7 +150,7 @@ export class ClientAuth {
         this.#isTrivial = false
       },
       skipped: (attempt, reason) => {
-        this.#attempts.push({ ...attempt, result: 'skipped', ...(reason !== undefined && { reason }) })
+        this.#note({ ...attempt, result: 'skipped', ...(reason !== undefined && { reason }) })
       },
       exhausted: () => {
         this.#exhausted.add(name)
@@ -206,6 +206,7 @@ export class ClientAuth {
   #wait(methodName: AuthMethodName | 'none', attempt: PendingAttempt, payload: Uint8Array): void {
     const method = methodName === 'none' ? undefined : this.#methods.get(methodName)
     this.#state = { name: 'waiting', method, attempt }
+    this.#handlers.onRequest?.(attempt)
     this.#handlers.send(payload)
   }
 
@@ -221,13 +222,15 @@ export class ClientAuth {
     }
     this.#serverMethods = message.methodsThatCanContinue
     if (message.partialSuccess) {
-      this.#attempts.push({ ...attempt, result: 'partial success' })
+      this.#note({ ...attempt, result: 'partial success' })
       method?.accepted()
       for (const each of this.#methods.values()) each.restart()
       this.#exhausted.clear()
     } else if (method !== undefined) {
-      // A refused `none` is not worth telling: it only asked for the list.
-      this.#attempts.push({ ...attempt, result: 'rejected' })
+      this.#note({ ...attempt, result: 'rejected' })
+    } else {
+      // A refused `none` is no attempt: it only asked for the list.
+      this.#handlers.onAttempt?.({ ...attempt, result: 'rejected' })
     }
     this.#next()
   }
@@ -244,7 +247,7 @@ export class ClientAuth {
   }
 
   #succeed(attempt: PendingAttempt): void {
-    this.#attempts.push({ ...attempt, result: 'accepted' })
+    this.#note({ ...attempt, result: 'accepted' })
     if (this.#isTrivial && this.#options.disableTrivialAuth === true) {
       this.#fail('it asked for no credential, which disableTrivialAuth does not accept')
       return
@@ -259,6 +262,11 @@ export class ClientAuth {
     const error = permissionDenied(this.#report(), why)
     this.#forget()
     this.#handlers.onFailure(error)
+  }
+
+  #note(attempt: AuthAttempt): void {
+    this.#attempts.push(attempt)
+    this.#handlers.onAttempt?.(attempt)
   }
 
   #report(): Parameters<typeof permissionDenied>[0] {

@@ -34,7 +34,7 @@ import {
   isComplete,
   methodsThatCanContinue,
 } from './required-methods.js'
-import type { ServerAuthHandlers, ServerAuthOptions } from './server-auth-options.js'
+import type { ServerAuthAttempt, ServerAuthHandlers, ServerAuthOptions } from './server-auth-options.js'
 
 type State =
   /** The next message is the client's to choose. */
@@ -208,7 +208,10 @@ export class ServerAuth<Grant = never> {
       isSpent: (publicKey) => candidate.factors.some((factor) => factor.publicKey?.equals(publicKey)),
       decide: (pose, onVerdict) => this.#decide(pose, onVerdict),
       settle: (verdict, publicKey) => this.#settle(candidate, method, verdict, publicKey),
-      fail: () => this.#refuse(),
+      fail: () => {
+        this.#handlers.onAttempt?.({ userName: candidate.userName, method, result: 'rejected' })
+        this.#refuse()
+      },
       send: (payload) => this.#handlers.send(payload),
       prompt: (payload, onResponse) => {
         this.#state = { name: 'prompting', onResponse }
@@ -248,7 +251,10 @@ export class ServerAuth<Grant = never> {
     verdict: AuthVerdict<Grant>,
     publicKey: PublicKey | undefined,
   ): void {
+    const tell = (result: ServerAuthAttempt['result']) =>
+      this.#handlers.onAttempt?.({ userName: candidate.userName, method, result, ...(publicKey && { publicKey }) })
     if (verdict === 'reject') {
+      tell('rejected')
       this.#refuse()
       return
     }
@@ -258,7 +264,9 @@ export class ServerAuth<Grant = never> {
       typeof verdict === 'object' && 'partial' in verdict
         ? checkRequiredMethods(verdict.partial.map((name) => [name]))
         : afterSuccess(candidate.remaining, method)
-    if (isComplete(candidate.remaining)) this.#succeed(candidate)
+    const isLast = isComplete(candidate.remaining)
+    tell(isLast ? 'accepted' : 'partial success')
+    if (isLast) this.#succeed(candidate)
     else this.#sendFailure(candidate, true)
   }
 

@@ -1,0 +1,159 @@
+/** What one connection tells whoever watches: log entries and traces. Of both roles, and never a secret. */
+
+import { printable } from '@ssh/wire'
+import type { LogEntry, Logger } from './log.js'
+import {
+  type AuthTrace,
+  authChannel,
+  beginTrace,
+  channelOpenChannel,
+  type KexTrace,
+  kexChannel,
+  type Trace,
+  type TracedConnection,
+} from './tracing.js'
+import type { NegotiatedAlgorithms } from './transport/negotiate.js'
+import type { HostKeyOffer, KeysChanged } from './transport/transport-options.js'
+import type { AuthAttempt } from './userauth/auth-report.js'
+
+/** Tells connections of one process apart in its log. */
+let lastConnection = 0
+
+export class LinkJournal {
+  readonly logger: Logger | undefined
+  readonly #describe: () => TracedConnection
+  readonly #connection = ++lastConnection
+  #kex: Trace<KexTrace> | undefined
+  #hasKeys = false
+  #auth: Trace<AuthTrace> | undefined
+  #hasEnded = false
+
+  /** @param describe whom it is about, as far as that is known by now */
+  constructor(logger: Logger | undefined, describe: () => TracedConnection) {
+    this.logger = logger
+    this.#describe = describe
+  }
+
+  /** Client: the address is being dialled. */
+  connecting(): void {
+    this.#debug('client', 'connecting')
+  }
+
+  /** There is a stream to speak over. */
+  connected(addresses: {
+    readonly remoteAddress?: string | undefined
+    readonly remotePort?: number | undefined
+  }): void {
+    this.#debug(this.#describe().role, 'connected', addresses)
+  }
+
+  /** Client: connecting failed before there was a stream. */
+  connectFailed(error: unknown): void {
+    this.#warn('client', 'connect-failed', { error })
+  }
+
+  kexBegins(): void {
+    const isFirst = !this.#hasKeys
+    this.#kex = beginTrace(kexChannel, () => ({ ...this.#describe(), isFirst }))
+    this.#debug('transport', 'kex', { isFirst })
+  }
+
+  keysChanged({ algorithms, isFirst }: KeysChanged): void {
+    this.#hasKeys = true
+    this.#kex?.succeed({ algorithms })
+    this.#kex = undefined
+    this.#debug('transport', 'keys-changed', { isFirst, ...algorithmNames(algorithms) })
+  }
+
+  /** Client: whether the server's key is believed. @param error why not */
+  hostKeyJudged({ algorithm, fingerprint }: HostKeyOffer, error?: unknown): void {
+    if (error === undefined) this.#debug('trust', 'host-key-accepted', { algorithm, fingerprint })
+    else this.#warn('trust', 'host-key-refused', { algorithm, fingerprint, error })
+  }
+
+  /** A credential is with the one who judges it. */
+  authBegins(attempt: Pick<AuthTrace, 'method' | 'keyFingerprint' | 'algorithm'>): void {
+    this.#auth ??= beginTrace(authChannel, () => ({ ...this.#describe(), ...attempt }))
+  }
+
+  /** What became of a credential; also of one that was not sent. */
+  authAttempt(attempt: AuthAttempt): void {
+    if (attempt.result !== 'skipped') {
+      this.authBegins(attempt)
+      this.#auth?.succeed({ ...attempt })
+      this.#auth = undefined
+    }
+    this.#debug('auth', 'attempt', { ...attempt })
+  }
+
+  /** The user is in. */
+  authenticated(): void {
+    this.#debug('auth', 'authenticated')
+  }
+
+  /**
+   * This side asks for a channel.
+   * @returns what to call with the outcome; undefined when nobody watches
+   */
+  channelOpening(channelType: string): ((error?: Error) => void) | undefined {
+    const trace = beginTrace(channelOpenChannel, () => ({ ...this.#describe(), channelType }))
+    if (trace === undefined && this.logger === undefined) return undefined
+    return (error) => {
+      if (error === undefined) {
+        trace?.succeed()
+        this.#debug('connection', 'channel-open', { channelType })
+      } else {
+        trace?.fail(error)
+        this.#debug('connection', 'channel-refused', { channelType, error })
+      }
+    }
+  }
+
+  /** The connection is over. @param error what broke it */
+  ended(error: Error | undefined): void {
+    if (this.#hasEnded) return
+    this.#hasEnded = true
+    const cause = error ?? new Error('The connection was closed meanwhile')
+    this.#kex?.fail(cause)
+    this.#kex = undefined
+    this.#auth?.fail(cause, { result: 'unanswered' })
+    this.#auth = undefined
+    if (error === undefined) this.#debug('connection', 'closed')
+    else if (isSilence(error)) this.#warn('connection', 'keepalive-lost', { error })
+    else this.#warn('connection', 'broken', { error })
+  }
+
+  #debug(layer: string, event: string, facts: object = {}): void {
+    const { logger } = this
+    if (logger !== undefined) logger.debug(this.#entry(layer, event, facts))
+  }
+
+  #warn(layer: string, event: string, facts: object): void {
+    const { logger } = this
+    if (logger?.warn !== undefined) logger.warn(this.#entry(layer, event, facts))
+    else this.#debug(layer, event, facts)
+  }
+
+  #entry(layer: string, event: string, facts: object): LogEntry {
+    const { role, host, port, username } = this.#describe()
+    return { layer, event, connection: this.#connection, role, host, port, username: printable(username), ...facts }
+  }
+}
+
+/** Names that were agreed upon, in the words of `info` of a connection. */
+function algorithmNames({ kex, serverHostKey, clientToServer, serverToClient }: NegotiatedAlgorithms): object {
+  return {
+    kex,
+    serverHostKey,
+    encryptionClientToServer: clientToServer.encryption,
+    encryptionServerToClient: serverToClient.encryption,
+    macClientToServer: clientToServer.mac,
+    macServerToClient: serverToClient.mac,
+    compressionClientToServer: clientToServer.compression,
+    compressionServerToClient: serverToClient.compression,
+  }
+}
+
+function isSilence(error: Error): boolean {
+  return 'code' in error && error.code === 'ERR_SSH_CONNECTION_TIMEOUT'
+}
