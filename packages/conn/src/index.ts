@@ -45,6 +45,7 @@ export { type Destination, type ParsedDestination, parseDestination } from './cl
 export type { ListenConnection, TunnelConnection, TunnelHop } from './client/dial-options.js'
 export { type ReverseListenOptions, reverseListenOptionsSchema } from './client/reverse-listen-options.js'
 export { listenForServers, ReverseListener, type ReverseListenerEvents } from './client/reverse-listener.js'
+export type { TunForwardOptions, TunOptions } from './client/tun.js'
 export { type PreparedX11, type X11ForwardingOptions, x11Options } from './client/x11-forwarding.js'
 // Trust and configuration: known_hosts, authorized_keys
 export {
@@ -104,9 +105,11 @@ export type {
   SocksInfo,
 } from './forwarding/forward-info.js'
 export type { ListenAddress, Listener } from './forwarding/listener.js'
+export { largestTunPacket, type TunMode } from './forwarding/tun-packet.js'
 export type { X11Grant } from './forwarding/x11-client.js'
 // Files of keys and of lists of keys
 export { expandHome, readRegularFile } from './io/files.js'
+export type { OpenTunDevice, TunDevice, TunDeviceOptions } from './io/tun-device.js'
 export type { KeySource, PassphraseSource } from './key-source.js'
 export type { LogEntry, Logger } from './log.js'
 // Options: how they are checked
@@ -144,6 +147,7 @@ export {
   type ServerOptions,
   serverOptionsSchema,
 } from './server/server-options.js'
+export type { TunAnswer, TunHandler } from './server/tun-requests.js'
 export type { ForwardedX11 } from './server/x11-forwarding.js'
 // Sessions: RFC 4254 §6
 export type { EnvironmentLimits } from './session/environment.js'
@@ -183,6 +187,8 @@ export {
 } from './transport/transport-options.js'
 export type { HostKeyUpdate } from './trust/host-key-update.js'
 export { decideUserKey, type UserKeyRequest, type UserKeyVerdict } from './trust/user-key-policy.js'
+export { TunForwarding } from './tun-join.js'
+export { type TunDropReason, TunStream } from './tun-stream.js'
 // Authentication: RFC 4252
 export type { AuthMethodName } from './userauth/auth-order.js'
 export type { AuthAttempt } from './userauth/auth-report.js'

@@ -13,6 +13,8 @@ import type { SocketAddresses } from '../io/socket-address.js'
 import { type OpenSessionOptions, openSession } from '../session/open-session.js'
 import type { SessionClient } from '../session/session-client.js'
 import type { NegotiatedAlgorithms } from '../transport/negotiate.js'
+import type { TunForwarding } from '../tun-join.js'
+import type { TunStream } from '../tun-stream.js'
 import { ClientForwarding } from './client-forwarding.js'
 import type {
   LocalPathOptions,
@@ -26,6 +28,7 @@ import type {
 import type { ConnectionHandler } from './client-forwarding-remote.js'
 import type { ClientEvents, ClientLink, ClientTarget } from './client-link.js'
 import { SessionSlots } from './session-slots.js'
+import { forwardTunnel, openTunnel, type TunForwardOptions, type TunOptions } from './tun.js'
 import { type PreparedX11, prepareX11, type X11ForwardingOptions } from './x11-forwarding.js'
 
 /** Facts of a connection. */
@@ -309,6 +312,42 @@ export class ClientConnection extends EventEmitter<ClientEvents> {
    */
   forwardSocks(listenHost: string, listenPort: number, options?: SocksOptions): Promise<Listener> {
     return this.#forwarding.forwardSocks(listenHost, listenPort, options)
+  }
+
+  /**
+   * Opens a tunnel for IP packets to a device of the server (`ssh -w`; OpenSSH PROTOCOL §2.3): what is written to the
+   * stream and read from it are single packets. OpenSSH's server takes it with PermitTunnel, and from root.
+   *
+   * @param unit number of the device there; default: one that the server chooses
+   * @throws ChannelOpenError when the server refuses
+   * @throws OptionsError, AbortError; what ended the connection
+   */
+  openTun(unit?: number, options: TunOptions = {}): Promise<TunStream> {
+    return openTunnel(this.#link, 'tun', unit, options)
+  }
+
+  /** As {@link openTun}, for Ethernet frames. */
+  openTap(unit?: number, options: TunOptions = {}): Promise<TunStream> {
+    return openTunnel(this.#link, 'tap', unit, options)
+  }
+
+  /**
+   * Joins a tunnel device of this machine with one of the server: a network of two. Addresses and routes are left to you:
+   * see `interfaceName` of what is returned.
+   *
+   * @param localUnit number of the device here; default: one that is free
+   * @param remoteUnit number of the device there; default: one that the server chooses
+   * @throws TunError `ERR_SSH_TUN_UNSUPPORTED`, `ERR_SSH_TUN_NO_HELPER`, `ERR_SSH_TUN_DEVICE` when there is none here
+   * @throws ChannelOpenError when the server refuses
+   * @throws OptionsError, AbortError; what ended the connection
+   */
+  forwardTun(localUnit?: number, remoteUnit?: number, options: TunForwardOptions = {}): Promise<TunForwarding> {
+    return forwardTunnel(this.#link, 'tun', localUnit, remoteUnit, options)
+  }
+
+  /** As {@link forwardTun}, for Ethernet frames. */
+  forwardTap(localUnit?: number, remoteUnit?: number, options: TunForwardOptions = {}): Promise<TunForwarding> {
+    return forwardTunnel(this.#link, 'tap', localUnit, remoteUnit, options)
   }
 
   /** Changes keys now (RFC 4253 §9). Resolves once new keys are in use. @throws ConnectionLost */

@@ -48,6 +48,8 @@ export class ChannelState {
   #confirmedAtMs: number | undefined
   #sending: 'open' | 'ended' | 'closed' = 'open'
   #remoteEnded = false
+  /** Most that the window of a channel for packets may hold; undefined until there was one. */
+  #packetWindow: number | undefined
   #isOver = false
   #endError: Error | undefined
 
@@ -86,6 +88,11 @@ export class ChannelState {
     return this.#queue.byteCount
   }
 
+  /** Bytes of data that one message may hold. */
+  get largestSent(): number {
+    return this.#largestSent
+  }
+
   /** Whether {@link pull} would return something. */
   get isReady(): boolean {
     return this.#queue.isReady(this.#sendWindow.remaining)
@@ -101,7 +108,8 @@ export class ChannelState {
     }
     switch (message.type) {
       case 'channelWindowAdjust':
-        this.#sendWindow.add(message.bytesToAdd)
+        if (this.#packetWindow === undefined) this.#sendWindow.add(message.bytesToAdd)
+        else this.#sendWindow.addUpTo(message.bytesToAdd, this.#packetWindow)
         if (this.isReady) this.#context.ready(this)
         break
       case 'channelData':
@@ -195,6 +203,26 @@ export class ChannelState {
       this.#queue.pushData(dataType, chunk)
       if (this.isReady) this.#context.ready(this)
     }
+    return this.#hasRoomFor(dataType)
+  }
+
+  /** Data that is one message whatever else is written. */
+  writePacket(packet: Uint8Array): boolean {
+    if (this.#sending !== 'open') return false
+    if (packet.length > this.#largestSent) {
+      throw new RangeError(`A packet of ${packet.length} bytes, where one message takes ${this.#largestSent}`)
+    }
+    // OpenSSH gives back four bytes more for each packet than the packet took (channels.c, 9.2), so that in time the
+    // window would overflow. More than this never is a packet's to wait for.
+    this.#packetWindow ??= Math.max(this.#sendWindow.remaining, this.#context.limits.initialWindowSize)
+    if (packet.length > 0) {
+      this.#queue.pushPacket(packet)
+      if (this.isReady) this.#context.ready(this)
+    }
+    return this.#hasRoomFor(undefined)
+  }
+
+  #hasRoomFor(dataType: DataType): boolean {
     if (this.#queue.byteCount < this.#context.limits.writeBufferSize) return true
     this.#full.add(dataType)
     return false

@@ -51,6 +51,11 @@ export class Channel implements ByteChannel {
     return this.#state.bufferedBytes
   }
 
+  /** Bytes of the largest packet that {@link writePacket} can send: what the peer takes in one message. */
+  get largestPacket(): number {
+    return this.#state.largestSent
+  }
+
   /** Bytes that the peer may have on their way or that consumers hold; grows on long links. 0 once it is closed. */
   get receiveWindowSize(): number {
     return this.#state.receiveWindowSize
@@ -74,6 +79,16 @@ export class Channel implements ByteChannel {
 
   write(chunk: Uint8Array): boolean {
     return this.#state.write(undefined, chunk)
+  }
+
+  /**
+   * Sends a packet whose borders count, as on channels of type tun@openssh.com: as the data of one message, which is
+   * neither split nor joined with other data, once the peer's window takes all of it.
+   * @returns as `write` does
+   * @throws RangeError when it is larger than {@link largestPacket}
+   */
+  writePacket(packet: Uint8Array): boolean {
+    return this.#state.writePacket(packet)
   }
 
   end(): void {

@@ -35,6 +35,11 @@ export class SendWindow {
     this.#remaining = sum
   }
 
+  /** As `add`, but what would exceed `limit` is left out. */
+  addUpTo(byteCount: number, limit: number): void {
+    this.#remaining = Math.max(this.#remaining, Math.min(limit, this.#remaining + byteCount))
+  }
+
   take(byteCount: number): void {
     this.#remaining -= byteCount
   }

@@ -7,6 +7,8 @@ export type DataType = number | undefined
 
 type Item =
   | { readonly kind: 'data'; readonly dataType: DataType; readonly chunk: Uint8Array }
+  /** Data that is one message, neither split nor joined with other data. */
+  | { readonly kind: 'packet'; readonly chunk: Uint8Array }
   | { readonly kind: 'message'; readonly payload: Uint8Array; readonly onSent: () => void }
 
 export class OutgoingQueue {
@@ -23,6 +25,12 @@ export class OutgoingQueue {
     this.#byteCount += chunk.length
   }
 
+  /** Waits for a window that takes all of it. @param packet no larger than any limit that {@link next} will be given */
+  pushPacket(packet: Uint8Array): void {
+    this.#items.push({ kind: 'packet', chunk: packet })
+    this.#byteCount += packet.length
+  }
+
   /** @param onSent called when the message leaves, before anything behind it does */
   pushMessage(payload: Uint8Array, onSent: () => void): void {
     this.#items.push({ kind: 'message', payload, onSent })
@@ -31,7 +39,8 @@ export class OutgoingQueue {
   /** Whether {@link next} would return something: messages need no window. */
   isReady(window: number): boolean {
     const first = this.#items.first
-    return first !== undefined && (first.kind === 'message' || window > 0)
+    if (first === undefined || first.kind === 'message') return first !== undefined
+    return first.kind === 'packet' ? window >= first.chunk.length : window > 0
   }
 
   /**
@@ -49,6 +58,12 @@ export class OutgoingQueue {
       this.#items.shift()
       first.onSent()
       return { parts: [first.payload], dataLength: 0 }
+    }
+    if (first.kind === 'packet') {
+      this.#items.shift()
+      const dataLength = first.chunk.length
+      this.#byteCount -= dataLength
+      return { parts: [dataHeader(recipientChannel, undefined, dataLength), first.chunk], dataLength }
     }
     const parts: Uint8Array[] = [emptyHeader]
     let dataLength = 0

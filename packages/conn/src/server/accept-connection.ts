@@ -16,6 +16,7 @@ import { HostKeyProofs } from './host-key-proofs.js'
 import { type Grant, ServerAuthAnswers } from './server-auth-answers.js'
 import { ServerLink } from './server-link.js'
 import type { ParsedServerConnectionOptions } from './server-options.js'
+import { TunRequests } from './tun-requests.js'
 import { X11Server } from './x11-forwarding.js'
 import { x11Settings } from './x11-options.js'
 
@@ -74,6 +75,7 @@ export function acceptConnection(socket: Duplex, prepared: PreparedServerOptions
     settings,
   )
   link.allowsAgents = options.agentForwarding ?? true
+  new TunRequests(link, logger)
   link.x11 = new X11Server(link.peer.mux, x11Settings(options), logger)
   link.incoming.onGlobalRequest('hostkeys-prove-00@openssh.com', (request) => {
     const proof = proofs?.answer(request.data)

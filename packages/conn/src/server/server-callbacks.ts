@@ -10,6 +10,7 @@ import type {
   RequestedUnixConnection,
 } from './forwarding/forward-answers.js'
 import type { ServerConnection } from './server-connection.js'
+import type { TunAnswer } from './tun-requests.js'
 
 type MaybePromise<T> = T | Promise<T>
 
@@ -88,6 +89,14 @@ export interface ServerCallbacks {
    * @param listenPath where it is to be
    */
   unixServerRequested?(listenPath: string): MaybePromise<ListenAnswer<ForwardedUnixInfo>>
+  /**
+   * The client wants a tunnel for IP packets (`ssh -w`): see {@link TunAnswer}. Keys that may not forward ports are
+   * refused without asking. A `ChannelOpenError` that is thrown refuses with its reason code and text. Default: refused.
+   * @param unit number of the device that the client wants; undefined for any
+   */
+  tunRequested?(unit: number | undefined): MaybePromise<TunAnswer>
+  /** The client wants a tunnel for Ethernet frames (`ssh -o Tunnel=ethernet -w`). Default: refused. */
+  tapRequested?(unit: number | undefined): MaybePromise<TunAnswer>
 }
 
 /** A session that the client wants. */

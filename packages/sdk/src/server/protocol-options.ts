@@ -81,6 +81,8 @@ const protocolCallbacks = [
   'unixConnectionRequested',
   'serverRequested',
   'unixServerRequested',
+  'tunRequested',
+  'tapRequested',
 ] as const satisfies readonly (keyof ServerCallbacks)[]
 
 /** The builder's callbacks, bound to their object, and sessions answered as it or the options say. */
