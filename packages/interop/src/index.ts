@@ -32,7 +32,7 @@ export {
   type SharedAlgorithms,
   sharedAlgorithms,
 } from './openssh-algorithms.js'
-export { type LoginTarget, type OpensshOptions, scp, sftp, ssh } from './openssh-client.js'
+export { type LoginTarget, type OpensshOptions, scp, sftp, ssh, startSsh } from './openssh-client.js'
 export { findPeer, isRoot, lacks, type PeerName, peer } from './peers.js'
 export {
   freePort,
@@ -44,7 +44,7 @@ export {
   startProgram,
   untilListening,
 } from './program.js'
-export { type PuttyOptions, plink, psftp } from './putty.js'
+export { type PuttyOptions, plink, psftp, startPlink } from './putty.js'
 export { connectTo } from './sdk-client.js'
 export { runInShell, type SdkServer, type SdkServerOptions, startSdkServer } from './sdk-server.js'
 export { canMount, type SshdOptions, startSshd } from './sshd.js'

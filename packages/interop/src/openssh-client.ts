@@ -2,7 +2,7 @@
 
 import { type ForeignServer, knownHostsOf } from './foreign-server.js'
 import { peer } from './peers.js'
-import { type ProgramOptions, type ProgramResult, runProgram } from './program.js'
+import { type ProgramOptions, type ProgramResult, type RunningProgram, runProgram, startProgram } from './program.js'
 import { type TemporaryFolder, temporaryFolder } from './temporary-folder.js'
 
 /** What a client needs to know of a server, whoever wrote it. */
@@ -26,6 +26,29 @@ export async function ssh(target: LoginTarget, command?: string, options: Openss
   return await withLogin(target, options, (login, env) =>
     runProgram([peer('ssh'), '-p', String(target.port), ...login, ...destination], { ...options, env }),
   )
+}
+
+/**
+ * Starts `ssh -N` in the background, for what it forwards: it ends when something cannot be.
+ * @param forwards `-L`, `-R`, `-D` and what belongs to them
+ */
+export function startSsh(
+  target: LoginTarget,
+  forwards: readonly string[],
+  options: Pick<OpensshOptions, 'config' | 'usePassword' | 'extraArguments'> = {},
+): RunningProgram {
+  const folder = temporaryFolder()
+  const config = { ExitOnForwardFailure: 'yes', ...options.config }
+  const { login, env } = prepareLogin(target, { ...options, config }, folder)
+  const destination = `${target.username}@${target.host}`
+  const program = startProgram([peer('ssh'), '-N', '-p', String(target.port), ...login, ...forwards, destination], {
+    env,
+  })
+  const stop = async (): Promise<void> => {
+    await program.stop()
+    folder.remove()
+  }
+  return { ...program, stop, [Symbol.asyncDispose]: stop }
 }
 
 /** Runs `sftp` with a batch of its commands, one per line. */
@@ -62,6 +85,16 @@ async function withLogin(
   run: (login: string[], env: Record<string, string>, folder: TemporaryFolder) => Promise<ProgramResult>,
 ): Promise<ProgramResult> {
   using folder = temporaryFolder()
+  const { login, env } = prepareLogin(target, options, folder)
+  return await run(login, env, folder)
+}
+
+interface Login {
+  readonly login: string[]
+  readonly env: Record<string, string>
+}
+
+function prepareLogin(target: LoginTarget, options: OpensshOptions, folder: TemporaryFolder): Login {
   const env: Record<string, string> = { ...options.env, SSH_AUTH_SOCK: '' }
   const settings: Record<string, string | number> = {
     UserKnownHostsFile: folder.write('known_hosts', knownHostsOf(target)),
@@ -88,5 +121,5 @@ async function withLogin(
     '-o',
     `${key}=${value}`,
   ])
-  return await run(['-F', 'none', ...optionsOf, ...(options.extraArguments ?? [])], env, folder)
+  return { login: ['-F', 'none', ...optionsOf, ...(options.extraArguments ?? [])], env }
 }

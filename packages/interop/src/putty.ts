@@ -4,7 +4,14 @@ import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import type { LoginTarget } from './openssh-client.js'
 import { peer } from './peers.js'
-import { mustRun, type ProgramOptions, type ProgramResult, runProgram } from './program.js'
+import {
+  mustRun,
+  type ProgramOptions,
+  type ProgramResult,
+  type RunningProgram,
+  runProgram,
+  startProgram,
+} from './program.js'
 import { type TemporaryFolder, temporaryFolder } from './temporary-folder.js'
 
 export interface PuttyOptions extends ProgramOptions {
@@ -18,6 +25,19 @@ export async function plink(target: LoginTarget, command: string, options: Putty
   return await withLogin(target, options, (login, programOptions) =>
     runProgram([peer('plink'), '-ssh', '-no-antispoof', ...login, target.host, command], programOptions),
   )
+}
+
+/** Starts `plink -N` in the background, for what it forwards: `-L`, `-R` and `-D`. */
+export async function startPlink(target: LoginTarget, forwards: readonly string[]): Promise<RunningProgram> {
+  const folder = temporaryFolder()
+  const login = await prepareLogin(target, {}, folder)
+  const argv = [peer('plink'), '-ssh', '-N', '-v', '-no-antispoof', ...login, ...forwards, target.host]
+  const program = startProgram(argv, { env: { HOME: folder.path } })
+  const stop = async (): Promise<void> => {
+    await program.stop()
+    folder.remove()
+  }
+  return { ...program, stop, [Symbol.asyncDispose]: stop }
 }
 
 /** Runs psftp with a batch of its commands, one per line. */
@@ -38,6 +58,12 @@ async function withLogin(
   run: (login: string[], options: ProgramOptions, folder: TemporaryFolder) => Promise<ProgramResult>,
 ): Promise<ProgramResult> {
   using folder = temporaryFolder()
+  const login = await prepareLogin(target, options, folder)
+  // PuTTY keeps settings and host keys below HOME.
+  return await run(login, { ...options, env: { ...options.env, HOME: folder.path } }, folder)
+}
+
+async function prepareLogin(target: LoginTarget, options: PuttyOptions, folder: TemporaryFolder): Promise<string[]> {
   const login = ['-batch', '-noagent', '-P', String(target.port), '-l', target.username]
   for (const key of target.hostKeys) login.push('-hostkey', fingerprint(key))
   if (options.usePassword === true) {
@@ -49,8 +75,7 @@ async function withLogin(
     login.push('-i', key)
   }
   login.push(...(options.extraArguments ?? []))
-  // PuTTY keeps settings and host keys below HOME.
-  return await run(login, { ...options, env: { ...options.env, HOME: folder.path } }, folder)
+  return login
 }
 
 function fingerprint(hostKey: string): string {

@@ -164,8 +164,8 @@ function connectRefusal(error: unknown): ForwardRefusal {
   const refusal = refusalBy(error)
   if (refusal !== undefined) return refusal
   const { connectFailed: reasonCode } = openFailureReasons
-  if (!SshError.isSshError(error)) return { reasonCode, description: 'connect failed' }
-  if (error.code === 'ERR_SSH_CONNECT_TIMEOUT') return { reasonCode, description: 'connect timed out' }
+  if (!SshError.isSshError(error)) return { reasonCode, description: 'it failed' }
+  if (error.code === 'ERR_SSH_CONNECT_TIMEOUT') return { reasonCode, description: 'it took too long' }
   const { systemCode = error.code } = error.details
-  return { reasonCode, description: `connect failed: ${printable(String(systemCode))}` }
+  return { reasonCode, description: printable(String(systemCode)) }
 }

@@ -37,7 +37,7 @@ export class Tunnels {
   }
 
   /** Watches what is left of a socket when the channel that it was joined with closes. Owns the channel's events. */
-  watch(channel: Channel, socket: Duplex): void {
+  watch(channel: Pick<Channel, 'handle'>, socket: Duplex): void {
     channel.handle({ onClose: () => this.#channelClosed(socket) })
   }
 

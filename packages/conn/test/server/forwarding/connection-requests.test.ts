@@ -1,9 +1,11 @@
+import { once } from 'node:events'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
+import { Worker } from 'node:worker_threads'
 import { toDuplex } from '@ssh/streams'
 import { memoryChannelPair } from '@ssh/testkit'
 import { openFailureReasons } from '@ssh/wire'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { ChannelOpenError } from '../../../src/errors.js'
 import type { ServerCallbacks } from '../../../src/server/server-callbacks.js'
 import { Collector, pattern } from '../../mux-pair.js'
@@ -50,16 +52,40 @@ describe('a connection that this process makes', () => {
     const there = await target(echo)
     const client = await rawClient({ allowTcpForwarding: true, allowStreamLocalForwarding: true })
     const nothing = join(folder(), 'nothing')
-    await expect(client.openUnix(nothing)).rejects.toMatchObject(refusedWith(connectFailed, 'connect failed: ENOENT'))
+    await expect(client.openUnix(nothing)).rejects.toMatchObject(refusedWith(connectFailed, 'ENOENT'))
     await expect(client.openUnix(`/${'long'.repeat(50)}`)).rejects.toMatchObject({ reasonCode: connectFailed })
     const { port } = there
     const closed = await target(echo)
     expect(closed.port).not.toBe(port)
-    await expect(client.openTcp('127.0.0.1', 1)).rejects.toMatchObject(
-      refusedWith(connectFailed, 'connect failed: ECONNREFUSED'),
-    )
+    await expect(client.openTcp('127.0.0.1', 1)).rejects.toMatchObject(refusedWith(connectFailed, 'ECONNREFUSED'))
     expect(client.link.peer.mux.channelCount).toBe(0)
     expect(client.server.peer.mux.channelCount).toBe(0)
+  })
+
+  test('takes no longer than it may, and is given up with the connection', async () => {
+    // A program that accepts nothing: once the system's queue is full, whoever connects gets no answer.
+    const worker = new Worker(
+      `const server = require('node:net').createServer().listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
+        require('node:worker_threads').parentPort.postMessage(server.address().port)
+        setImmediate(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0))
+      })`,
+      { eval: true },
+    )
+    onTestFinished(async () => void (await worker.terminate()))
+    const [port] = (await once(worker, 'message')) as [number]
+    const client = await rawClient({ allowTcpForwarding: true, tunnelConnectTimeout: 300 })
+    const outcomes = await Promise.allSettled(Array.from({ length: 8 }, () => client.openTcp('127.0.0.1', port)))
+    const refused = outcomes.filter(({ status }) => status === 'rejected')
+    expect(refused.length).toBeGreaterThan(0)
+    for (const outcome of refused) {
+      expect(outcome).toMatchObject({ reason: refusedWith(connectFailed, 'it took too long') })
+    }
+    const patient = await rawClient({ allowTcpForwarding: true, tunnelConnectTimeout: 0 })
+    const opening = patient.openTcp('127.0.0.1', port)
+    // Requests are looked at in order: once this one is answered, that one is being connected.
+    expect(await patient.cancel('localhost', 1)).toBe(false)
+    patient.link.abort()
+    await expect(opening).rejects.toThrow()
   })
 
   test('is reset for the client when the program resets it', async () => {
@@ -246,7 +272,7 @@ describe('the builder', () => {
     channel.end()
     await vi.waitFor(() => expect(collector.events.at(-1)).toBe('close'))
     await expect(client.openTcp('busy', 22)).rejects.toMatchObject(refusedWith(resourceShortage, 'no'))
-    await expect(client.openTcp('broken', 22)).rejects.toMatchObject(refusedWith(connectFailed, 'connect failed'))
+    await expect(client.openTcp('broken', 22)).rejects.toMatchObject(refusedWith(connectFailed, 'it failed'))
     await expect(client.openUnix('/x')).rejects.toMatchObject(refusedWith(connectFailed, 'nothing there'))
   })
 
