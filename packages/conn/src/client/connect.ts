@@ -28,16 +28,32 @@ const defaultKeepaliveMs = 15_000
 
 /**
  * Connects and logs in.
+ * @param forHops what jump hosts inherit from; default: the options themselves
  * @returns the established link, for a {@link ClientConnection} to be made of
  * @throws OptionsError, ConfigParseError, ConnectError, TimeoutError, HostKeyNotVerifiable, KeyExchangeFailed,
  *   PermissionDenied, KeyImportError, KeyEncryptionError, ConnectionLost, DisconnectError, ProtocolError, AbortError
  */
-export function establishClient(destination: Destination, options: ClientOptions = {}): Promise<ClientLink> {
-  return establish(destination, options, 0)
+export function establishClient(
+  destination: Destination,
+  options: ClientOptions = {},
+  forHops: ClientOptions = options,
+): Promise<ClientLink> {
+  return establish(destination, options, { forHops, depth: 0 })
 }
 
-/** @param depth jump hosts that are on the way to this host because ssh_config says so of each */
-async function establish(destination: Destination, options: ClientOptions, depth: number): Promise<ClientLink> {
+/** What there is to know about jump hosts of a connection. */
+interface HopContext {
+  /** What they inherit from. */
+  readonly forHops: ClientOptions
+  /** How many there are already, each on the way to the next because ssh_config says so. */
+  readonly depth: number
+}
+
+async function establish(
+  destination: Destination,
+  options: ClientOptions,
+  { forHops, depth }: HopContext,
+): Promise<ClientLink> {
   const given = parseOptions('connect', clientOptionsSchema, options)
   checkStreamOptions(given)
   const { sock: socket } = given
@@ -65,7 +81,8 @@ async function establish(destination: Destination, options: ClientOptions, depth
         originalHost: parseDestination(destination).host,
         given,
         resolved: parsed,
-        connect: (hop, hopOptions) => establish(hop, hopOptions, nextDepth(depth)),
+        forHops,
+        connect: (hop, hopOptions) => establish(hop, hopOptions, { forHops: hopOptions, depth: nextDepth(depth) }),
       },
       limit.signal,
     )

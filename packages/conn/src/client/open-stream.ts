@@ -2,7 +2,7 @@
 
 import type { Duplex } from 'node:stream'
 import { printable } from '@ssh/wire'
-import { expandTokens } from '../config/config-tokens.js'
+import { type ConfigTokens, expandTokens } from '../config/config-tokens.js'
 import { ConfigParseError, type ConnectError, ConnectionLost, OptionsError } from '../errors.js'
 import { type ChildCommand, ChildStream } from '../io/child-stream.js'
 import { dial } from '../io/dial.js'
@@ -17,6 +17,8 @@ import { type ConnectHop, openThrough, openTunnel, parseHops, routeOf, type Stre
 export type StreamOptions = Partial<ParsedDialOptions> & {
   readonly sock?: Duplex | undefined
   readonly logger?: Logger | undefined
+  /** What `%` and a letter stand for in a command, beside the destination's own names. */
+  readonly tokens?: ConfigTokens | undefined
 }
 
 /** A stream that is wanted. */
@@ -24,10 +26,12 @@ export interface StreamRequest {
   readonly target: StreamTarget & { readonly username: string }
   /** The host as the user wrote it. */
   readonly originalHost: string
-  /** As given in code. How to reach the host is theirs to say, and they are what the hops of a tunnel inherit from. */
-  readonly given: StreamOptions & ClientOptions
+  /** As given in code, where it says how to reach the host. */
+  readonly given: StreamOptions
   /** The same with what ssh_config adds. */
   readonly resolved: StreamOptions
+  /** What jump hosts inherit from. */
+  readonly forHops: ClientOptions
   readonly connect: ConnectHop
 }
 
@@ -50,7 +54,7 @@ export function checkStreamOptions(options: StreamOptions): void {
  * @throws AbortError, or the signal's reason
  */
 export function openStream(request: StreamRequest, signal: AbortSignal): Promise<Duplex> {
-  const { target, given, connect } = request
+  const { target, given, forHops, connect } = request
   const options = routeOf(given) === undefined ? request.resolved : given
   switch (routeOf(options)) {
     case 'sock':
@@ -59,7 +63,7 @@ export function openStream(request: StreamRequest, signal: AbortSignal): Promise
     case 'tunnel': {
       const { tunnel } = options
       if (typeof tunnel === 'string' || isHops(tunnel)) {
-        return openTunnel(parseHops(tunnel), target, given, connect, signal)
+        return openTunnel(parseHops(tunnel), target, forHops, connect, signal)
       }
       if (tunnel !== undefined) return openThrough(tunnel, target, signal)
       break
@@ -105,23 +109,28 @@ function tcpOptions({ family, localAddress, localPort, tcpKeepalive, connectionA
  * program.
  * @throws OptionsError, or ConfigParseError where ssh_config names the command
  */
-function commandOf({ target, originalHost, given }: StreamRequest, { proxyCommand }: StreamOptions): ChildCommand {
+function commandOf(
+  { target, originalHost, given, resolved }: StreamRequest,
+  { proxyCommand }: StreamOptions,
+): ChildCommand {
   const { host, port, username } = target
+  const isForShell = typeof proxyCommand === 'string'
   for (const name of [host, originalHost, username]) {
-    if (name.startsWith('-') || /\p{Cc}/u.test(name)) {
-      throw new OptionsError(
-        `"${printable(name, 128)}" looks like an option, and is not passed on to the proxy command`,
-      )
+    const isVariable = isForShell && process.platform === 'win32' && name.includes('%')
+    if (name.startsWith('-') || /\p{Cc}/u.test(name) || isVariable) {
+      const text = `"${printable(name, 128)}" may look like an option, and is not passed on to the proxy command`
+      throw new OptionsError(text)
     }
   }
-  const tokens = new Map([
+  const names = [
     ['h', host],
     ['n', originalHost],
     ['p', String(port)],
     ['r', username],
-  ])
-  const isForShell = typeof proxyCommand === 'string'
-  const expand = (template: string) => expandTokens(template, { keyword: 'proxyCommand', tokens, isForShell })
+  ] as const
+  const tokens = new Map([...(resolved.tokens ?? []), ...names])
+  const expand = (template: string) =>
+    expandTokens(template, { keyword: 'ProxyCommand', tokens, isForShell, unchecked: localTokens })
   try {
     return typeof proxyCommand === 'string' ? expand(proxyCommand) : (proxyCommand ?? []).map(expand)
   } catch (error) {
@@ -129,3 +138,6 @@ function commandOf({ target, originalHost, given }: StreamRequest, { proxyComman
     throw new OptionsError(error.message, { cause: error })
   }
 }
+
+/** Tokens whose values only this machine's user and host name decide. */
+const localTokens = 'CdiLlu'

@@ -28,7 +28,13 @@ export interface StreamTarget {
  */
 const inheritedNames: ReadonlySet<string> = new Set([
   'config',
+  'configCommands',
   'knownHosts',
+  'knownHostsCommand',
+  'revokedHostKeys',
+  'requiredRsaSize',
+  'hashKnownHosts',
+  'updateHostKeys',
   'hostKeyPolicy',
   'verifyHostKey',
   'clientKeys',
@@ -78,18 +84,18 @@ export function parseHops(tunnel: string | readonly TunnelHop[]): readonly Tunne
 
 /**
  * Connects to each hop through the one before, and through the last one to the target. The hops end with the stream.
- * @param given options of the connection through the tunnel, as given in code
+ * @param forHops options that the hops inherit from
  * @param signal gives up, with the error to fail with as its reason
  * @throws as {@link connectHops}; ConnectError `ERR_SSH_CONNECT_TUNNEL_REFUSED`
  */
 export async function openTunnel(
   hops: readonly TunnelHop[],
   target: StreamTarget,
-  given: ClientOptions,
+  forHops: ClientOptions,
   connect: ConnectHop,
   signal: AbortSignal,
 ): Promise<Duplex> {
-  const link = await connectHops(hops, given, connect, signal)
+  const link = await connectHops(hops, forHops, connect, signal)
   try {
     return await openThrough(new HopTunnel(link), target, signal)
   } catch (error) {
@@ -105,16 +111,18 @@ export async function openTunnel(
  */
 export async function connectHops(
   hops: readonly TunnelHop[],
-  given: ClientOptions,
+  forHops: ClientOptions,
   connect: ConnectHop,
   signal: AbortSignal,
 ): Promise<ClientLink> {
   let last: ClientLink | undefined
   try {
     for (const [index, { destination, options }] of hops.entries()) {
-      const inherited = pick(given, (name) => inheritedNames.has(name) || (index === 0 && firstHopNames.has(name)))
+      const inherited = pick(forHops, (name) => inheritedNames.has(name) || (index === 0 && firstHopNames.has(name)))
       const through: ClientOptions = last === undefined ? {} : { tunnel: new HopTunnel(last) }
-      last = await connectHop(destination, { ...inherited, ...options, ...through, signal }, connect)
+      // What ssh_config forwards for a host is not meant for connections through it.
+      const hopOptions = { clearAllForwardings: true, ...inherited, ...options, ...through, signal }
+      last = await connectHop(destination, hopOptions, connect)
     }
   } catch (error) {
     last?.destroy(last.closedError())

@@ -14,14 +14,17 @@ export type ChildCommand = readonly string[] | string
 export interface ChildStreamOptions {
   /** Told of what the program writes to its standard error, and of its end. */
   readonly logger?: Logger | undefined
+  /**
+   * How long the program may take to end by itself once its input has ended, and then once it was asked to. Default 2 s.
+   */
+  readonly graceMs?: number
   /** Gives up starting it, with its reason if that is an error of this SDK. */
   readonly signal?: AbortSignal
 }
 
 /** What is kept of the last the program wrote to its standard error, for an error. */
 const keptStderr = 1024
-/** How long a program may take to end by itself once its input has ended, and then once it was asked to. */
-const graceMs = 2000
+const defaultGraceMs = 2000
 /** How long after its output a program's exit status may come. */
 const statusDelayMs = 500
 
@@ -36,6 +39,7 @@ export class ChildStream extends Duplex {
   readonly #child: ChildProcessWithoutNullStreams
   readonly #name: string
   readonly #logger: Logger | undefined
+  readonly #graceMs: number
   readonly #gone: Promise<void>
   #stderr = ''
   #exit: string | undefined
@@ -50,7 +54,7 @@ export class ChildStream extends Duplex {
    */
   static open(command: ChildCommand, options: ChildStreamOptions = {}): Promise<ChildStream> {
     return new Promise((resolve, reject) => {
-      const { signal, logger } = options
+      const { signal } = options
       if (signal?.aborted) throw abortReason(signal)
       const name = titleOf(command)
       const fail = (cause: unknown) => {
@@ -66,7 +70,7 @@ export class ChildStream extends Duplex {
       child.once('error', fail)
       // Out of descriptors there are no pipes; the error is about to come.
       if (!hasPipes(child)) return
-      const stream = new ChildStream(child, name, logger)
+      const stream = new ChildStream(child, name, options)
       child.once('spawn', () => {
         if (signal?.aborted) {
           stream.destroy()
@@ -78,11 +82,13 @@ export class ChildStream extends Duplex {
     })
   }
 
-  private constructor(child: ChildProcessWithoutNullStreams, name: string, logger: Logger | undefined) {
+  private constructor(child: ChildProcessWithoutNullStreams, name: string, options: ChildStreamOptions) {
     super({ allowHalfOpen: true })
     this.#child = child
     this.#name = name
+    const { logger, graceMs = defaultGraceMs } = options
     this.#logger = logger
+    this.#graceMs = graceMs
     this.#gone = new Promise((resolve) => {
       child.once('error', () => resolve())
       child.once('exit', (status, signal) => {
@@ -146,7 +152,7 @@ export class ChildStream extends Duplex {
     stdout.destroy()
     const timers = ['SIGTERM', 'SIGKILL'] as const
     const timeouts = timers.map((signal, index) =>
-      setTimeout(() => this.#child.kill(signal), graceMs * (index + 1)).unref(),
+      setTimeout(() => this.#child.kill(signal), this.#graceMs * (index + 1)).unref(),
     )
     this.#gone.then(() => {
       for (const timeout of timeouts) clearTimeout(timeout)

@@ -51,7 +51,8 @@ export async function serveReverse(destination: Destination, options: ReverseSer
     const prepared = await limit.race(prepareServerOptions(serverOptions))
     limit.step = missingConnection(way, way)
     const target = { host, port, username }
-    const request = { target, originalHost: host, given: way, resolved: way, connect: establishClient }
+    const forHops = { family, localAddress, localPort, tcpKeepalive, connectionAttempts, logger }
+    const request = { target, originalHost: host, given: way, resolved: way, forHops, connect: establishClient }
     const stream = await openStream(request, limit.signal)
     stream.on('error', ignoreError)
     try {

@@ -11,7 +11,10 @@ import {
 import { type PublicKey, parsePublicKey } from '@ssh/crypto'
 import type { z } from 'zod'
 
-/** Options of `connect` but those about credentials and trust: none is sent, and none is needed. */
+/**
+ * Options of `connect` but those about credentials and trust: none is sent, and none is needed. To jump hosts of `tunnel`
+ * the user logs in as with `connect`: with the usual keys and files, or as the hop's own options say.
+ */
 export const probeOptionsSchema = clientOptionsSchema.omit({
   password: true,
   passwordChange: true,
@@ -57,7 +60,7 @@ export async function getServerHostKey(destination: Destination, options: ProbeO
     return false
   }
   try {
-    await establishClient(destination, { ...options, ...anonymous, verifyHostKey })
+    await establishClient(destination, { ...options, ...anonymous, verifyHostKey }, options)
   } catch (error) {
     if (shown === undefined) throw error
   }
@@ -77,7 +80,7 @@ export async function getServerAuthMethods(
 ): Promise<readonly string[]> {
   parseOptions('getServerAuthMethods', probeOptionsSchema, options)
   try {
-    await new ClientConnection(await establishClient(destination, { ...options, ...anonymous })).close()
+    await new ClientConnection(await establishClient(destination, { ...options, ...anonymous }, options)).close()
     return ['none']
   } catch (error) {
     if (error instanceof PermissionDenied && Array.isArray(error.details.serverMethods)) {
