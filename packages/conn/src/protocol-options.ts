@@ -11,6 +11,7 @@ import {
 } from '@ssh/crypto'
 import { z } from 'zod'
 import { type AlgorithmNames, chooseAlgorithms } from './algorithm-lists.js'
+import { debugLogger } from './io/debug-logger.js'
 import type { Logger } from './log.js'
 import { algorithmList, duration, objectWith, size } from './options-schema.js'
 import { groupExchangeAlgorithms } from './transport/group-exchange.js'
@@ -39,8 +40,10 @@ export const protocolOptions = {
   keepaliveInterval: duration.optional(),
   /** Unanswered keepalives after which the connection counts as lost. Default 3. */
   keepaliveCountMax: z.int().min(1).optional(),
-  /** Receives structured events. Default: none. */
-  logger: objectWith<Logger>('a logger', 'debug').optional(),
+  /** Receives structured events. Default: standard error when NODE_DEBUG names `ssh`, else none. */
+  logger: objectWith<Logger>('a logger', 'debug')
+    .optional()
+    .transform((given) => given ?? debugLogger()),
 }
 
 /** Software version in an identification string (RFC 4253 §4.2). */

@@ -97,7 +97,10 @@ export interface Trace<C extends object> {
  * @param describe called only if somebody watches
  * @returns undefined when nobody does
  */
-export function beginTrace<C extends TraceOutcome>(channel: TraceChannel<C>, describe: () => C): Trace<C> | undefined {
+export function beginTrace<C extends TraceOutcome>(
+  channel: TraceChannel<C>,
+  describe: () => NoInfer<C>,
+): Trace<C> | undefined {
   if (channel === undefined || !isWatched(channel)) return undefined
   const context = describe()
   const startedAt = performance.now()
@@ -112,7 +115,7 @@ export function beginTrace<C extends TraceOutcome>(channel: TraceChannel<C>, des
  */
 export function traced<C extends TraceOutcome, T>(
   channel: TraceChannel<C>,
-  describe: () => C,
+  describe: () => NoInfer<C>,
   work: (context: C | undefined) => Promise<T>,
 ): Promise<T> {
   if (channel === undefined || !isWatched(channel)) return work(undefined)
