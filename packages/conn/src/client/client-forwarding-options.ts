@@ -53,6 +53,13 @@ export function checkHandler(what: string, handler: unknown): void {
   parseOptions(what, handlerSchema, { handler })
 }
 
+const forwardOptions = {
+  /** Told, as the logger is, of what goes wrong with one connection; the others and the listener go on. */
+  onError: callback<(error: Error) => void>().optional(),
+  /** Gives up; once it listens, closes the listener. */
+  signal: abortSignal.optional(),
+}
+
 export const openConnectionOptionsSchema = z.strictObject({
   /** Address of whoever the connection is for, which servers may log and decide by. Default 127.0.0.1. */
   originHost: host.optional(),
@@ -66,13 +73,6 @@ export const openUnixConnectionOptionsSchema = z.strictObject({
   /** Gives up opening; what opens all the same is closed. */
   signal: abortSignal.optional(),
 })
-
-const forwardOptions = {
-  /** Told of what goes wrong with one connection; the others and the listener go on. Default: the logger is. */
-  onError: callback<(error: Error) => void>().optional(),
-  /** Gives up; aborting later closes the listener. */
-  signal: abortSignal.optional(),
-}
 
 export const localPortOptionsSchema = z.strictObject({
   /** Whether to forward a connection: false, or a `ChannelOpenError`, drops it. Default: all of them. */

@@ -1,5 +1,14 @@
 /** The page of options: names and kinds from the schemas that check them, words from the comments beside them. */
 
+import {
+  localPathOptionsSchema,
+  localPortOptionsSchema,
+  openConnectionOptionsSchema,
+  openUnixConnectionOptionsSchema,
+  remotePathOptionsSchema,
+  remotePortOptionsSchema,
+  socksOptionsSchema,
+} from '../../../conn/src/client/client-forwarding-options.js'
 import { clientOptionsSchema } from '../../../conn/src/client/client-options.js'
 import { serverOptionsSchema } from '../../../conn/src/server/server-options.js'
 import { sessionDefaultsSchema } from '../../../sdk/src/client/client-options.js'
@@ -60,6 +69,7 @@ export function optionsPage(files: readonly SourceText[]): string {
   )
   const server = commentsIn(
     sourceOf('conn/src/server/server-options.ts'),
+    sourceOf('conn/src/server/forwarding/forward-options.ts'),
     sourceOf('conn/src/server/x11-options.ts'),
     sourceOf('sdk/src/server/server-options.ts'),
     both,
@@ -85,6 +95,7 @@ export function optionsPage(files: readonly SourceText[]): string {
     section('`wait` of a process', waitOptionsSchema.shape, process, 'waitOptionsSchema'),
     section('`redirect` of a process', redirectOptionsSchema.shape, process, 'redirections'),
     section('`expect`', expectOptionsSchema.shape, commentsIn(sourceOf('sdk/src/process/expect.ts'))),
+    ...forwardingSections(sourceOf('conn/src/client/client-forwarding-options.ts')),
     section('`listen`', { ...sessionOptionsSchema.shape, ...protocol }, server),
     section('`close` of a server', closeOptionsSchema.shape, server),
     section('`readPrivateKey`', readPrivateKeyOptionsSchema.shape, keys, 'readPrivateKeyOptionsSchema'),
@@ -96,6 +107,26 @@ export function optionsPage(files: readonly SourceText[]): string {
       return `## SFTP: ${code(name)}${inherited}${body}`
     }),
   )
+}
+
+function forwardingSections(source: string): string[] {
+  const comments = commentsIn(source)
+  const [openConnection, openUnixConnection] = [
+    openConnectionOptionsSchema.shape,
+    openUnixConnectionOptionsSchema.shape,
+  ]
+  const [remotePort, remotePath] = [remotePortOptionsSchema.shape, remotePathOptionsSchema.shape]
+  const of = (names: readonly string[], shape: Shape, owner: string) =>
+    section(names.map(code).join(', '), shape, comments, owner)
+  return [
+    of(['openConnection', 'openTcpChannel'], openConnection, 'openConnectionOptionsSchema'),
+    of(['openUnixConnection', 'openUnixChannel'], openUnixConnection, 'openUnixConnectionOptionsSchema'),
+    of(['forwardLocalPort', 'forwardLocalPortToPath'], localPortOptionsSchema.shape, 'localPortOptionsSchema'),
+    of(['forwardLocalPath', 'forwardLocalPathToPort'], localPathOptionsSchema.shape, 'localPortOptionsSchema'),
+    of(['forwardSocks'], socksOptionsSchema.shape, 'socksOptionsSchema'),
+    of(['startServer', 'forwardRemotePort', 'forwardRemotePortToPath'], remotePort, 'remotePortOptionsSchema'),
+    of(['startUnixServer', 'forwardRemotePath', 'forwardRemotePathToPort'], remotePath, 'remotePathOptionsSchema'),
+  ]
 }
 
 /** Comments of properties by the constant they stand in. */
