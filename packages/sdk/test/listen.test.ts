@@ -40,7 +40,7 @@ describe('listen', () => {
     ['prot', { prot: 22 }],
     ['rot', { sftpFactory: { rot: '/srv' } }],
     ['allowScp', { allowScp: true }],
-    ['agentForwarding', { agentForwarding: true }],
+    ['agentPath', { agentPath: '/agent' }],
   ])('refuses the option %s by name', async (name, options) => {
     await expect(listen(serverOptions(options as object))).rejects.toMatchObject({
       name: 'OptionsError',
