@@ -105,7 +105,7 @@ export type RunServerOptions = Omit<ListenOptions, 'host' | 'port' | 'tunnel' | 
 export type ConnectReverseOptions = Omit<ReverseServerOptions, 'serverFactory'> & z.input<typeof sessionOptionsSchema>
 
 export const closeOptionsSchema = z.strictObject({
-  /** How long open sessions are given to end by themselves. Default 0. */
+  /** How long open sessions are given to end by themselves; forwarded connections are not waited for. Default 0. */
   drain: duration.optional(),
 })
 

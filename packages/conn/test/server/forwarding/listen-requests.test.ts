@@ -1,5 +1,6 @@
 import { once } from 'node:events'
-import { existsSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, linkSync, statSync, writeFileSync } from 'node:fs'
+import { connect, createServer } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { channelTypes, globalRequests, openFailureReasons } from '@ssh/wire'
@@ -173,7 +174,6 @@ describe('a port that this process listens on', () => {
 })
 
 async function canConnect(host: string, port: number): Promise<boolean> {
-  const { connect } = await import('node:net')
   const socket = connect({ host, port })
   const outcome = await Promise.race([
     once(socket, 'connect').then(() => true),
@@ -221,6 +221,21 @@ describe('a Unix socket that this process listens on', () => {
     }
     expect(statSync(file).size).toBe(8)
     await connectTo(live)
+  })
+
+  test('takes the place of a socket that is left over only with streamLocalBindUnlink', async () => {
+    const here = folder()
+    const [live, stale] = [join(here, 'live'), join(here, 'stale')]
+    const program = createServer().listen(live)
+    await once(program, 'listening')
+    // The name that it does not know of stays when it closes, as after a crash.
+    linkSync(live, stale)
+    program.close()
+    await once(program, 'close')
+    expect(await (await rawClient({ allowStreamLocalForwarding: true })).listenUnix(stale)).toBe(false)
+    const client = await rawClient({ allowStreamLocalForwarding: true, streamLocalBindUnlink: true })
+    expect(await client.listenUnix(stale)).toBe(true)
+    await connectTo(stale)
   })
 
   test.each(['', 'relative', '../x', '/run/../x', '/a\0b', '\0abstract'])('is not at %j (D14)', async (path) => {
