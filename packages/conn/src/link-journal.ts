@@ -7,6 +7,7 @@ import {
   authChannel,
   beginTrace,
   channelOpenChannel,
+  isTraced,
   type KexTrace,
   kexChannel,
   type Trace,
@@ -14,7 +15,22 @@ import {
 } from './tracing.js'
 import type { NegotiatedAlgorithms } from './transport/negotiate.js'
 import type { HostKeyOffer, KeysChanged } from './transport/transport-options.js'
+import type { AuthDecision } from './userauth/auth-decision.js'
+import type { AuthMethodName } from './userauth/auth-order.js'
 import type { AuthAttempt } from './userauth/auth-report.js'
+import type { ServerAuthAttempt } from './userauth/server-auth-options.js'
+
+/** A credential, as far as it may be told. */
+type TracedAttempt = Pick<AuthTrace, 'method' | 'keyFingerprint' | 'algorithm'> & { readonly username?: string }
+
+/** Decisions that are about a credential, and its method. */
+const methodOf = new Map<AuthDecision<unknown>['type'], AuthMethodName>([
+  ['publickey', 'publickey'],
+  ['password', 'password'],
+  ['password-change', 'password'],
+  ['keyboard-interactive', 'keyboard-interactive'],
+  ['keyboard-interactive-response', 'keyboard-interactive'],
+])
 
 /** Tells connections of one process apart in its log. */
 let lastConnection = 0
@@ -71,19 +87,36 @@ export class LinkJournal {
     else this.#warn('trust', 'host-key-refused', { algorithm, fingerprint, error })
   }
 
-  /** A credential is with the one who judges it. */
-  authBegins(attempt: Pick<AuthTrace, 'method' | 'keyFingerprint' | 'algorithm'>): void {
+  /** Client: a credential is with the server. */
+  authBegins(attempt: TracedAttempt): void {
     this.#auth ??= beginTrace(authChannel, () => ({ ...this.#describe(), ...attempt }))
   }
 
-  /** What became of a credential; also of one that was not sent. */
+  /** Client: what became of a credential; also of one that was not sent. */
   authAttempt(attempt: AuthAttempt): void {
     if (attempt.result !== 'skipped') {
       this.authBegins(attempt)
       this.#auth?.succeed({ ...attempt })
       this.#auth = undefined
     }
-    this.#debug('auth', 'attempt', { ...attempt })
+    this.#debug('auth', 'attempt', attempt)
+  }
+
+  /** Server: somebody is to judge a credential. */
+  authAsked({ type, userName }: AuthDecision<unknown>): void {
+    const method = methodOf.get(type)
+    if (method !== undefined) this.authBegins({ method, username: printable(userName) })
+  }
+
+  /** Server: what became of a credential. */
+  authJudged({ userName, method, result, publicKey }: ServerAuthAttempt): void {
+    if (this.logger === undefined && this.#auth === undefined && !isTraced(authChannel)) return
+    const username = printable(userName)
+    const key = publicKey && { keyFingerprint: publicKey.getFingerprint() }
+    this.authBegins({ method, username })
+    this.#auth?.succeed({ result, ...key })
+    this.#auth = undefined
+    this.#debug('auth', 'attempt', { username, method, result, ...key })
   }
 
   /** The user is in. */
@@ -119,8 +152,13 @@ export class LinkJournal {
     this.#auth?.fail(cause, { result: 'unanswered' })
     this.#auth = undefined
     if (error === undefined) this.#debug('connection', 'closed')
-    else if (isSilence(error)) this.#warn('connection', 'keepalive-lost', { error })
-    else this.#warn('connection', 'broken', { error })
+    else this.#broken(isSilence(error) ? 'keepalive-lost' : 'broken', error)
+  }
+
+  /** Nothing a server should worry about: connections of all the world break before anybody is logged in. */
+  #broken(event: string, error: Error): void {
+    if (this.#describe().role === 'client') this.#warn('connection', event, { error })
+    else this.#debug('connection', event, { error })
   }
 
   #debug(layer: string, event: string, facts: object = {}): void {

@@ -166,6 +166,11 @@ function traceChannel<C extends object>(name: string): TraceChannel<C> {
   return tracingChannel?.<unknown, C>(name)
 }
 
+/** Whether anybody watches. */
+export function isTraced<C extends object>(channel: TraceChannel<C>): boolean {
+  return channel !== undefined && isWatched(channel)
+}
+
 function isWatched<C extends object>(channel: TracingChannel<unknown, C>): boolean {
   const { start, end, asyncStart, asyncEnd, error } = channel
   return (

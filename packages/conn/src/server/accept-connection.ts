@@ -5,8 +5,10 @@ import type { PrivateKey } from '@ssh/crypto'
 import { disconnectReasons, SshError } from '@ssh/wire'
 import type { AuthorizedKeys } from '../config/authorized-keys.js'
 import { defaultMuxLimits } from '../connection/limits.js'
+import { LinkJournal } from '../link-journal.js'
 import type { AuthHalf, PeerAuth } from '../peer/peer-options.js'
 import { patience, rekeyLimits } from '../protocol-options.js'
+import type { TracedConnection } from '../tracing.js'
 import type { AlgorithmPreferences } from '../transport/transport-options.js'
 import { displayText } from '../userauth/display-text.js'
 import { ServerAuth } from '../userauth/server-auth.js'
@@ -37,6 +39,7 @@ export function acceptConnection(socket: Duplex, prepared: PreparedServerOptions
   const { options, hostKeys, algorithms, userSignatures } = prepared
   const { logger, maxSessions = defaultMaxSessions, sendServerHostKeys = false } = options
   const settings = forwardSettings(options)
+  const journal = new LinkJournal(logger, () => describe(link))
   /** Undefined when nobody is told of our keys. */
   let proofs: HostKeyProofs | undefined
   const link: ServerLink = new ServerLink(
@@ -56,11 +59,12 @@ export function acceptConnection(socket: Duplex, prepared: PreparedServerOptions
         channelsByType: new Map([['session', maxSessions]]),
       },
       ...patience(options, 0),
+      journal,
     },
     {
       // Only a client is shown a host key.
       onHostKey: () => {},
-      createAuth: (auth) => createAuth(link, prepared, auth),
+      createAuth: (auth) => createAuth(link, prepared, auth, journal),
       onExtensionInfo: () => {},
       onKeysChanged: (change) => {
         if (sendServerHostKeys) proofs ??= new HostKeyProofs(hostKeys, change)
@@ -68,6 +72,7 @@ export function acceptConnection(socket: Duplex, prepared: PreparedServerOptions
       onDebug: (message) => logger?.debug({ layer: 'transport', event: 'debug', message: displayText(message) }),
       onAuthenticated: () => {
         if (proofs !== undefined) link.peer.mux.globalRequest('hostkeys-00@openssh.com', proofs.announcement())
+        journal.authenticated()
         link.userIn()
       },
       onEnd: (error) => link.over(error),
@@ -82,6 +87,7 @@ export function acceptConnection(socket: Duplex, prepared: PreparedServerOptions
     request.reply(proof !== undefined, proof)
   })
   link.incoming.onGlobalRequest('keepalive@openssh.com', (request) => request.reply(true))
+  journal.connected(link.addresses)
   link.start()
   // Nothing of the client is looked at before the builder's callbacks are there; the login timeout counts already.
   link.peer.pause()
@@ -102,7 +108,17 @@ async function makeCallbacks({ options }: PreparedServerOptions, link: ServerLin
   return (await options.serverFactory?.(link.connection)) ?? {}
 }
 
-function createAuth(link: ServerLink, prepared: PreparedServerOptions, peerAuth: PeerAuth): AuthHalf {
+function describe({ addresses, user }: ServerLink): TracedConnection {
+  const { remoteAddress = '', remotePort = 0 } = addresses
+  return { role: 'server', host: remoteAddress, port: remotePort, username: user?.userName ?? '' }
+}
+
+function createAuth(
+  link: ServerLink,
+  prepared: PreparedServerOptions,
+  peerAuth: PeerAuth,
+  journal: LinkJournal,
+): AuthHalf {
   const { options, authorizedKeys, userSignatures } = prepared
   const answers = new ServerAuthAnswers({
     callbacks: link.callbacks,
@@ -121,7 +137,11 @@ function createAuth(link: ServerLink, prepared: PreparedServerOptions, peerAuth:
     },
     {
       send: peerAuth.send,
-      onDecision: (decision) => answers.answer(decision),
+      onDecision: (decision) => {
+        journal.authAsked(decision)
+        answers.answer(decision)
+      },
+      onAttempt: (attempt) => journal.authJudged(attempt),
       onReady: peerAuth.ready,
       onSuccess: (user) => {
         link.userKnown(user)
