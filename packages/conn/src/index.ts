@@ -107,6 +107,7 @@ export type {
 export type { ListenAddress, Listener } from './forwarding/listener.js'
 export { largestTunPacket, type TunMode } from './forwarding/tun-packet.js'
 export type { X11Grant } from './forwarding/x11-client.js'
+export { debugLogger } from './io/debug-logger.js'
 // Files of keys and of lists of keys
 export { expandHome, readRegularFile } from './io/files.js'
 export type { OpenTunDevice, TunDevice, TunDeviceOptions } from './io/tun-device.js'
@@ -168,6 +169,19 @@ export {
   type SessionServerOptions,
 } from './session/session-server.js'
 export type { X11Request } from './session/x11-request.js'
+// Tracing channels
+export {
+  type AuthTrace,
+  beginTrace,
+  type ChannelOpenTrace,
+  type ConnectTrace,
+  type ExecTrace,
+  execChannel,
+  type KexTrace,
+  type Trace,
+  type TracedConnection,
+  type TraceOutcome,
+} from './tracing.js'
 // Transport: RFC 4253
 export { kexMethodNames } from './transport/kex-methods.js'
 export type { DirectionAlgorithms, NegotiatedAlgorithms } from './transport/negotiate.js'

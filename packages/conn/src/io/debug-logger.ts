@@ -7,7 +7,7 @@ const debug = debuglog('ssh')
 
 /** @returns undefined unless the variable NODE_DEBUG names `ssh` */
 export function debugLogger(): Logger | undefined {
-  return debug.enabled ? { debug: write } : undefined
+  return debug.enabled ? { debug: write, info: write, warn: write } : undefined
 }
 
 function write({ layer, event, ...facts }: LogEntry): void {

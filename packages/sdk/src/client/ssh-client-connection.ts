@@ -57,6 +57,10 @@ export class SshClientConnection extends ClientConnection {
       ...defaults,
       prepareX11: (options) => this.prepareX11(options),
       grantAgent: (session, agent) => this.grantAgent(session, agent),
+      connection: () => {
+        const { host, port, username } = this.info
+        return { role: 'client', host, port, username }
+      },
     }
   }
 

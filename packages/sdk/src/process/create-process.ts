@@ -7,6 +7,7 @@ import {
   type SessionClient,
   type SessionHandlers,
   type StartOptions,
+  type TracedConnection,
 } from '@ssh/conn'
 import { defaultMaxBuffer } from '@ssh/streams'
 import { SessionEvents, SshClientProcess } from './client-process.js'
@@ -22,6 +23,7 @@ import { type Command, commandLine } from './quote.js'
 import { closeRedirects, openRedirects } from './redirect.js'
 import type { Output } from './result.js'
 import { lendTerminal, ptyOptions } from './terminal.js'
+import { traceProgram } from './trace-program.js'
 import { ProcessX11, type X11Preparer, type X11ProcessOptions } from './x11.js'
 
 /** Opens a session in which nothing runs yet: `openSession` of `@ssh/conn` with a connection's mux. */
@@ -35,6 +37,8 @@ export interface SessionDefaults extends X11ProcessOptions {
   readonly env?: Readonly<Record<string, string>> | undefined
   readonly sendEnv?: string | readonly string[] | undefined
   readonly prepareX11?: X11Preparer | undefined
+  /** For tracing: which connection this is. */
+  readonly connection?: (() => TracedConnection) | undefined
   /** `grantAgent` of a connection. */
   readonly grantAgent?: ClientConnection['grantAgent'] | undefined
 }
@@ -109,6 +113,7 @@ export async function startProcess<O extends Output>(
       ...x11.startOptions(session),
       signal,
     })
+    traceProgram(started, session, { program, hasPty: pty !== undefined, connection: settings.connection })
     // Input is on its way before the answer is here: it costs no further round trip.
     if (typeof input === 'string' || input instanceof Uint8Array) remote.stdin.end(input)
     remote.refused = await started

@@ -2,6 +2,7 @@
 
 import { statSync } from 'node:fs'
 import {
+  debugLogger,
   type Logger,
   OptionsError,
   parseOptions,
@@ -38,7 +39,7 @@ export function protocolOptions<O extends RunServerOptions>(
     ...withoutSessionOptions(options),
     serverFactory: async (connection) => {
       const callbacks = (await sessions.serverFactory?.(connection)) ?? {}
-      return withSessions(callbacks, sessions, options.logger)
+      return withSessions(callbacks, sessions, options.logger ?? debugLogger())
     },
   }
 }
