@@ -47,6 +47,7 @@ export {
 export { type PuttyOptions, plink, psftp, startPlink } from './putty.js'
 export { connectTo } from './sdk-client.js'
 export { runInShell, type SdkServer, type SdkServerOptions, startSdkServer } from './sdk-server.js'
+export { certify, type SshAgent, type SshAgentOptions, startSshAgent } from './ssh-agent.js'
 export { canMount, type SshdOptions, startSshd } from './sshd.js'
 export { type SystemUser, systemUser } from './system-user.js'
 export { type TemporaryFolder, temporaryFolder } from './temporary-folder.js'

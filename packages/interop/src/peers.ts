@@ -15,6 +15,7 @@ const programs = {
   'ssh-keygen': { path: () => findProgram('ssh-keygen'), package: 'openssh-client' },
   'ssh-keyscan': { path: () => findProgram('ssh-keyscan'), package: 'openssh-client' },
   'ssh-agent': { path: () => findProgram('ssh-agent'), package: 'openssh-client' },
+  'ssh-add': { path: () => findProgram('ssh-add'), package: 'openssh-client' },
   sftp: { path: () => findProgram('sftp'), package: 'openssh-client' },
   scp: { path: () => findProgram('scp'), package: 'openssh-client' },
   'sftp-server': {

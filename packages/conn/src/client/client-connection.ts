@@ -140,8 +140,9 @@ export class ClientConnection extends EventEmitter<ClientEvents> {
 
   /**
    * Lends an agent of this side to the programs of one session: send `agentForwarding` with `start` of the session when
-   * this returns a grant. It ends with the session, and when `revoke` is called, as it should be when the server refuses.
-   * Whoever controls the server can log in elsewhere by it meanwhile.
+   * this returns a grant. It ends with the session, or when `revoke` is called. Whoever controls the server can log in
+   * elsewhere by it meanwhile. That the server refuses need not mean that it does not use the agent: OpenSSH agrees for one
+   * session of a connection, refuses the others, and shows the agent to all of them.
    *
    * @param agent true: that of the option `agentPath`; text: the one at this path. Default: what `agentForwarding` of
    *   `connect` says

@@ -13,7 +13,7 @@ export type AgentConnect = () => Promise<ByteChannel>
 
 /** What one session may do: see {@link AgentForward.grant}. */
 export interface AgentGrant {
-  /** The session is over, or was refused. Channels that are open stay. */
+  /** The session is over. Channels that are open stay. */
   revoke(): void
 }
 

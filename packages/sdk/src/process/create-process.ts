@@ -104,6 +104,8 @@ export async function startProcess<O extends Output>(
       redirects,
     )
     const pty = ptyOptions(options)
+    // Not taken back when the request is refused: OpenSSH's server agrees once, and then lets every later session of the
+    // connection use the agent all the same.
     const agent = settings.grantAgent?.(session, options.agentForwarding)
     const started = session.start({
       program,
@@ -118,8 +120,6 @@ export async function startProcess<O extends Output>(
     if (typeof input === 'string' || input instanceof Uint8Array) remote.stdin.end(input)
     remote.refused = await started
     x11.started(remote.refused)
-    // What the server refused is not to be had through the back door.
-    if (remote.refused.some(({ requestType }) => requestType === 'auth-agent-req@openssh.com')) agent?.revoke()
     if (pty !== undefined && options.stdin === 'inherit') lendTerminal(remote)
     return remote
   } catch (error) {
