@@ -16,7 +16,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['packages/{wire,crypto,conn,sftp,streams,sdk,testkit}/test/**/*.test.ts'],
-          setupFiles: ['packages/testkit/src/property-seed.ts'],
+          setupFiles: ['packages/testkit/src/property-seed.ts', 'packages/testkit/src/empty-home.ts'],
           // Nothing here takes a second; a machine that is busy with other things may make it seem so.
           testTimeout: 20_000,
         },
@@ -26,6 +26,7 @@ export default defineConfig({
         test: {
           name: 'interop',
           include: ['packages/interop/test/**/*.test.ts'],
+          setupFiles: ['packages/testkit/src/empty-home.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
           // Half of the work is done by the programs on the other side.

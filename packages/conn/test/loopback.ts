@@ -38,6 +38,7 @@ export const aliceOptions: ClientOptions = {
   username: 'alice',
   password: 'secret',
   clientKeys: null,
+  config: null,
   hostKeyFingerprint,
 }
 

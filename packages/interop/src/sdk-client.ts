@@ -7,6 +7,6 @@ import type { LoginTarget } from './openssh-client.js'
 /** Connects with the server's client key, trusting exactly its host keys. @param options win over these */
 export function connectTo(server: LoginTarget, options: ClientOptions = {}): Promise<SshClientConnection> {
   const { host, port, username, clientKey } = server
-  const login = { clientKeys: clientKey?.path ?? null, knownHosts: knownHostsOf(server) }
+  const login = { config: null, clientKeys: clientKey?.path ?? null, knownHosts: knownHostsOf(server) }
   return connect({ host, port, username }, { ...login, ...options })
 }

@@ -33,7 +33,7 @@ export function serverOptions(options: Partial<ListenOptions> = {}): ListenOptio
 
 /** Options of a client that trusts the server and has the user's key, and looks at no file of whoever runs the test. */
 export function clientOptions(options: ClientOptions = {}): ClientOptions {
-  return { clientKeys: userKey, hostKeyFingerprint: hostKey.getFingerprint(), ...options }
+  return { config: null, clientKeys: userKey, hostKeyFingerprint: hostKey.getFingerprint(), ...options }
 }
 
 export async function embedded(options: Partial<ListenOptions> = {}): Promise<EmbeddedServer> {

@@ -130,7 +130,7 @@ describe('lists of keys', () => {
     await symlink(at('known_hosts'), at('link'))
     const knownHosts = await readKnownHosts(at('link'))
     expect(knownHosts.entries).toMatchObject([{ keyType: 'ssh-ed25519', file: at('link'), line: 1 }])
-    await using conn = await connect(server.destination, { clientKeys: userKey, knownHosts })
+    await using conn = await connect(server.destination, { config: null, clientKeys: userKey, knownHosts })
     expect(conn.isClosed).toBe(false)
   })
 

@@ -239,7 +239,11 @@ describe('update', () => {
         },
       }),
     })
-    await using conn = await connect(destination, { clientKeys: user, hostKeyFingerprint: key.getFingerprint() })
+    await using conn = await connect(destination, {
+      config: null,
+      clientKeys: user,
+      hostKeyFingerprint: key.getFingerprint(),
+    })
     expect((await conn.run('hello')).stdout).toBe('hello')
     expect(names).toEqual(['tester'])
   })

@@ -26,6 +26,8 @@ export interface ClientKeyOptions {
   readonly agentPath?: AgentSource | null | undefined
   readonly agentIdentities?: AgentIdentity | readonly AgentIdentity[] | undefined
   readonly identitiesOnly?: boolean | undefined
+  /** Files to look at in place of the usual ones, where no keys are named. */
+  readonly identityFiles?: readonly string[] | undefined
 }
 
 export class ClientKeys {
@@ -37,6 +39,7 @@ export class ClientKeys {
   readonly #identities: readonly PublicKey[] | undefined
   readonly #identitiesOnly: boolean
   readonly #hasAgent: boolean
+  readonly #defaultFiles: readonly string[]
   /** What became of each of the usual files, which are read once. */
   readonly #files = new Map<string, Promise<LoadedKey | undefined>>()
 
@@ -52,6 +55,7 @@ export class ClientKeys {
     this.#passphrase = options.passphrase
     this.#identitiesOnly = options.identitiesOnly ?? false
     this.#hasAgent = options.agentPath !== null
+    this.#defaultFiles = options.identityFiles ?? defaultFiles
   }
 
   /**
@@ -93,12 +97,12 @@ export class ClientKeys {
     for (const signer of this.#named ?? []) yield { signer }
     if (this.#usesDefaultFiles) {
       let isNone = true
-      for (const file of defaultFiles) {
+      for (const file of this.#defaultFiles) {
         const key = await this.#fromFile(file)
         if (key !== undefined) yield key
         isNone &&= key === undefined
       }
-      if (isNone) yield { skipped: 'no private key in ~/.ssh' }
+      if (isNone) yield { skipped: this.#noFile }
     }
   }
 
@@ -128,6 +132,13 @@ export class ClientKeys {
       const key = keys.find(({ publicKey }) => publicKey.equals(identity))
       yield key === undefined ? { skipped: `the agent does not hold ${identity.getFingerprint()}` } : usable(key)
     }
+  }
+
+  get #noFile(): string {
+    if (this.#defaultFiles === defaultFiles) return 'no private key in ~/.ssh'
+    return this.#defaultFiles.length === 0
+      ? 'ssh_config names no key'
+      : `no private key in ${this.#defaultFiles.join(', ')}`
   }
 
   #fromFile(file: string): Promise<LoadedKey | undefined> {

@@ -11,6 +11,7 @@ import { type LinkHandlers, type LinkOptions, PeerLink } from '../peer-link.js'
 import type { NegotiatedAlgorithms } from '../transport/negotiate.js'
 import type { HostKeyUpdate } from '../trust/host-key-update.js'
 import { AgentForwarding } from './agent-forwarding.js'
+import type { Configured } from './configured.js'
 
 /** Events of a client connection, and what their listeners get. */
 export interface ClientEvents {
@@ -50,6 +51,8 @@ export class ClientLink extends PeerLink {
   hostKey: PublicKey | undefined
   /** Of the options. */
   logger: Logger | undefined
+  /** What ssh_config says of sessions and forwardings. */
+  configured: Configured | undefined
   /** Which agent sessions may lend to the server. */
   readonly agentForwarding: AgentForwarding
   #teller: Teller | undefined

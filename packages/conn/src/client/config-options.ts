@@ -16,6 +16,8 @@ export const configOptions = {
    * for nothing.
    */
   configCommands: z.boolean().optional(),
+  /** Leaves out the forwardings that ssh_config lists, which are set up once logged in otherwise. Default false. */
+  clearAllForwardings: z.boolean().optional(),
   /** Writes the names of hosts hashed when `accept-new` or `updateHostKeys` adds a key. Default false. */
   hashKnownHosts: z.boolean().optional(),
   /**
@@ -32,7 +34,7 @@ export const configOptions = {
    * to learn which algorithms to ask for, and once with the host key at hand. `null`: none. Default: none.
    */
   knownHostsCommand: z.union([z.array(z.string()).min(1).readonly(), z.null()]).optional(),
-  /** How often a server is answered with a password, or with answers to its questions. Default 3. */
+  /** How many passwords a server may refuse before `password` is not asked for another. Default: no limit. */
   numberOfPasswordPrompts: z.int().min(0).optional(),
   /**
    * Adds a private key read from a file to the agent once it has let us in: `true`, or for how long; `'confirm'`: the

@@ -10,18 +10,29 @@ export class ConnectLimit {
   where = 'the server'
   readonly #controller = new AbortController()
   readonly #given: AbortSignal | undefined
-  readonly #timer: NodeJS.Timeout | undefined
+  readonly #startedAt = performance.now()
+  #timer: NodeJS.Timeout | undefined
 
   /** @param timeoutMs undefined or 0: no limit */
   constructor(given: AbortSignal | undefined, timeoutMs: number | undefined) {
     this.#given = given
     given?.addEventListener('abort', this.#onAbort, { once: true })
     if (given?.aborted) this.#onAbort()
+    this.limitTo(timeoutMs)
+  }
+
+  /**
+   * Sets the time, counted from the beginning.
+   * @param timeoutMs undefined or 0: no limit
+   */
+  limitTo(timeoutMs: number | undefined): void {
+    clearTimeout(this.#timer)
     if (timeoutMs === undefined || timeoutMs === 0) return
-    this.#timer = setTimeout(() => {
+    const exceed = () => {
       const text = `Connecting to ${this.where} took longer than ${timeoutMs} ms; what was missing was ${this.step}`
       this.#exceed(new TimeoutError('ERR_SSH_CONNECT_TIMEOUT', text, { details: { timeoutMs, step: this.step } }))
-    }, timeoutMs)
+    }
+    this.#timer = setTimeout(exceed, Math.max(0, timeoutMs - (performance.now() - this.#startedAt)))
   }
 
   /** Fires when the limits are exceeded; its reason is the error to fail with. */

@@ -15,6 +15,7 @@ import { displayText } from '../userauth/display-text.js'
 import { softwareVersion } from '../version.js'
 import { ClientLink, type ClientTarget } from './client-link.js'
 import { type ClientOptions, clientOptionsSchema, type ParsedClientOptions } from './client-options.js'
+import type { Configured } from './configured.js'
 import { ConnectLimit } from './connect-limit.js'
 import { Credentials } from './credentials.js'
 import { type Destination, parseDestination } from './destination.js'
@@ -64,7 +65,8 @@ async function establish(
   const limit = new ConnectLimit(given.signal, given.connectTimeout)
   try {
     limit.step = 'the configuration of this machine'
-    const { target, options: parsed } = await limit.race(resolveTarget(destination, given))
+    const { target, options: parsed, configured } = await limit.race(resolveTarget(destination, given, limit.signal))
+    limit.limitTo(parsed.connectTimeout)
     limit.where = `${target.host} port ${target.port}`
     // What the user gave is read first: a key that cannot be used should fail before anything is sent.
     limit.step = 'a key or the known hosts of this machine'
@@ -88,8 +90,10 @@ async function establish(
     )
     limit.step = 'key exchange and login'
     limit.signal.throwIfAborted()
-    const login = { target, socket: stream, linkOptions, userSignatures, options: parsed, credentials, hostKeyCheck }
-    return await logIn(login, limit.signal)
+    const common = { target, linkOptions, userSignatures, options: parsed, configured, credentials, hostKeyCheck }
+    const link = await logIn({ ...common, socket: stream }, limit.signal)
+    await credentials.keepInAgent(agent)
+    return link
   } catch (error) {
     stream?.destroy()
     throw explainLoss(stream, error)
@@ -131,6 +135,7 @@ interface Login {
   readonly linkOptions: LinkOptions
   readonly userSignatures: readonly string[]
   readonly options: ParsedClientOptions
+  readonly configured: Configured
   readonly credentials: Credentials
   readonly hostKeyCheck: HostKeyCheck
 }
@@ -195,8 +200,9 @@ async function logIn(login: Login, limit: AbortSignal): Promise<ClientLink> {
   })
   link.agentForwarding.defaults = options
   link.logger = options.logger
+  link.configured = login.configured
   const { serverHostKey } = login.linkOptions.transport.algorithms
-  const hostKeyAnnouncement = new HostKeyAnnouncement(link, hostKeyCheck, serverHostKey)
+  const hostKeyAnnouncement = new HostKeyAnnouncement(link, hostKeyCheck, serverHostKey, options.updateHostKeys)
   link.incoming.onGlobalRequest('hostkeys-00@openssh.com', (request) => {
     hostKeyAnnouncement.receive(request.data)
     request.reply(true)

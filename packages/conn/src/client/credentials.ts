@@ -1,5 +1,8 @@
 /** Answers what authentication asks, from the options: the promise half of userauth. */
 
+import type { PrivateKey, Signer } from '@ssh/crypto'
+import type { Logger } from '../log.js'
+import { rsaBits } from '../trust/rsa-bits.js'
 import { type AuthMethodName, defaultAuthOrder } from '../userauth/auth-order.js'
 import type { CredentialQuestion, PublickeyQuestion } from '../userauth/credential-question.js'
 import { ClientKeys, type LoadedKey } from './client-keys.js'
@@ -17,7 +20,13 @@ type Options = Pick<
   | 'passwordChange'
   | 'keyboardInteractive'
   | 'preferredAuth'
->
+  | 'numberOfPasswordPrompts'
+  | 'requiredRsaSize'
+  | 'addKeysToAgent'
+> & {
+  readonly identityFiles?: readonly string[]
+  readonly logger?: Logger | undefined
+}
 
 export class Credentials {
   readonly #options: Options
@@ -25,6 +34,8 @@ export class Credentials {
   #offering: AsyncGenerator<LoadedKey, void>
   /** Why keys were passed over since the first of them was asked for. */
   #skipped: string[] = []
+  /** The key that signed last: once we are in, the one that let us in. */
+  #signer: Signer | undefined
 
   private constructor(options: Options, keys: ClientKeys) {
     this.#options = options
@@ -78,6 +89,7 @@ export class Credentials {
       case 'publickey':
         return this.#offerKey(question)
       case 'signature':
+        this.#signer = question.signer
         return question.answer(await question.signer.sign(question.data, question.algorithmName))
       case 'password':
         return answerOrSkip(question, await this.#password(question.attempt))
@@ -96,17 +108,49 @@ export class Credentials {
       this.#skipped = []
     }
     for (let next = await this.#offering.next(); !next.done; next = await this.#offering.next()) {
-      if ('signer' in next.value) return question.answer(next.value.signer)
-      this.#skipped.push(next.value.skipped)
+      const objection = 'signer' in next.value ? this.#objectionTo(next.value.signer) : next.value.skipped
+      if ('signer' in next.value && objection === undefined) return question.answer(next.value.signer)
+      this.#skipped.push(objection ?? '')
     }
     question.skip(this.#skipped.join('; ') || undefined)
   }
 
+  #objectionTo({ publicKey }: Signer): string | undefined {
+    const { requiredRsaSize = 0 } = this.#options
+    const bits = rsaBits(publicKey)
+    if (bits === undefined || bits >= requiredRsaSize) return undefined
+    return `${publicKey.getFingerprint()} has ${bits} bits, and requiredRsaSize asks for ${requiredRsaSize}`
+  }
+
+  /**
+   * Hands the key that let us in to the agent, when `addKeysToAgent` asks for it and it came from elsewhere. A failure
+   * goes to the logger: we are in.
+   */
+  async keepInAgent(agent: LoginAgent): Promise<void> {
+    const { addKeysToAgent = false, logger } = this.#options
+    const key = this.#signer
+    if (addKeysToAgent === false || key === undefined || !isPrivateKey(key)) return
+    try {
+      if ((await agent.holding(key.publicKey)) !== undefined) return
+      await agent.add(key, {
+        confirm: addKeysToAgent === 'confirm',
+        ...(typeof addKeysToAgent === 'number' && { lifetime: addKeysToAgent }),
+      })
+    } catch (error) {
+      logger?.warn?.({ layer: 'agent', event: 'key-not-added', error })
+    }
+  }
+
   #password(attempt: number): string | null | undefined | Promise<string | null | undefined> {
-    const { password } = this.#options
+    const { password, numberOfPasswordPrompts = attempt } = this.#options
+    if (attempt > numberOfPasswordPrompts) return undefined
     if (typeof password === 'function') return password()
     return attempt === 1 ? password : undefined
   }
+}
+
+function isPrivateKey(signer: Signer): signer is PrivateKey {
+  return 'exportPrivateKey' in signer
 }
 
 function answerOrSkip<T>(

@@ -1,7 +1,7 @@
 /** The client's side of OpenSSH's host key update (PROTOCOL §2.5): hears which keys there are, and asks for proof. */
 
 import { globalRequests, hostKeysProveReply } from '@ssh/wire'
-import { areProven, maximumHostKeys } from '../trust/host-key-update.js'
+import { areProven, type HostKeyUpdate, maximumHostKeys } from '../trust/host-key-update.js'
 import type { ClientLink } from './client-link.js'
 import type { HostKeyCheck } from './host-key-check.js'
 
@@ -9,13 +9,18 @@ export class HostKeyAnnouncement {
   readonly #link: ClientLink
   readonly #check: HostKeyCheck
   readonly #algorithms: readonly string[]
+  readonly #updatesFile: boolean
   #isTaken = false
 
-  /** @param algorithms host key algorithms that were offered */
-  constructor(link: ClientLink, check: HostKeyCheck, algorithms: readonly string[]) {
+  /**
+   * @param algorithms host key algorithms that were offered
+   * @param updatesFile whether what the server proves is written to known_hosts
+   */
+  constructor(link: ClientLink, check: HostKeyCheck, algorithms: readonly string[], updatesFile = false) {
     this.#link = link
     this.#check = check
     this.#algorithms = algorithms
+    this.#updatesFile = updatesFile
   }
 
   /**
@@ -30,7 +35,8 @@ export class HostKeyAnnouncement {
     this.#isTaken = true
     // Copies: it may be long until somebody listens, and a view would hold far more memory than its own.
     const blobs = hostKeys.map((blob) => Uint8Array.from(blob))
-    this.#link.onceHeard('hostKeys', () => this.#compare(blobs))
+    if (this.#updatesFile) this.#compare(blobs)
+    else this.#link.onceHeard('hostKeys', () => this.#compare(blobs))
   }
 
   #compare(blobs: readonly Uint8Array[]): void {
@@ -39,7 +45,7 @@ export class HostKeyAnnouncement {
     const { sessionIdentifier } = transport
     if (compared === undefined || sessionIdentifier === undefined) return
     const { unproven, ...others } = compared
-    const report = () => this.#link.tell('hostKeys', { added: unproven, ...others })
+    const report = () => this.#report({ added: unproven, ...others })
     if (unproven.length === 0) return report()
     const question = globalRequests.encode('hostkeys-prove-00@openssh.com', {
       hostKeys: unproven.map(({ blob }) => blob),
@@ -49,6 +55,14 @@ export class HostKeyAnnouncement {
       const { signatures } = hostKeysProveReply.decode(reply.data)
       // One proof that does not hold, and nothing of what the server said is passed on.
       if (areProven(unproven, signatures, sessionIdentifier, this.#algorithms)) report()
+    })
+  }
+  #report(update: HostKeyUpdate): void {
+    this.#link.onceHeard('hostKeys', () => this.#link.tell('hostKeys', update))
+    if (!this.#updatesFile) return
+    // A file that cannot be written is no reason to end a connection to a server that is known.
+    this.#check.update(update).catch((error: unknown) => {
+      this.#link.logger?.warn?.({ layer: 'trust', event: 'known-hosts-not-updated', error })
     })
   }
 }

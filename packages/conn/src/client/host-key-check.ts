@@ -1,8 +1,10 @@
 /** The client's trust in a server, where it meets files and the user: reads known_hosts, asks, remembers. */
 
-import type { PublicKey } from '@ssh/crypto'
+import { type PublicKey, systemRandom } from '@ssh/crypto'
+import { equalBytes, toBase64 } from '@ssh/wire'
 import {
   formatKnownHost,
+  type KnownHostEntry,
   type KnownHostMatches,
   type KnownHosts,
   lookupKnownHost,
@@ -10,8 +12,9 @@ import {
   parseKnownHosts,
 } from '../config/known-hosts.js'
 import { HostKeyNotVerifiable } from '../errors.js'
-import { appendLine, readFileIfThere } from '../io/files.js'
+import { appendLine, readFileIfThere, replaceLines } from '../io/files.js'
 import type { HostKeyOffer } from '../transport/transport-options.js'
+import { revokedByListError, smallRsaError } from '../trust/host-key-errors.js'
 import {
   decideByVerifier,
   decideHostKey,
@@ -19,8 +22,10 @@ import {
   type HostKeyVerdict,
   preferredHostKeyAlgorithms,
 } from '../trust/host-key-policy.js'
-import { compareHostKeys, type UnprovenHostKeys } from '../trust/host-key-update.js'
-import type { ParsedClientOptions } from './client-options.js'
+import { compareHostKeys, type HostKeyUpdate, type UnprovenHostKeys } from '../trust/host-key-update.js'
+import { rsaBits } from '../trust/rsa-bits.js'
+import { askKnownHostsCommand, isRevoked, type RevokedHostKeys, readRevokedHostKeys } from './more-host-keys.js'
+import type { ResolvedClientOptions } from './options-from-config.js'
 
 /** Read in this order when the user names no file; a new key is written to the first. */
 const defaultFiles = [
@@ -31,18 +36,28 @@ const defaultFiles = [
 ]
 
 type Options = Pick<
-  ParsedClientOptions,
-  'knownHosts' | 'hostKeyPolicy' | 'hostKeyFingerprint' | 'verifyHostKey' | 'hostKeyAlias'
+  ResolvedClientOptions,
+  | 'knownHosts'
+  | 'userKnownHostsFile'
+  | 'knownHostsCommand'
+  | 'revokedHostKeys'
+  | 'requiredRsaSize'
+  | 'hashKnownHosts'
+  | 'hostKeyPolicy'
+  | 'hostKeyFingerprint'
+  | 'verifyHostKey'
+  | 'hostKeyAlias'
+  | 'tokens'
 >
 
 export class HostKeyCheck {
   readonly #options: Options
   readonly #host: string
   readonly #port: number
+  readonly #onFile: OnFile
+  readonly #revoked: RevokedHostKeys | undefined
   /** What is on file; null: the check is off. */
-  readonly #known: KnownHostMatches | null
-  /** For the error: files in which the host was looked for. */
-  readonly #searched: readonly string[]
+  #known: KnownHostMatches | null
   /** The key that was put on file here. */
   #remembered: PublicKey | undefined
 
@@ -50,23 +65,42 @@ export class HostKeyCheck {
     options: Options,
     host: string,
     port: number,
-    known: KnownHostMatches | null,
-    searched: readonly string[],
+    onFile: OnFile,
+    revoked: RevokedHostKeys | undefined,
   ) {
     this.#options = options
     this.#host = host
     this.#port = port
-    this.#known = known
-    this.#searched = searched
+    this.#onFile = onFile
+    this.#revoked = revoked
+    this.#known = this.#lookUp(onFile.knownHosts)
   }
 
-  /** Reads what is on file for the host. */
+  /** Reads what is on file for the host. @throws ConfigParseError */
   static async prepare(options: Options, host: string, port: number): Promise<HostKeyCheck> {
-    const { knownHosts, searched } = await readKnownHosts(options.knownHosts, host, port)
+    const { knownHosts, revokedHostKeys, hostKeyAlias } = options
+    const [onFile, revoked] = await Promise.all([
+      readKnownHosts(knownHosts, host, port),
+      typeof revokedHostKeys === 'string' ? readRevokedHostKeys(revokedHostKeys) : undefined,
+    ])
     // An alias stands for host and port together, as OpenSSH has it.
-    const [name, namedPort] = options.hostKeyAlias === undefined ? [host, port] : [options.hostKeyAlias, 22]
-    const known = knownHosts === null ? null : lookupKnownHost(knownHosts, name, namedPort)
-    return new HostKeyCheck(options, name, namedPort, known, searched)
+    const [name, namedPort] = hostKeyAlias === undefined ? [host, port] : [hostKeyAlias, 22]
+    const check = new HostKeyCheck(options, name, namedPort, onFile, revoked)
+    await check.#askCommand(undefined)
+    return check
+  }
+
+  #lookUp(knownHosts: KnownHosts | null): KnownHostMatches | null {
+    return knownHosts === null ? null : lookupKnownHost(knownHosts, this.#host, this.#port)
+  }
+
+  /** Adds what KnownHostsCommand prints. */
+  async #askCommand(key: PublicKey | undefined): Promise<void> {
+    const { knownHostsCommand, tokens } = this.#options
+    const { knownHosts } = this.#onFile
+    if (knownHosts === null || this.#known === null || !Array.isArray(knownHostsCommand)) return
+    const printed = await askKnownHostsCommand(knownHostsCommand, tokens, { name: this.#known.name, key })
+    this.#known = this.#lookUp(mergeKnownHosts([knownHosts, printed]))
   }
 
   /** Host key algorithms to propose, those of keys on file first. */
@@ -81,11 +115,17 @@ export class HostKeyCheck {
 
   /** Resolves when the key is to be believed. @throws HostKeyNotVerifiable */
   async verify(offer: HostKeyOffer): Promise<void> {
-    const { hostKeyFingerprint, hostKeyPolicy = 'strict', verifyHostKey } = this.#options
+    const { hostKeyFingerprint, hostKeyPolicy = 'strict', verifyHostKey, requiredRsaSize = 0 } = this.#options
     const offered = { host: this.#host, port: this.#port, key: offer.key }
+    const bits = rsaBits(offer.key)
+    if (bits !== undefined && bits < requiredRsaSize) throw smallRsaError(offered, bits, requiredRsaSize)
+    if (this.#revoked !== undefined && isRevoked(this.#revoked, offer.key)) {
+      throw revokedByListError(offered, this.#revoked.file)
+    }
+    await this.#askCommand(offer.key)
     const verdict = decideHostKey(offered, {
       known: this.#known,
-      searched: this.#searched,
+      searched: this.#onFile.searched,
       policy: hostKeyPolicy,
       fingerprints: typeof hostKeyFingerprint === 'string' ? [hostKeyFingerprint] : (hostKeyFingerprint ?? []),
       hasVerifier: verifyHostKey !== undefined,
@@ -118,7 +158,11 @@ export class HostKeyCheck {
   /** A key that cannot be kept is not accepted: next time it could not be told from another one. */
   async #remember(file: string, offer: HostKeyOffer): Promise<void> {
     try {
-      await appendLine(file, formatKnownHost(this.#host, this.#port, offer.key))
+      // A hashed line differs from every other for the same host.
+      await appendLine(file, this.#lineFor(offer.key), (content) => {
+        const { trusted } = lookupKnownHost(parseKnownHosts(content), this.#host, this.#port)
+        return trusted.some(({ blob }) => equalBytes(blob, offer.key.blob))
+      })
       this.#remembered = offer.key
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause)
@@ -130,12 +174,47 @@ export class HostKeyCheck {
     }
   }
 
+  #lineFor(key: PublicKey): string {
+    const salt = this.#options.hashKnownHosts === true ? systemRandom.bytes(20) : undefined
+    return formatKnownHost(this.#host, this.#port, key, salt)
+  }
+
+  /**
+   * Writes keys that the server has proved to the file in which it is known, and takes out lines for this host alone with
+   * keys that it has no more. Does nothing for a server that is known by another file, by a fingerprint, or not at all.
+   * @returns whether anything was written
+   */
+  async update({ added, removed, retained }: HostKeyUpdate): Promise<boolean> {
+    const file = fileToWrite(this.#options)
+    if (file === undefined || this.#known === null) return false
+    const { name, trusted } = this.#known
+    const isKnownByFile = trusted.some((entry) => entry.file === file) || this.#remembered !== undefined
+    if (!isKnownByFile || retained.length === 0) return false
+    const isOnlyOurs = ({ file: where, hosts }: KnownHostEntry) =>
+      where === file && (hosts === name || hosts.startsWith('|1|'))
+    // By what they say: the file may have changed since it was read.
+    const outdated = new Set(removed.filter(isOnlyOurs).map(fieldsOf))
+    if (added.length === 0 && outdated.size === 0) return false
+    await replaceLines(
+      file,
+      (line) =>
+        outdated.has(
+          line
+            .trim()
+            .split(/[ \t]+/, 3)
+            .join(' '),
+        ),
+      added.map((key) => this.#lineFor(key)),
+    )
+    return true
+  }
+
   async #carryOut(verdict: HostKeyVerdict, offer: HostKeyOffer): Promise<void> {
     switch (verdict.type) {
       case 'refuse':
         throw verdict.error
       case 'accept-and-add': {
-        const file = fileToWrite(this.#options.knownHosts)
+        const file = fileToWrite(this.#options)
         if (file !== undefined) await this.#remember(file, offer)
         return
       }
@@ -145,7 +224,12 @@ export class HostKeyCheck {
   }
 }
 
-function fileToWrite(source: Options['knownHosts']): string | undefined {
+function fieldsOf({ hosts, keyType, blob }: KnownHostEntry): string {
+  return `${hosts} ${keyType} ${toBase64(blob)}`
+}
+
+function fileToWrite({ knownHosts: source, userKnownHostsFile }: Options): string | undefined {
+  if (userKnownHostsFile !== undefined && Array.isArray(source)) return userKnownHostsFile ?? undefined
   if (source === undefined) return defaultFiles[0]
   const [first] = typeof source === 'string' ? [source] : Array.isArray(source) ? (source as readonly string[]) : []
   return first === undefined || isKnownHostsText(first) ? undefined : first

@@ -1,8 +1,8 @@
 /** The agent of one login: connected when a key of it is first wanted, and closed once the login is over. */
 
-import type { PublicKey, Signer } from '@ssh/crypto'
+import type { PrivateKey, PublicKey, Signer } from '@ssh/crypto'
 import { AbortError, printable } from '@ssh/wire'
-import type { AgentClient } from '../agent/agent-client.js'
+import type { AddKeyOptions, AgentClient } from '../agent/agent-client.js'
 import type { AgentKey } from '../agent/agent-key.js'
 import type { AgentSource } from './agent-options.js'
 import { openAgent } from './agent-source.js'
@@ -31,6 +31,12 @@ export class LoginAgent {
   async holding(publicKey: PublicKey): Promise<Signer | undefined> {
     const keys = await this.keys().catch(() => [])
     return keys.find((key) => key.publicKey.equals(publicKey))
+  }
+
+  /** Hands a key to the agent. @throws AgentError */
+  async add(key: PrivateKey, options: AddKeyOptions): Promise<void> {
+    await this.keys()
+    await this.#client?.addKey(key, { ...options, signal: this.#ended.signal })
   }
 
   /** Ends the connection, also one that is being made. */

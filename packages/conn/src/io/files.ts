@@ -1,6 +1,6 @@
 /** The few files a connection reads and writes: keys, known_hosts, authorized_keys. */
 
-import { mkdir, open, readFile, stat } from 'node:fs/promises'
+import { mkdir, open, readFile, realpath, rename, stat, unlink, writeFile } from 'node:fs/promises'
 import { devNull, homedir, userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import { ConfigParseError } from '../errors.js'
@@ -47,32 +47,72 @@ export async function readFileIfThere(path: string): Promise<Buffer | undefined>
   }
 }
 
-/** Appends one line to a file, unless it is there, making the file (mode 0600) and its folder (0700) where missing. */
-export async function appendLine(path: string, line: string): Promise<void> {
-  const expanded = expandHome(path)
-  // One after the other, or two connections that meet the same host at once would both find the line missing.
-  const turn = (appending.get(expanded) ?? Promise.resolve()).then(() => appendOne(expanded, line))
+/**
+ * Takes lines out of a file and adds others at its end, at once: whoever reads meanwhile sees the file before or after.
+ * @param isOutdated whether a line is taken out
+ * @param added lines that are not in the file yet
+ */
+export async function replaceLines(
+  path: string,
+  isOutdated: (line: string) => boolean,
+  added: readonly string[],
+): Promise<void> {
+  await inTurn(expandHome(path), (expanded) => replaceAll(expanded, isOutdated, added))
+}
+
+/**
+ * Appends one line to a file, unless it is there, making the file (mode 0600) and its folder (0700) where missing.
+ * @param isThere whether the content says the same already, if that can be in other words
+ */
+export async function appendLine(path: string, line: string, isThere?: (content: string) => boolean): Promise<void> {
+  await inTurn(expandHome(path), (expanded) => appendOne(expanded, line, isThere))
+}
+
+/** One after the other, or two connections that meet the same host at once would both find the line missing. */
+async function inTurn(path: string, change: (path: string) => Promise<void>): Promise<void> {
+  const turn = (appending.get(path) ?? Promise.resolve()).then(() => change(path))
   const settled = turn.catch(() => {})
-  appending.set(expanded, settled)
+  appending.set(path, settled)
   await turn.finally(() => {
-    if (appending.get(expanded) === settled) appending.delete(expanded)
+    if (appending.get(path) === settled) appending.delete(path)
   })
 }
 
 /** The last append of each file that is under way. */
 const appending = new Map<string, Promise<void>>()
 
-async function appendOne(path: string, line: string): Promise<void> {
+async function appendOne(path: string, line: string, isThere?: (content: string) => boolean): Promise<void> {
   await makeFolder(dirname(path))
   const file = await open(path, 'a+', 0o600)
   try {
     const content = await file.readFile('utf8')
-    if (content.split(/\r?\n/).includes(line)) return
+    if (content.split(/\r?\n/).includes(line) || isThere?.(content)) return
     // A last line without its newline would swallow ours. One write of one buffer: appends of several processes do
     // not interleave.
     await file.write(`${content === '' || content.endsWith('\n') ? '' : '\n'}${line}\n`)
   } finally {
     await file.close()
+  }
+}
+
+async function replaceAll(
+  path: string,
+  isOutdated: (line: string) => boolean,
+  added: readonly string[],
+): Promise<void> {
+  // A link would be replaced by a file of its own, and what it leads to would stay as it was.
+  const target = await realpath(path)
+  const { mode } = await stat(target)
+  const kept = (await readFile(target, 'utf8')).split(/\r?\n/).filter((line) => !isOutdated(line))
+  if (kept[kept.length - 1] === '') kept.pop()
+  const fresh = added.filter((line) => !kept.includes(line))
+  const beside = `${target}.${process.pid}.${Date.now()}`
+  try {
+    await writeFile(beside, [...kept, ...fresh, ''].join('\n'), { mode: mode & 0o777, flag: 'wx' })
+    await rename(beside, target)
+  } catch (error) {
+    await unlink(beside).catch(() => {})
+    throw error
   }
 }
 

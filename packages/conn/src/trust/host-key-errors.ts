@@ -14,6 +14,25 @@ export function revokedError(offered: OfferedHostKey, entry: KnownHostEntry): Ho
   )
 }
 
+/** @param file a list of keys that are refused wherever they turn up */
+export function revokedByListError(offered: OfferedHostKey, file: string): HostKeyNotVerifiable {
+  return new HostKeyNotVerifiable(
+    'ERR_SSH_HOST_KEY_REVOKED',
+    `${nameOf(offered)} offered ${describe(offered.key)}, which is on the list of revoked keys ${file}. ` +
+      'Do not connect before the server has a new host key',
+    { details: { ...detailsOf(offered, []), file } },
+  )
+}
+
+export function smallRsaError(offered: OfferedHostKey, bits: number, required: number): HostKeyNotVerifiable {
+  return new HostKeyNotVerifiable(
+    'ERR_SSH_HOST_KEY_TOO_SMALL',
+    `${nameOf(offered)} offered ${describe(offered.key)} of ${bits} bits, and requiredRsaSize asks for ${required}. ` +
+      'Give the server a larger key, or one of another type',
+    { details: { ...detailsOf(offered, []), bits, required } },
+  )
+}
+
 export function mismatchError(offered: OfferedHostKey, fingerprints: readonly string[]): HostKeyNotVerifiable {
   return new HostKeyNotVerifiable(
     'ERR_SSH_HOST_KEY_FINGERPRINT_MISMATCH',

@@ -297,7 +297,12 @@ describe('giving up', () => {
 
   test('while a key or the known hosts are read', async () => {
     await abortAt((signal, reached) => {
-      return establishClient(at(1), { username: 'alice', clientKeys: null, knownHosts: () => after(reached), signal })
+      return establishClient(at(1), {
+        ...aliceOptions,
+        hostKeyFingerprint: undefined,
+        knownHosts: () => after(reached),
+        signal,
+      })
     })
   })
 

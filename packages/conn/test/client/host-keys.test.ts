@@ -13,7 +13,7 @@ const otherKey = await generatePrivateKey('ssh-ed25519')
 const password = vi.fn(() => 'secret')
 
 /** Everything but trust. */
-const alice: ClientOptions = { username: 'alice', password, clientKeys: null }
+const alice: ClientOptions = { username: 'alice', password, clientKeys: null, config: null }
 
 async function folder(): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'host-keys-'))
