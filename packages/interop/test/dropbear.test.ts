@@ -47,8 +47,8 @@ describe.skipIf(lacks('dropbear', 'ssh-keygen', 'sftp-server') || !canServeDropb
     })
     expect(await conn.run('kill -TERM $$')).toMatchObject({ exitStatus: null, exitSignal: { name: 'TERM' } })
     expect((await conn.run('stty size', { requestPty: true, termSize: [132, 43] })).stdout).toBe('43 132\r\n')
-    const many = await Promise.all([1, 2, 3, 4, 5].map((number) => conn.run(`echo ${number}`)))
-    expect(many.map(({ stdout }) => Number(stdout))).toEqual([1, 2, 3, 4, 5])
+    // Not at once: until 2024.86 a session that ends makes it close those whose program it has not been told of yet.
+    for (const number of [1, 2, 3, 4, 5]) expect((await conn.run(`echo ${number}`)).stdout).toBe(`${number}\n`)
   })
 
   test('moves data both ways while keys change every MiB', async () => {

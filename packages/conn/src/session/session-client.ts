@@ -184,7 +184,7 @@ export class SessionClient {
 
   async #ask(requestType: string, data: Uint8Array): Promise<boolean> {
     const reply = await new Promise<RequestReply>((resolve) => this.channel.request(requestType, data, {}, resolve))
-    if (reply.outcome === 'closed') throw this.#closeError ?? reply.error
+    if (reply.outcome === 'closed') throw this.#closeError ?? closedEarly(reply.error, requestType)
     return reply.outcome === 'success'
   }
 
@@ -227,6 +227,17 @@ export class SessionClient {
 }
 
 const noData = new Uint8Array(0)
+
+/** Dropbear from 2022.82 to 2024.86 does so now and then, when another session of the connection ends meanwhile. */
+function closedEarly(cause: Error, requestType: string): Error {
+  if (!(cause instanceof ChannelError) || cause.code !== 'ERR_SSH_CHANNEL_CLOSED') return cause
+  return new ChannelError(
+    'ERR_SSH_CHANNEL_CLOSED',
+    `The session was closed before the server answered the request ${requestType}; the program may not have run. ` +
+      'Try again, or on a connection of its own if other sessions of this one end at the same time',
+    { cause, details: { requestType } },
+  )
+}
 
 interface SetupRequest extends RefusedRequest {
   readonly data: Uint8Array

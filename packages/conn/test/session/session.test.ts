@@ -210,7 +210,13 @@ describe('starting a program', () => {
     const first = closed.client.start({ program: exec })
     closed.pair.flow()
     closed.server.channel.close()
-    await expect(closed.settle(first)).rejects.toMatchObject({ code: 'ERR_SSH_CHANNEL_CLOSED' })
+    await expect(closed.settle(first)).rejects.toMatchObject({
+      code: 'ERR_SSH_CHANNEL_CLOSED',
+      message: expect.stringMatching(
+        /closed before the server answered the request exec; the program may not have run/,
+      ),
+      details: { requestType: 'exec' },
+    })
     const ended = await sessionPair({ onExec: () => new Promise(() => {}) })
     const second = ended.client.start({ program: exec, env: [['A', 'b']] })
     ended.pair.client.mux.end(new Error('gone'))
