@@ -7,6 +7,7 @@ import { establishClient } from './client/connect.js'
 import { ConnectLimit } from './client/connect-limit.js'
 import type { ListenConnection, listenTunnel } from './client/dial-options.js'
 import { connectHops, parseHops } from './client/tunnel.js'
+import { Deferred } from './deferred.js'
 import type { ListenAddress } from './forwarding/listener.js'
 import { TcpListener } from './io/tcp-listener.js'
 import type { Logger } from './log.js'
@@ -36,7 +37,10 @@ export interface StreamAcceptor {
   readonly closed: Promise<void>
   /** Stops accepting; streams that are open stay. */
   close(): void
-  /** No stream is open any more: closes what they came through, if that was made here. Never rejects. */
+  /**
+   * Nobody needs the streams any more: closes what they came through, if that was made here. Resolves when no socket is
+   * open; never rejects.
+   */
   release(): Promise<void>
 }
 
@@ -73,11 +77,16 @@ async function acceptHere({ host, port, backlog, onStream, onError }: AcceptOpti
     onError,
   })
   const { address } = listener
+  const closed = new Deferred<void>()
   return {
     addresses: address === undefined ? [] : [{ address: address.address, port: address.port }],
-    closed: listener.closed,
-    close: () => listener.close(),
-    release: async () => {},
+    closed: closed.promise,
+    close: () => {
+      listener.close()
+      closed.resolve()
+    },
+    // Only then every socket is closed as well.
+    release: () => listener.closed,
   }
 }
 
