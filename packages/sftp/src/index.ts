@@ -26,6 +26,7 @@ export type { SftpLimits } from './client/session.js'
 export { type Paths, SftpClient } from './client/sftp-client.js'
 export { SftpFile } from './client/sftp-file.js'
 export { type SftpDirent, SftpStats } from './client/stats.js'
+export type { SftpRequestTrace, SftpTransferTrace } from './client/tracing.js'
 // Errors
 export { SftpError, type SftpErrorOptions } from './errors.js'
 // Protocol

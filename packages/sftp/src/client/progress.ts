@@ -26,6 +26,11 @@ export class Progress {
     return new FileProgress(src, dst, size, (event, isLast) => this.#tell(event, isLast))
   }
 
+  /** What was copied so far. */
+  get copied(): { readonly files: number; readonly bytes: number } {
+    return { files: this.#files.done, bytes: this.#bytes.done }
+  }
+
   /** Follows a transfer of one file. */
   only(src: string, dst: string, size: number): FileProgress {
     this.found(size)

@@ -19,6 +19,7 @@ import { InFlightBudget } from './in-flight-budget.js'
 import type { SftpClientOptions } from './options.js'
 import { expectDone, expectExtended, expectHandle, type ReplyKind } from './reply-kinds.js'
 import { RequestTable } from './request-table.js'
+import { isTraced, requestChannel, type SftpRequestTrace, traced } from './tracing.js'
 
 /** How long a server may take to close its end. */
 const closeTimeoutMs = 10_000
@@ -138,12 +139,28 @@ export class ClientSession {
    * @throws SftpError what the server answered, or why there is no answer; AbortError
    */
   request<T>(kind: ReplyKind<T>, build: (id: number) => Uint8Array, context: RequestContext): Promise<T> {
+    if (!isTraced(requestChannel)) return this.#request(kind, build, context, undefined)
+    const { operation, path, offset } = context
+    return traced(
+      requestChannel,
+      () => ({ operation, path, offset }),
+      (trace) => this.#request(kind, build, context, trace),
+    )
+  }
+
+  #request<T>(
+    kind: ReplyKind<T>,
+    build: (id: number) => Uint8Array,
+    context: RequestContext,
+    trace: SftpRequestTrace | undefined,
+  ): Promise<T> {
     const { signal } = context
     return new Promise<T>((resolve, reject) => {
       if (signal?.aborted) throw new AbortError(signal.reason)
       if (this.#failure !== undefined) throw this.#failure
       const id = this.#table.nextId()
       const packet = build(id)
+      if (trace !== undefined) trace.requestLength = packet.length
       const sentAt = performance.now()
       let isAborted = false
       const stopWatching =
@@ -156,6 +173,7 @@ export class ClientSession {
         reply: (number, reply) => {
           stopWatching?.()
           this.budget.observeReply(performance.now() - sentAt)
+          if (trace !== undefined) trace.replyLength = reply.reduce((total, chunk) => total + chunk.length, 0)
           try {
             const value = readReply(kind, number, reply, context)
             if (isAborted) this.#discard(kind, value)

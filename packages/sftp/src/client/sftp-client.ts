@@ -57,6 +57,7 @@ import { SftpFile } from './sftp-file.js'
 import type { SftpDirent, SftpStats } from './stats.js'
 import { readStream, writeStream } from './streams.js'
 import { attrsOfTimes } from './times.js'
+import { type SftpTransferTrace, traced, transferChannel } from './tracing.js'
 import { transfer } from './transfer.js'
 
 /** One path or several. */
@@ -128,7 +129,10 @@ export class SftpClient {
    */
   async get(remotePaths: Paths, local: string | Writable = '.', options: SftpTransferOptions = {}): Promise<void> {
     checkTransferOptions('get', options)
-    if (local instanceof Writable) return this.#getStream(onlyPath(remotePaths), local, options)
+    if (local instanceof Writable) {
+      const path = onlyPath(remotePaths)
+      return this.#streamed('get', options, (progress) => this.#getStream(path, local, options, progress))
+    }
     await this.#transfer(this.#remote, this.#local, remotePaths, local, options)
   }
 
@@ -152,7 +156,8 @@ export class SftpClient {
     }
     if (remotePath === undefined) throw new SftpError('EINVAL', 'Bytes and streams have no name: give the remote path')
     const source = local as Uint8Array | AsyncIterable<Uint8Array>
-    await this.#putStream(source instanceof Uint8Array ? [source] : source, remotePath, options)
+    const chunks = source instanceof Uint8Array ? [source] : source
+    await this.#streamed('put', options, (progress) => this.#putStream(chunks, remotePath, options, progress))
   }
 
   /**
@@ -465,6 +470,7 @@ export class SftpClient {
 
   async #transfer(from: FileTree, to: FileTree, paths: Paths, destination: string, options: SftpTransferOptions) {
     const plan = {
+      operation: this.#operation(from, to),
       from,
       to,
       sources: toList(paths),
@@ -486,6 +492,7 @@ export class SftpClient {
     const { signal, onError } = options
     const sources = await globPaths(from, toList(patterns), { signal, onError })
     const plan = {
+      operation: this.#operation(from, to),
       from,
       to,
       sources,
@@ -497,11 +504,36 @@ export class SftpClient {
     await transfer(plan, options)
   }
 
-  async #getStream(path: string, target: Writable, options: SftpTransferOptions): Promise<void> {
+  #operation(from: FileTree, to: FileTree): SftpTransferTrace['operation'] {
+    if (to === this.#local) return 'get'
+    return from === this.#local ? 'put' : 'copy'
+  }
+
+  /** One file to or from a stream. */
+  #streamed(
+    operation: SftpTransferTrace['operation'],
+    options: SftpTransferOptions,
+    work: (progress: Progress) => Promise<void>,
+  ): Promise<void> {
+    return traced(
+      transferChannel,
+      () => ({ operation, sources: 1 }),
+      async (trace) => {
+        const progress = new Progress(options.progress)
+        try {
+          await work(progress)
+        } finally {
+          if (trace !== undefined) Object.assign(trace, progress.copied)
+        }
+      },
+    )
+  }
+
+  async #getStream(path: string, target: Writable, options: SftpTransferOptions, all: Progress): Promise<void> {
     const { signal } = options
     await this.#withFile(path, 'r', {}, options, async (file) => {
       const { size = 0 } = options.progress ? await file.stat({ signal }) : {}
-      const progress = new Progress(options.progress).only(path, '', size)
+      const progress = all.only(path, '', size)
       const blocks = async function* () {
         for await (const block of file.blocks(0, Number.POSITIVE_INFINITY, { signal })) {
           yield block
@@ -517,9 +549,10 @@ export class SftpClient {
     source: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
     path: string,
     options: SftpTransferOptions,
+    all: Progress,
   ): Promise<void> {
     const { signal } = options
-    const progress = new Progress(options.progress).only('', path, 0)
+    const progress = all.only('', path, 0)
     await this.#withFile(path, 'w', {}, options, async (file) => {
       const onBytes = (byteCount: number): void => progress.add(byteCount)
       const target = writeStream(() => Promise.resolve(file), { ...options, onBytes, autoClose: false })

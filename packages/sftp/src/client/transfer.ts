@@ -12,11 +12,13 @@ import { Progress } from './progress.js'
 import { preservedAttrs } from './remote-tree.js'
 import type { SftpStats } from './stats.js'
 import { TaskPool } from './task-pool.js'
+import { type SftpTransferTrace, traced, transferChannel } from './tracing.js'
 
 const defaultConcurrency = 16
 
 /** What is copied where. */
 export interface TransferPlan {
+  readonly operation: SftpTransferTrace['operation']
   readonly from: FileTree
   readonly to: FileTree
   readonly sources: readonly string[]
@@ -30,7 +32,18 @@ export interface TransferPlan {
 
 /** Copies everything of `plan`. @throws SftpError the first failure, unless `onError` takes them */
 export function transfer(plan: TransferPlan, options: SftpTransferOptions): Promise<void> {
-  return new Transfer(plan, options).run()
+  return traced(
+    transferChannel,
+    () => ({ operation: plan.operation, sources: plan.sources.length }),
+    async (trace) => {
+      const progress = new Progress(options.progress)
+      try {
+        await new Transfer(plan, options, progress).run()
+      } finally {
+        if (trace !== undefined) Object.assign(trace, progress.copied)
+      }
+    },
+  )
 }
 
 /** One thing to copy. */
@@ -55,10 +68,10 @@ class Transfer {
   /** Directories whose attributes are set when nothing is written into them any more; parents first. */
   readonly #directories: { readonly item: Item; readonly attrs: SftpStats }[] = []
 
-  constructor(plan: TransferPlan, options: SftpTransferOptions) {
+  constructor(plan: TransferPlan, options: SftpTransferOptions, progress: Progress) {
     this.#plan = plan
     this.#options = options
-    this.#progress = new Progress(options.progress)
+    this.#progress = progress
     this.#pool = new TaskPool(options.concurrency ?? defaultConcurrency)
   }
 

@@ -106,11 +106,12 @@ export const boundaries: readonly PackageRules[] = [
       { path: 'protocol', packages: ['wire'] },
       {
         path: 'client',
-        rooms: ['protocol', 'client/local-files.ts'],
+        rooms: ['protocol', 'client/local-files.ts', 'client/tracing.ts'],
         packages: ['wire'],
         dependencies: ['minimatch'],
         node: ['stream', 'stream/promises'],
       },
+      { path: 'client/tracing.ts', node: ['diagnostics_channel'] },
       // The local side of transfers, and the server that serves real folders: the only files that touch a disk.
       {
         path: 'client/local-files.ts',
