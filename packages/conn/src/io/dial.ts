@@ -1,6 +1,6 @@
 /** Makes the TCP connection of a client. */
 
-import { type LookupAddress, type LookupOptions, lookup } from 'node:dns'
+import dns, { type LookupAddress, type LookupOptions } from 'node:dns'
 import { createConnection, isIP, type Socket } from 'node:net'
 import { AbortError, SshError } from '@ssh/wire'
 import { ConnectError } from '../errors.js'
@@ -97,7 +97,7 @@ type LookupCallback = (error: NodeJS.ErrnoException | null, address: string | Lo
 
 /** Every address of one family: with `family` itself Node would try the first one only. */
 function lookupFamily(family: 4 | 6) {
-  return (host: string, options: LookupOptions, done: LookupCallback) => lookup(host, { ...options, family }, done)
+  return (host: string, options: LookupOptions, done: LookupCallback) => dns.lookup(host, { ...options, family }, done)
 }
 
 /** @throws AbortError, or the signal's reason */
