@@ -47,6 +47,8 @@ export function valuesOf(codec: wire.Codec<unknown>): Arbitrary<unknown> {
   if ('fields' in codec) return valuesOfFields(codec.fields as wire.Fields)
   const fixed = /^byte\[(\d+)\]$/.exec(codec.typeName)
   if (fixed !== null) return fc.uint8Array({ minLength: Number(fixed[1]), maxLength: Number(fixed[1]) })
+  const constant = /^(?:byte|boolean|uint32) (\S+)$/.exec(codec.typeName)
+  if (constant !== null) return fc.constant(JSON.parse(constant[1] ?? ''))
   const { combination } = codec
   if (combination === undefined) throw new Error(`No test values are known for ${codec.typeName}`)
   const item = valuesOf(combination.item)
