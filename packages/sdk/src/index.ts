@@ -39,6 +39,17 @@ export type {
   TunnelHandler,
 } from '@ssh/conn'
 // Agents
+export type {
+  AuthTrace,
+  ChannelOpenTrace,
+  ConnectTrace,
+  ExecTrace,
+  KexTrace,
+  LogEntry,
+  Logger,
+  TracedConnection,
+  TraceOutcome,
+} from '@ssh/conn'
 // Errors
 export {
   type AddKeyOptions,
@@ -101,10 +112,12 @@ export {
   type SftpGlob,
   type SftpHandler,
   type SftpProgress,
+  type SftpRequestTrace,
   SftpServer,
   type SftpServerOptions,
   SftpStats,
   type SftpTransferOptions,
+  type SftpTransferTrace,
 } from '@ssh/sftp'
 export { lines, StreamError } from '@ssh/streams'
 export { AbortError, SshError } from '@ssh/wire'
