@@ -33,6 +33,7 @@ export type {
   SocksOptions,
 } from './client/client-forwarding-options.js'
 export type { ConnectionHandler } from './client/client-forwarding-remote.js'
+export { type ClientConfigOptions, readClientConfig } from './client/client-config.js'
 export type { ClientEvents, ClientLink } from './client/client-link.js'
 export {
   type ClientOptions,
@@ -40,6 +41,8 @@ export {
   type KeyboardPrompt,
   type OfferedHostKey,
 } from './client/client-options.js'
+export type { Configured, ConfiguredForwards, ConfiguredSessions } from './client/configured.js'
+export { type ForwardingOptions, startConfiguredForwards } from './client/configured-forwards.js'
 export { establishClient } from './client/connect.js'
 export { type Destination, type ParsedDestination, parseDestination } from './client/destination.js'
 export type { ListenConnection, TunnelConnection, TunnelHop } from './client/dial-options.js'
@@ -54,7 +57,11 @@ export {
   mergeAuthorizedKeys,
   parseAuthorizedKeys,
 } from './config/authorized-keys.js'
+export type { ConfigPosition } from './config/config-line.js'
+export type { ConfigSource, IncludeReader, ParsedConfig } from './config/config-model.js'
+export type { ConfigTokens } from './config/config-tokens.js'
 export type { ConfigWarning } from './config/config-warning.js'
+export type { ForwardEndpoint, ForwardSpec } from './config/forward-spec.js'
 export type { KeyRestrictions, PermittedEndpoint } from './config/key-restrictions.js'
 export {
   formatKnownHost,
@@ -65,6 +72,24 @@ export {
   mergeKnownHosts,
   parseKnownHosts,
 } from './config/known-hosts.js'
+export { type PrintedConfig, printClientConfig, printServerConfig } from './config/print-config.js'
+export {
+  type ClientConfig,
+  type ClientConfigQuery,
+  type ConfigMachine,
+  type HostLookup,
+  parseClientConfig,
+  resolveClientConfig,
+} from './config/ssh-config.js'
+export type { ClientConfigValues } from './config/ssh-config-keywords.js'
+export {
+  parseServerConfig,
+  resolveGlobalServerConfig,
+  resolveServerConfig,
+  type ServerConfig,
+  type ServerConfigQuery,
+} from './config/sshd-config.js'
+export type { ServerConfigValues } from './config/sshd-config-keywords.js'
 // Channels: RFC 4254
 export { Channel } from './connection/channel.js'
 export type {

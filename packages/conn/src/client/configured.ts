@@ -11,8 +11,8 @@ export interface ConfiguredSessions {
   /** RemoteCommand, for sessions that are opened without a command; with SessionType `subsystem` it names one. */
   readonly command: string | undefined
   readonly subsystem: string | undefined
-  /** RequestTTY `yes` or `force` and `no`; undefined: not said, or `auto`. */
-  readonly requestPty: boolean | undefined
+  /** RequestTTY: always, where our own terminal is lent, or never; undefined: not said, or `auto`. */
+  readonly requestPty: 'force' | 'yes' | 'no' | undefined
   /** ForwardX11, where it trusts the programs on the server (ForwardX11Trusted), as there is no other way here. */
   readonly forwardsX11: boolean
 }

@@ -42,15 +42,11 @@ export interface OptionsFromConfig {
  * @param given those given in code: what they say of trust and login methods keeps others from being looked at
  * @throws ConfigParseError when something cannot be done as it is said, and leaving it out would be less safe
  */
-export function optionsFromConfig(
-  config: ClientConfig,
-  given: ParsedClientOptions,
-  variables: Variables,
-): OptionsFromConfig {
+export function optionsFromConfig(config: ClientConfig, given: ParsedClientOptions): OptionsFromConfig {
   const notices: ConfigNotice[] = []
   const notice = (keyword: string, message: string) => void notices.push({ keyword, message })
   const options: Partial<ResolvedClientOptions> = {
-    ...login(config, given, variables),
+    ...login(config, given),
     ...trust(config, given, notice),
     ...route(config, given),
     ...protocol(config, notice),
@@ -61,11 +57,7 @@ export function optionsFromConfig(
 
 type Notice = (keyword: string, message: string) => void
 
-function login(
-  { values }: ClientConfig,
-  given: ParsedClientOptions,
-  variables: Variables,
-): Partial<ResolvedClientOptions> {
+function login({ values, variables }: ClientConfig, given: ParsedClientOptions): Partial<ResolvedClientOptions> {
   const { identityFile, identityAgent, forwardAgent, addKeysToAgent } = values
   return {
     ...(identityFile !== undefined && { identityFiles: identityFile.filter((file) => !isNone(file)) }),
@@ -252,7 +244,7 @@ function sessionsOf(values: ClientConfig['values'], notice: Notice): ConfiguredS
     sendEnv,
     command: isSubsystem ? undefined : remoteCommand,
     subsystem: isSubsystem ? remoteCommand : undefined,
-    requestPty: requestTty === undefined || requestTty === 'auto' ? undefined : requestTty !== 'no',
+    requestPty: requestTty === 'auto' ? undefined : requestTty,
     forwardsX11,
   }
 }

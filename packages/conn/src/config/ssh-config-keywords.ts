@@ -50,7 +50,7 @@ function row<T>(
   name: string,
   kind: ValueKind<T>,
   becomes: string,
-  facts: Omit<KeywordRow<T>, 'name' | 'kind' | 'becomes'> = {},
+  facts: Omit<KeywordRow<NoInfer<T>>, 'name' | 'kind' | 'becomes'> = {},
 ): KeywordRow<T> {
   return { name, kind, becomes, ...facts }
 }

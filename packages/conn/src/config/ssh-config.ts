@@ -85,6 +85,8 @@ export interface ClientConfig {
   readonly written: ClientConfigValues
   /** What `%` and a letter stand for. */
   readonly tokens: ConfigTokens
+  /** What `${NAME}` and `$NAME` stand for. */
+  readonly variables: Variables
   /** Lines that count for nothing because nobody knows their keyword, and conditions that were not looked into. */
   readonly warnings: readonly ConfigWarning[]
 }
@@ -174,6 +176,7 @@ class Resolver {
       values: this.#expanded(written, tokens),
       written,
       tokens,
+      variables: machine.variables,
       warnings: this.#warnings,
     }
   }

@@ -46,7 +46,7 @@ import {
   userPatterns,
 } from './sshd-config-values.js'
 
-type Facts<T> = Omit<KeywordRow<T>, 'name' | 'kind' | 'becomes' | 'isForMatch'>
+type Facts<T> = Omit<KeywordRow<NoInfer<T>>, 'name' | 'kind' | 'becomes' | 'isForMatch'>
 
 /** A keyword for the whole server. */
 function global<T>(name: string, kind: ValueKind<T>, becomes: string, facts: Facts<T> = {}): KeywordRow<T> {

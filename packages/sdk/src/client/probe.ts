@@ -32,6 +32,13 @@ export const probeOptionsSchema = clientOptionsSchema.omit({
   hostKeyFingerprint: true,
   verifyHostKey: true,
   hostKeyAlias: true,
+  revokedHostKeys: true,
+  knownHostsCommand: true,
+  hashKnownHosts: true,
+  updateHostKeys: true,
+  numberOfPasswordPrompts: true,
+  addKeysToAgent: true,
+  clearAllForwardings: true,
   signatureAlgs: true,
 })
 
@@ -39,7 +46,13 @@ export const probeOptionsSchema = clientOptionsSchema.omit({
 export type ProbeOptions = z.input<typeof probeOptionsSchema>
 
 /** No credentials, and trust in any host key. */
-const anonymous = { clientKeys: null, agentPath: null, knownHosts: null } as const
+const anonymous = {
+  clientKeys: null,
+  agentPath: null,
+  knownHosts: null,
+  revokedHostKeys: null,
+  knownHostsCommand: null,
+} as const
 
 /**
  * The host key that a server shows: a handshake just far enough to get it, with its signature verified but nothing else.

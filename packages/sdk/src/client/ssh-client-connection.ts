@@ -12,6 +12,7 @@ import {
   type ReverseListener,
   type ServerConnection,
   type SessionChannelOptions,
+  startConfiguredForwards,
 } from '@ssh/conn'
 import { SftpClient } from '@ssh/sftp'
 import type { SshClientProcess } from '../process/client-process.js'
@@ -31,6 +32,7 @@ import {
   type SftpClientOptions,
   sftpClientOptionsSchema,
 } from './client-options.js'
+import { withConfigured } from './configured-sessions.js'
 
 /** The streams of a session. */
 export interface SessionStreams {
@@ -207,7 +209,16 @@ export type SshReverseListener = ReverseListener<SshClientConnection>
 /** What `connect` does; `connectSsh` needs it here. */
 export async function connectClient(destination: Destination, options: ClientOptions): Promise<SshClientConnection> {
   const { protocol, defaults } = divideClientOptions('connect', options)
-  return new SshClientConnection(await establishClient(destination, protocol), defaults)
+  const link = await establishClient(destination, protocol)
+  const { configured, logger } = link
+  const conn = new SshClientConnection(link, withConfigured(defaults, configured?.sessions))
+  try {
+    if (configured) await startConfiguredForwards(conn, configured.forwards, { logger, signal: protocol.signal })
+    return conn
+  } catch (error) {
+    await conn.close()
+    throw error
+  }
 }
 
 /**

@@ -2,6 +2,7 @@
 
 import {
   type ClientConnection,
+  type ConfiguredSessions,
   OptionsError,
   parseOptions,
   type SessionClient,
@@ -36,6 +37,8 @@ export type SessionFactory = (options: {
 export interface SessionDefaults extends X11ProcessOptions {
   readonly env?: Readonly<Record<string, string>> | undefined
   readonly sendEnv?: string | readonly string[] | undefined
+  /** What ssh_config says of sessions, beside variables and X11. */
+  readonly configured?: ConfiguredProgram | undefined
   readonly prepareX11?: X11Preparer | undefined
   /** For tracing: which connection this is. */
   readonly connection?: (() => TracedConnection) | undefined
@@ -43,10 +46,13 @@ export interface SessionDefaults extends X11ProcessOptions {
   readonly grantAgent?: ClientConnection['grantAgent'] | undefined
 }
 
+/** What runs, and in which terminal, where nobody says so. */
+export type ConfiguredProgram = Pick<ConfiguredSessions, 'command' | 'subsystem' | 'requestPty'>
+
 /**
  * Starts a process.
  *
- * @param command absent: the user's shell, or the subsystem of the options
+ * @param command absent: the subsystem of the options, what ssh_config says (RemoteCommand), or the user's shell
  * @throws OptionsError when the options contradict each other or one is unknown
  * @throws ChannelOpenError when the server allows no more sessions
  * @throws ChannelError `ERR_SSH_CHANNEL_REQUEST_REFUSED` when it refuses the program, the terminal or X11
@@ -77,7 +83,7 @@ export async function startProcess<O extends Output>(
   },
 ): Promise<SshClientProcess<O>> {
   const startedAt = performance.now()
-  const program = programOf(command, options)
+  const program = programOf(command, options, settings.configured)
   const env = environmentOf({ ...settings.env, ...options.env }, [settings.sendEnv ?? [], options.sendEnv ?? []].flat())
   const { signal, input, stdin = input === undefined ? undefined : inputSource(input) } = options
   const x11 = await ProcessX11.prepare({ ...settings, ...options }, settings.prepareX11)
@@ -103,7 +109,7 @@ export async function startProcess<O extends Output>(
       },
       redirects,
     )
-    const pty = ptyOptions(options)
+    const pty = ptyOptions({ ...options, requestPty: options.requestPty ?? wantsPty(options, settings.configured) })
     // Not taken back when the request is refused: OpenSSH's server agrees once, and then lets every later session of the
     // connection use the agent all the same.
     const agent = settings.grantAgent?.(session, options.agentForwarding)
@@ -132,7 +138,11 @@ type TextProgram =
   | Exclude<StartOptions['program'], { type: 'exec' }>
   | { readonly type: 'exec'; readonly command: string }
 
-function programOf(command: Command | undefined, options: ParsedProcessOptions): TextProgram {
+function programOf(
+  command: Command | undefined,
+  options: ParsedProcessOptions,
+  configured: ConfiguredProgram | undefined,
+): TextProgram {
   const { subsystem, cwd, input, stdin } = options
   if (input !== undefined && stdin !== undefined) throw contradiction('input', 'stdin')
   if (subsystem !== undefined) {
@@ -142,7 +152,15 @@ function programOf(command: Command | undefined, options: ParsedProcessOptions):
   }
   if (command !== undefined) return { type: 'exec', command: commandLine(command, cwd) }
   if (cwd !== undefined) throw new OptionsError('cwd needs a command; a shell starts in the directory of the login')
+  if (configured?.subsystem !== undefined) return { type: 'subsystem', name: configured.subsystem }
+  if (configured?.command !== undefined) return { type: 'exec', command: configured.command }
   return { type: 'shell' }
+}
+
+/** RequestTTY of ssh_config: `yes` asks for a terminal where ours is lent. */
+function wantsPty({ stdin }: ParsedProcessOptions, configured: ConfiguredProgram | undefined): boolean {
+  const { requestPty } = configured ?? {}
+  return requestPty === 'force' || (requestPty === 'yes' && stdin === 'inherit' && process.stdin.isTTY)
 }
 
 function contradiction(one: string, other: string): OptionsError {
