@@ -29,6 +29,8 @@ asyncssh.connection.SSHClientConnection = Connection
 
 connections = []
 listeners = []
+reverse_listeners = []
+reverse_connections = []
 
 
 def decode(text):
@@ -88,24 +90,23 @@ class Client(asyncssh.SSHClient):
         return [self.job['answers'][prompt] for prompt, _ in prompts]
 
 
-async def connect(job):
-    client = Client(job)
+def client_options(job, client):
     options = algorithm_options(job)
     if 'hostKeyAlgorithms' in job:
         options['server_host_key_algs'] = job['hostKeyAlgorithms']
-    conn = await asyncssh.connect(
-        '127.0.0.1',
-        job['port'],
+    return dict(
         username=job['username'],
         password=job.get('password'),
         client_keys=[job['keyFile']] if 'keyFile' in job else None,
         passphrase=job.get('passphrase'),
         agent_path=None,
         config=None,
-        known_hosts=asyncssh.import_known_hosts(f"[127.0.0.1]:{job['port']} {job['hostKey']}\n"),
         client_factory=lambda: client,
         **options,
     )
+
+
+def describe_connection(conn, client):
     connections.append(conn)
     info = conn.get_extra_info
     return {
@@ -117,6 +118,36 @@ async def connect(job):
         'banner': client.banner,
         'rounds': client.rounds,
     }
+
+
+async def connect(job):
+    client = Client(job)
+    conn = await asyncssh.connect(
+        '127.0.0.1',
+        job['port'],
+        known_hosts=asyncssh.import_known_hosts(f"[127.0.0.1]:{job['port']} {job['hostKey']}\n"),
+        **client_options(job, client),
+    )
+    return describe_connection(conn, client)
+
+
+async def listen_reverse(job):
+    client = Client(job)
+    accepted = asyncio.Queue()
+    listener = await asyncssh.listen_reverse(
+        '127.0.0.1',
+        0,
+        acceptor=accepted.put_nowait,
+        known_hosts=([asyncssh.import_public_key(job['hostKey'])], [], []),
+        **client_options(job, client),
+    )
+    reverse_listeners.append((accepted, client))
+    return {'port': listener.get_port(), 'listener': len(reverse_listeners) - 1}
+
+
+async def accepted(job):
+    waiting, client = reverse_listeners[job['listener']]
+    return describe_connection(await waiting.get(), client)
 
 
 async def run_command(job):
@@ -292,6 +323,9 @@ class Server(asyncssh.SSHServer):
     def connection_requested(self, dest_host, dest_port, orig_host, orig_port):
         return True
 
+    def server_requested(self, listen_host, listen_port):
+        return self.job.get('forwards', False)
+
 
 async def serve_command(process):
     name, _, argument = (process.command or '').partition(' ')
@@ -339,10 +373,8 @@ async def serve_command(process):
     process.exit(status)
 
 
-async def listen(job):
-    listener = await asyncssh.listen(
-        '127.0.0.1',
-        0,
+def server_options(job):
+    return dict(
         server_factory=lambda: Server(job),
         # Given by name, they would be read and checked for each connection.
         server_host_keys=[asyncssh.read_private_key(file) for file in job['hostKeyFiles']],
@@ -352,8 +384,17 @@ async def listen(job):
         line_editor=False,
         **algorithm_options(job),
     )
+
+
+async def listen(job):
+    listener = await asyncssh.listen('127.0.0.1', 0, **server_options(job))
     listeners.append(listener)
     return {'port': listener.get_port()}
+
+
+async def connect_reverse(job):
+    reverse_connections.append(await asyncssh.connect_reverse('127.0.0.1', job['port'], **server_options(job)))
+    return {}
 
 
 # The calls
@@ -361,7 +402,10 @@ async def listen(job):
 calls = {
     'algorithms': algorithms,
     'listen': listen,
+    'listenReverse': listen_reverse,
+    'accepted': accepted,
     'connect': connect,
+    'connectReverse': connect_reverse,
     'exec': run_command,
     'transfer': transfer,
     'files': files,

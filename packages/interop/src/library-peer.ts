@@ -45,6 +45,8 @@ export interface LibraryServerOptions extends LibraryAlgorithms {
   /** Go, Paramiko: the key first, then the password. */
   readonly requiresBoth?: boolean
   readonly banner?: string
+  /** AsyncSSH: listens for its clients. */
+  readonly forwards?: boolean
 }
 
 /** A client to start. */
@@ -151,6 +153,15 @@ interface Calls {
   algorithms: { with: object; gives: KnownAlgorithms }
   listen: { with: LibraryServerOptions; gives: { readonly port: number } }
   connect: { with: LibraryClientOptions; gives: LibraryConnection }
+  /** AsyncSSH: connects to a client that waits, and serves it. */
+  connectReverse: { with: LibraryServerOptions & { readonly port: number }; gives: object }
+  /** AsyncSSH: waits for servers, on a free port. */
+  listenReverse: {
+    with: Omit<LibraryClientOptions, 'port'>
+    gives: { readonly port: number; readonly listener: number }
+  }
+  /** AsyncSSH: the next connection of a server that came. */
+  accepted: { with: { readonly listener: number }; gives: LibraryConnection }
   exec: { with: LibraryCommand; gives: LibraryCommandResult }
   /** Sends random bytes to a command, and ends its input; sending and receiving go on side by side. */
   transfer: {
