@@ -8,6 +8,7 @@ export {
   type Schedule,
 } from './agent/agent-client.js'
 export { AgentKey } from './agent/agent-key.js'
+export type { AgentFilter, LentAgentRequest } from './agent/agent-relay.js'
 export {
   type AgentConnector,
   type AgentForwarder,
@@ -16,6 +17,7 @@ export {
   agentSource,
 } from './client/agent-options.js'
 export { openAgent } from './client/agent-source.js'
+export { type ClientConfigOptions, readClientConfig } from './client/client-config.js'
 // Clients
 export {
   ClientConnection,
@@ -33,7 +35,6 @@ export type {
   SocksOptions,
 } from './client/client-forwarding-options.js'
 export type { ConnectionHandler } from './client/client-forwarding-remote.js'
-export { type ClientConfigOptions, readClientConfig } from './client/client-config.js'
 export type { ClientEvents, ClientLink } from './client/client-link.js'
 export {
   type ClientOptions,

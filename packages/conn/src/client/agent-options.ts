@@ -3,6 +3,7 @@
 import type { Duplex } from 'node:stream'
 import type { PublicKey } from '@ssh/crypto'
 import { z } from 'zod'
+import type { AgentFilter } from '../agent/agent-relay.js'
 import { bytes, callback, objectWith } from '../options-schema.js'
 
 /** Connects to an agent: the stream is closed when it is not needed any more. */
@@ -54,4 +55,9 @@ export const agentOptions = {
    * the server can log in elsewhere by it as long as a command runs. Default false.
    */
   agentForwarding: z.union([z.boolean(), z.string().min(1)]).optional(),
+  /**
+   * Asked about each request that comes from the server for an agent it was lent; only true lets it through. Default:
+   * all pass, as with OpenSSH.
+   */
+  agentFilter: callback<AgentFilter>().optional(),
 } as const

@@ -20,8 +20,12 @@ export interface AgentGrant {
 /** Connections to agents at once; a server that opens more wants to use up something. */
 const mostConnections = 64
 
+/** Joins a channel to the agent, whose owner it is from then on. Settles once both are closed. */
+export type AgentJoin = (channel: ByteChannel, agent: ByteChannel) => Promise<void>
+
 interface Granted {
   readonly connect: AgentConnect
+  readonly join: AgentJoin
 }
 
 /** The agent channels of one connection. */
@@ -39,9 +43,12 @@ export class AgentForward {
     this.#onRefused = onRefused
   }
 
-  /** From now on the server may open channels to this agent, each of which gets a connection of its own. */
-  grant(connect: AgentConnect): AgentGrant {
-    const granted = { connect }
+  /**
+   * From now on the server may open channels to this agent, each of which gets a connection of its own.
+   * @param join default: bytes pass both ways, unread
+   */
+  grant(connect: AgentConnect, join: AgentJoin = pipe): AgentGrant {
+    const granted = { connect, join }
     this.#granted.add(granted)
     this.#unregister ??= this.#incoming.onChannel('auth-agent@openssh.com', (request) => void this.#opened(request))
     return { revoke: () => this.#revoke(granted) }
@@ -72,12 +79,12 @@ export class AgentForward {
     }
   }
 
-  async #join(request: ChannelOpenRequest, { connect }: Granted): Promise<void> {
+  async #join(request: ChannelOpenRequest, { connect, join }: Granted): Promise<void> {
     const agent = await connect()
     if (!request.isPending) {
       agent.abort()
       return
     }
-    await pipe(request.accept(), agent).catch(() => {})
+    await join(request.accept(), agent).catch(() => {})
   }
 }

@@ -23,6 +23,7 @@ export const probeOptionsSchema = clientOptionsSchema.omit({
   agentIdentities: true,
   identitiesOnly: true,
   agentForwarding: true,
+  agentFilter: true,
   passphrase: true,
   preferredAuth: true,
   keyboardInteractive: true,

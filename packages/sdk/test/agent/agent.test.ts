@@ -11,6 +11,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { KeyRing, ScriptedAgent } from '../../../conn/test/agent/scripted-agent.js'
 import {
   AgentError,
+  type AgentFilter,
   type ClientOptions,
   connect,
   connectAgent,
@@ -262,6 +263,25 @@ describe('an agent that is lent', () => {
     const remote = await named.conn.createProcess('work')
     const process = await named.next()
     expect(await commentsAt(process.agentPath)).toEqual(['rsa'])
+    process.exit(0)
+    await remote.wait()
+  })
+
+  test('may be asked for what its filter lets through only (G16)', async () => {
+    const agentFilter: AgentFilter = ({ type, publicKey }) =>
+      type === 'requestIdentities' || (type === 'signRequest' && publicKey?.equals(userKey.publicKey) === true)
+    const { conn, agent, next } = await lending({}, { agentForwarding: true, agentFilter })
+    const remote = await conn.createProcess('work')
+    const process = await next()
+    await using borrowed = await connectAgent(process.agentPath)
+    const [one, two] = await borrowed.listKeys()
+    await expect(one?.sign(Buffer.from('x'))).rejects.toMatchObject({ code: 'ERR_SSH_AGENT_REFUSED' })
+    expect(userKey.publicKey.verify(Buffer.from('x'), (await two?.sign(Buffer.from('x'))) ?? new Uint8Array(0))).toBe(
+      true,
+    )
+    await expect(borrowed.removeAll()).rejects.toMatchObject({ code: 'ERR_SSH_AGENT_REFUSED' })
+    expect(agent.ring.keys).toHaveLength(2)
+    await borrowed.close()
     process.exit(0)
     await remote.wait()
   })
