@@ -150,10 +150,7 @@ export class SshServer {
       this.#links.delete(link.connection)
       this.#settleWhenEmpty()
     }
-    link.closed.then(ended, (error: unknown) => {
-      logger?.debug({ layer: 'server', event: 'connection-ended', error })
-      ended()
-    })
+    link.closed.then(ended, ended)
   }
 
   /** Resolves when no session is open any more, or when the time is over. */

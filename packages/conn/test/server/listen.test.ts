@@ -260,7 +260,7 @@ describe('a connection before login', () => {
     })
     expect(await login(server.port)).toBe('ERR_SSH_TRANSPORT_DISCONNECTED')
     await vi.waitFor(() => expect(server.connections.size).toBe(0))
-    expect(log.events).toContain('connection-ended')
+    expect(log.events).toContain('broken')
   })
 
   test('ends when the factory fails, which only the log learns', async () => {
