@@ -23,6 +23,7 @@ export type {
   KnownHostEntry,
   ListenAddress,
   ListenAnswer,
+  ListenConnection,
   Listener,
   LocalPathOptions,
   LocalPortOptions,
@@ -45,7 +46,9 @@ export type {
   SocksOptions,
   TracedConnection,
   TraceOutcome,
+  TunnelConnection,
   TunnelHandler,
+  TunnelHop,
 } from '@ssh/conn'
 // Agents, errors
 export {
