@@ -7,9 +7,11 @@ import { disconnectReasons, extensions, SshError } from '@ssh/wire'
 import { chooseAlgorithms } from '../algorithm-lists.js'
 import { Deferred } from '../deferred.js'
 import { DisconnectError, OptionsError } from '../errors.js'
+import { LinkJournal } from '../link-journal.js'
 import { parseOptions } from '../options-schema.js'
 import type { LinkOptions } from '../peer-link.js'
 import { choosePreferences, chooseUserSignatures, patience, rekeyLimits } from '../protocol-options.js'
+import { type ConnectTrace, connectChannel, traced } from '../tracing.js'
 import { ClientAuth } from '../userauth/client-auth.js'
 import { displayText } from '../userauth/display-text.js'
 import { softwareVersion } from '../version.js'
@@ -50,10 +52,41 @@ interface HopContext {
   readonly depth: number
 }
 
-async function establish(
+async function establish(destination: Destination, options: ClientOptions, hops: HopContext): Promise<ClientLink> {
+  return traced(
+    connectChannel,
+    () => asWritten(destination, options),
+    async (trace) => {
+      const link = await dialAndLogIn(destination, options, hops, trace)
+      if (trace !== undefined) Object.assign(trace, describeLink(link))
+      return link
+    },
+  )
+}
+
+/** Where to, as far as the caller said it. */
+function asWritten(destination: Destination, { port, username }: ClientOptions): ConnectTrace {
+  try {
+    const written = parseDestination(destination)
+    return { host: written.host, port: written.port ?? port, username: written.username ?? username }
+  } catch {
+    return { host: '', port, username }
+  }
+}
+
+function describeLink({ localIdentification, peer, algorithms }: ClientLink): Partial<ConnectTrace> {
+  return {
+    clientVersion: localIdentification,
+    serverVersion: peer.transport.remoteIdentification ?? '',
+    ...(algorithms && { algorithms }),
+  }
+}
+
+async function dialAndLogIn(
   destination: Destination,
   options: ClientOptions,
   { forHops, depth }: HopContext,
+  trace: ConnectTrace | undefined,
 ): Promise<ClientLink> {
   const given = parseOptions('connect', clientOptionsSchema, options)
   checkStreamOptions(given)
@@ -62,12 +95,16 @@ async function establish(
   socket?.on('error', ignoreError)
   let stream: Duplex | undefined = socket
   let agent: LoginAgent | undefined
+  let journal: LinkJournal | undefined
   const limit = new ConnectLimit(given.signal, given.connectTimeout)
   try {
     limit.step = 'the configuration of this machine'
     const { target, options: parsed, configured } = await limit.race(resolveTarget(destination, given, limit.signal))
     limit.limitTo(parsed.connectTimeout)
     limit.where = `${target.host} port ${target.port}`
+    if (trace !== undefined) Object.assign(trace, target)
+    journal = new LinkJournal(parsed.logger, () => ({ role: 'client', ...target }))
+    journal.connecting()
     // What the user gave is read first: a key that cannot be used should fail before anything is sent.
     limit.step = 'a key or the known hosts of this machine'
     agent = new LoginAgent(parsed.agentPath)
@@ -75,7 +112,7 @@ async function establish(
       Promise.all([Credentials.prepare(parsed, agent), HostKeyCheck.prepare(parsed, target.host, target.port)]),
     )
     const userSignatures = chooseUserSignatures(parsed)
-    const linkOptions = makeLinkOptions(parsed, hostKeyCheck)
+    const linkOptions = { ...makeLinkOptions(parsed, hostKeyCheck), journal }
     limit.step = missingConnection(given, parsed)
     stream = await openStream(
       {
@@ -95,6 +132,7 @@ async function establish(
     await credentials.keepInAgent(agent)
     return link
   } catch (error) {
+    if (stream === undefined) journal?.connectFailed(error)
     stream?.destroy()
     throw explainLoss(stream, error)
   } finally {
@@ -143,6 +181,7 @@ interface Login {
 /** @param limit aborts with the error to fail with */
 async function logIn(login: Login, limit: AbortSignal): Promise<ClientLink> {
   const { target, options, credentials, hostKeyCheck } = login
+  const { journal } = login.linkOptions
   const established = new Deferred<void>()
   let auth: ClientAuth | undefined
   let serverSignatureAlgorithms: readonly string[] | undefined
@@ -150,10 +189,14 @@ async function logIn(login: Login, limit: AbortSignal): Promise<ClientLink> {
     onHostKey: (offer) => {
       hostKeyCheck.verify(offer).then(
         () => {
+          journal?.hostKeyJudged(offer)
           link.hostKey = offer.key
           link.peer.acceptHostKey()
         },
-        (error: Error) => link.abort(error),
+        (error: Error) => {
+          journal?.hostKeyJudged(offer, error)
+          link.abort(error)
+        },
       )
     },
     createAuth: ({ sessionIdentifier, send, succeeded, failed }) => {
@@ -171,6 +214,8 @@ async function logIn(login: Login, limit: AbortSignal): Promise<ClientLink> {
         },
         {
           send,
+          onRequest: (attempt) => journal?.authBegins(attempt),
+          onAttempt: (attempt) => journal?.authAttempt(attempt),
           onQuestion: (question) => credentials.answer(question),
           onBanner: (message, languageTag) => link.tell('banner', message, languageTag),
           onSuccess: () => succeeded(),
@@ -192,7 +237,10 @@ async function logIn(login: Login, limit: AbortSignal): Promise<ClientLink> {
       if (!change.isFirst) link.tell('rekey')
     },
     onDebug: (message, alwaysDisplay) => link.tell('debug', displayText(message), alwaysDisplay),
-    onAuthenticated: () => established.resolve(),
+    onAuthenticated: () => {
+      journal?.authenticated()
+      established.resolve()
+    },
     onEnd: (error) => {
       established.reject(error ?? link.closedError())
       link.tell('close', error)
@@ -210,6 +258,7 @@ async function logIn(login: Login, limit: AbortSignal): Promise<ClientLink> {
   const giveUp = () => link.destroy(limit.reason)
   limit.addEventListener('abort', giveUp, { once: true })
   try {
+    journal?.connected(link.addresses)
     link.start()
     await established.promise
     return link
