@@ -33,7 +33,7 @@ export {
   sharedAlgorithms,
 } from './openssh-algorithms.js'
 export { type LoginTarget, type OpensshOptions, scp, sftp, ssh, startSsh } from './openssh-client.js'
-export { findPeer, isRoot, lacks, type PeerName, peer } from './peers.js'
+export { findPeer, findProgram, isRoot, lacks, type PeerName, peer } from './peers.js'
 export {
   freePort,
   mustRun,

@@ -51,6 +51,7 @@ export type {
   TunnelHop,
 } from '@ssh/conn'
 // Agents, errors
+// Tunnels and displays
 export {
   type AddKeyOptions,
   AgentClient,
@@ -70,19 +71,34 @@ export {
   ConnectError,
   ConnectionLost,
   DisconnectError,
+  type ForwardedX11,
   HostKeyNotVerifiable,
   type KeyboardChallenge,
   KeyExchangeFailed,
   type LentAgentRequest,
+  type OpenTunDevice,
   OptionsError,
   type PasswordChangeRequired,
   PermissionDenied,
+  type PreparedX11,
   ProtocolError,
   ServerConnection,
   type ServerConnectionInfo,
   TimeoutError,
+  type TunAnswer,
+  type TunDevice,
+  type TunDeviceOptions,
+  type TunDropReason,
   TunError,
+  TunForwarding,
+  type TunForwardOptions,
+  type TunHandler,
+  type TunMode,
+  type TunOptions,
+  TunStream,
   X11Error,
+  type X11ForwardingOptions,
+  type X11Grant,
 } from '@ssh/conn'
 // Keys
 export {

@@ -62,6 +62,8 @@ test('exports these names, and no others', () => {
       "StreamError",
       "TimeoutError",
       "TunError",
+      "TunForwarding",
+      "TunStream",
       "X11Error",
       "connect",
       "connectAgent",

@@ -16,6 +16,8 @@ const unit = z
   .max(tunnelModes.anyUnit - 1)
   .optional()
 
+const unitsSchema = z.strictObject({ unit, localUnit: unit, remoteUnit: unit })
+
 export const tunOptionsSchema = z.strictObject({
   /** Gives up opening the tunnel. */
   signal: abortSignal.optional(),
@@ -39,8 +41,10 @@ export async function openTunnel(
   remoteUnit: number | undefined,
   options: TunOptions,
 ): Promise<TunStream> {
-  const { signal } = parseOptions(mode === 'tun' ? 'openTun' : 'openTap', tunOptionsSchema, options)
-  return openChannel(link, mode, parseOptions('the unit', unit, remoteUnit), signal)
+  const what = mode === 'tun' ? 'openTun' : 'openTap'
+  const { signal } = parseOptions(what, tunOptionsSchema, options)
+  parseOptions(what, unitsSchema, { unit: remoteUnit })
+  return openChannel(link, mode, remoteUnit, signal)
 }
 
 /** @throws as `forwardTun` of a connection */
@@ -53,11 +57,11 @@ export async function forwardTunnel(
 ): Promise<TunForwarding> {
   const what = mode === 'tun' ? 'forwardTun' : 'forwardTap'
   const { signal, openDevice = openTunDevice } = parseOptions(what, tunForwardOptionsSchema, options)
-  const units = [localUnit, remoteUnit].map((number) => parseOptions('the unit', unit, number))
+  parseOptions(what, unitsSchema, { localUnit, remoteUnit })
   // The device first: on most machines this is what may fail.
-  const device = await openDevice({ mode, unit: units[0], signal })
+  const device = await openDevice({ mode, unit: localUnit, signal })
   try {
-    return new TunForwarding(device, await openChannel(link, mode, units[1], signal))
+    return new TunForwarding(device, await openChannel(link, mode, remoteUnit, signal))
   } catch (error) {
     device.packets.destroy()
     throw error

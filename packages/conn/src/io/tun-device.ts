@@ -53,15 +53,18 @@ export async function openTunDevice(options: TunDeviceOptions): Promise<TunDevic
         'opens one, or take the packets yourself with openTun or openTap',
     )
   }
+  const complaints: string[] = []
   for (const { command, args } of helpers) {
     const child = spawn(command, [...args, mode, unit === undefined ? '' : String(unit), String(attachRequest())])
     const device = await start(child, options)
-    if (device !== undefined) return device
+    if (typeof device !== 'string') return device
+    complaints.push(`${command}: ${device}`)
   }
   throw new TunError(
     'ERR_SSH_TUN_NO_HELPER',
     'Node alone cannot open tunnel devices, and neither python3 nor perl is here to do it. Install one of them, or give ' +
       'openDevice a function that opens a device',
+    { details: { complaints } },
   )
 }
 
@@ -71,8 +74,8 @@ function attachRequest(): number {
   return others.includes(process.arch) ? 0x800454ca : 0x400454ca
 }
 
-/** @returns undefined when the program is not here */
-async function start(child: ChildProcessWithoutNullStreams, options: TunDeviceOptions): Promise<TunDevice | undefined> {
+/** @returns what is wrong with the helper itself, when it never came as far as asking for a device */
+function start(child: ChildProcessWithoutNullStreams, options: TunDeviceOptions): Promise<TunDevice | string> {
   const { signal } = options
   let complaint = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -80,19 +83,27 @@ async function start(child: ChildProcessWithoutNullStreams, options: TunDeviceOp
   })
   const packets = new DevicePackets(child, () => failed(complaint, options))
   return new Promise((resolve, reject) => {
-    const onAbort = () => settle(() => reject(new AbortError(signal?.reason)))
-    const settle = (action: () => void) => {
-      signal?.removeEventListener('abort', onAbort)
-      action()
-      if (signal?.aborted) packets.destroy()
-    }
-    child.once('error', (error: NodeJS.ErrnoException) => {
+    const onAbort = () => {
       packets.destroy()
-      settle(() => (error.code === 'ENOENT' ? resolve(undefined) : reject(failed(error.message, options))))
-    })
-    packets.once('name', (name: string) => settle(() => resolve({ name, packets })))
-    child.once('close', () => settle(() => reject(failed(complaint, options))))
+      reject(new AbortError(signal?.reason))
+    }
+    const settled = () => signal?.removeEventListener('abort', onAbort)
     signal?.addEventListener('abort', onAbort, { once: true })
+    packets.once('name', (name: string) => {
+      settled()
+      resolve({ name, packets })
+    })
+    child.once('error', (error) => {
+      settled()
+      packets.destroy()
+      resolve(error.message)
+    })
+    child.once('close', () => {
+      settled()
+      // A helper that works says what the system refused; anything else is its own trouble.
+      if (/^\d+ /.test(complaint)) reject(failed(complaint, options))
+      else resolve(printable(complaint.trim()) || 'it ended at once')
+    })
   })
 }
 
