@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { generatePrivateKey } from '@ssh/crypto'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { answering, gone, httpProxy, socksProxy } from '../../conn/test/proxies.js'
@@ -10,6 +13,7 @@ import {
   listen,
   type SshServer,
   type SshServerCallbacks,
+  writePrivateKey,
 } from '../src/index.js'
 import { parrot, userKey, userLine } from './embedded-server.js'
 import { expectNothingLeftOpen } from './open-handles.js'
@@ -359,5 +363,81 @@ describe('proxies', () => {
     expect(error).toMatchObject({ code: 'ERR_SSH_CONNECT_PROXY_REFUSED', details: { status: 407 } })
     expect(JSON.stringify(error) + String(error)).not.toMatch(/secret|hush/)
     await gone(http.sockets)
+  })
+})
+
+describe('what ssh_config says', () => {
+  /** Writes a configuration, with keys and hosts where it says. */
+  async function configFile(known: readonly Host[], text: string): Promise<string> {
+    const folder = await mkdtemp(join(tmpdir(), 'ssh-sdk-'))
+    onTestFinished(() => rm(folder, { recursive: true }))
+    await writePrivateKey(userKey, join(folder, 'id'))
+    await writeFile(join(folder, 'known_hosts'), `${known.map(({ line }) => line).join('\n')}\n`)
+    const common = `IdentityFile ${folder}/id\n  IdentityAgent none\n  UserKnownHostsFile ${folder}/known_hosts\n  GlobalKnownHostsFile none\n`
+    await writeFile(join(folder, 'config'), text.replaceAll('COMMON', common))
+    return join(folder, 'config')
+  }
+
+  const section = (name: string, { server }: Host, more = '') =>
+    `Host ${name}\n  Hostname 127.0.0.1\n  Port ${server.port}\n  User tester\n  COMMON\n  ${more}\n`
+
+  test('of jump hosts holds for each: names, ports, users, keys, and their own jump hosts', async () => {
+    const [first, second, third] = await hosts()
+    const config = await configFile(
+      [first, second, third],
+      section('inner', third, 'ProxyJump middle') +
+        section('middle', second, 'ProxyJump gate') +
+        section('gate', first),
+    )
+    await using conn = await connect('inner', { config })
+    expect((await conn.run('x')).stdout).toBe('x')
+    expect([first, second, third].map(({ users }) => users)).toEqual([['tester'], ['tester'], ['tester']])
+  })
+
+  test('yields to what is given in code', async () => {
+    const [first, second] = await hosts()
+    const config = await configFile(
+      [first, second],
+      section('inner', second, 'ProxyJump gate') + section('gate', first),
+    )
+    const socks = await socksProxy()
+    for (const options of [
+      { tunnel: 'none' },
+      { proxyCommand: null },
+      { proxy: `socks5h://127.0.0.1:${socks.port}` },
+    ]) {
+      await using conn = await connect('inner', { config, ...options })
+      expect((await conn.run('x')).stdout).toBe('x')
+    }
+    expect(first.users).toEqual([])
+    await using conn = await connect('inner', { config, tunnel: 'gate' })
+    expect((await conn.run('x')).stdout).toBe('x')
+    expect(first.users).toEqual(['tester'])
+  })
+
+  test('of a command is run with its tokens, and names that came from the destination are held back', async () => {
+    const first = await host(0)
+    const relay = `require('net').connect(process.argv[2], process.argv[1]).on('connect', function () { process.stdin.pipe(this).pipe(process.stdout) })`
+    const command = `${process.execPath} -e "${relay}" %h %p %r %n`
+    const config = await configFile([first], section('inner', first, `ProxyCommand ${command}`))
+    await using conn = await connect('inner', { config })
+    expect((await conn.run('x')).stdout).toBe('x')
+    await expect(connect({ host: 'inner', username: '$(x)' }, { config })).rejects.toMatchObject({
+      name: 'ConfigParseError',
+      message: expect.stringContaining('a shell would act upon'),
+    })
+  })
+
+  test('in a circle is told, and leaves nothing open', async () => {
+    const [first, second] = await hosts()
+    const config = await configFile(
+      [first, second],
+      section('one', first, 'ProxyJump two') + section('two', second, 'ProxyJump one'),
+    )
+    await expect(connect('one', { config })).rejects.toMatchObject({
+      name: 'OptionsError',
+      message: expect.stringContaining('ProxyJump none'),
+    })
+    expect([...first.users, ...second.users]).toEqual([])
   })
 })

@@ -2,7 +2,7 @@
 
 import type { Duplex } from 'node:stream'
 import { printable } from '@ssh/wire'
-import { type ConfigTokens, expandTokens } from '../config/config-tokens.js'
+import { expandTokens } from '../config/config-tokens.js'
 import { ConfigParseError, type ConnectError, ConnectionLost, OptionsError } from '../errors.js'
 import { type ChildCommand, ChildStream } from '../io/child-stream.js'
 import { dial } from '../io/dial.js'
@@ -17,8 +17,6 @@ import { type ConnectHop, openThrough, openTunnel, parseHops, routeOf, type Stre
 export type StreamOptions = Partial<ParsedDialOptions> & {
   readonly sock?: Duplex | undefined
   readonly logger?: Logger | undefined
-  /** What `%` and a letter stand for in a command, beside the destination's own names. */
-  readonly tokens?: ConfigTokens | undefined
 }
 
 /** A stream that is wanted. */
@@ -109,10 +107,7 @@ function tcpOptions({ family, localAddress, localPort, tcpKeepalive, connectionA
  * program.
  * @throws OptionsError, or ConfigParseError where ssh_config names the command
  */
-function commandOf(
-  { target, originalHost, given, resolved }: StreamRequest,
-  { proxyCommand }: StreamOptions,
-): ChildCommand {
+function commandOf({ target, originalHost, given }: StreamRequest, { proxyCommand }: StreamOptions): ChildCommand {
   const { host, port, username } = target
   const isForShell = typeof proxyCommand === 'string'
   for (const name of [host, originalHost, username]) {
@@ -122,15 +117,14 @@ function commandOf(
       throw new OptionsError(text)
     }
   }
-  const names = [
+  // As ssh_config(5) has it for ProxyCommand.
+  const tokens = new Map([
     ['h', host],
     ['n', originalHost],
     ['p', String(port)],
     ['r', username],
-  ] as const
-  const tokens = new Map([...(resolved.tokens ?? []), ...names])
-  const expand = (template: string) =>
-    expandTokens(template, { keyword: 'ProxyCommand', tokens, isForShell, unchecked: localTokens })
+  ])
+  const expand = (template: string) => expandTokens(template, { keyword: 'ProxyCommand', tokens, isForShell })
   try {
     return typeof proxyCommand === 'string' ? expand(proxyCommand) : (proxyCommand ?? []).map(expand)
   } catch (error) {
@@ -138,6 +132,3 @@ function commandOf(
     throw new OptionsError(error.message, { cause: error })
   }
 }
-
-/** Tokens whose values only this machine's user and host name decide. */
-const localTokens = 'CdiLlu'
