@@ -1,7 +1,6 @@
 /** Ports and paths of the server whose connections come here: to a handler in this process, or on to elsewhere. */
 
-import type { Duplex } from 'node:stream'
-import { fromDuplex, toDuplex } from '@ssh/streams'
+import { fromDuplex } from '@ssh/streams'
 import { openFailureReasons } from '@ssh/wire'
 import type { ChannelOpenRequest } from '../connection/channel-open.js'
 import { ConnectError } from '../errors.js'
@@ -9,10 +8,11 @@ import { type AcceptForward, refusalOf } from '../forwarding/forward-info.js'
 import { Listener, type ListenerParts } from '../forwarding/listener.js'
 import { pipe } from '../forwarding/pipe.js'
 import { type ConnectTarget, connectStream } from '../io/connect-stream.js'
+import { handOver, type StreamHandler } from '../stream-handler.js'
 import type { ForwardingScope, ForwardOptions } from './client-forwarding-scope.js'
 
-/** Takes one connection that was made to the server; may be async. What it throws resets that connection. */
-export type ConnectionHandler<I> = (stream: Duplex, info: I) => unknown
+/** Takes one connection that was made to the server. */
+export type ConnectionHandler<I> = StreamHandler<I>
 
 interface RemoteOptions<I> extends ForwardOptions {
   readonly accept?: AcceptForward<I> | undefined
@@ -28,18 +28,7 @@ export function toHandler<I>(
   handle: ConnectionHandler<I>,
 ): Deliver<I> {
   const report = scope.reporter(options)
-  return async (request, info) => {
-    const channel = request.accept()
-    const closed = new Promise<void>((resolve) => channel.handle({ onClose: () => resolve() }))
-    const stream = toDuplex(channel)
-    try {
-      await handle(stream, info)
-    } catch (error) {
-      stream.destroy(error instanceof Error ? error : new Error(String(error)))
-      report(error)
-    }
-    await closed
-  }
+  return (request, info) => handOver(request.accept(), handle, info, report)
 }
 
 /** Channels to a port or a path that this machine reaches. */

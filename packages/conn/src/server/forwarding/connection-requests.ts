@@ -1,11 +1,12 @@
 /** Connections that a client wants from here: direct-tcpip (RFC 4254 §7.2), direct-streamlocal (OpenSSH PROTOCOL §2.4). */
 
-import { fromDuplex, toDuplex } from '@ssh/streams'
+import { fromDuplex } from '@ssh/streams'
 import { type ByteChannel, channelTypes, openFailureReasons, printable, SshError } from '@ssh/wire'
 import { ConnectLimit } from '../../client/connect-limit.js'
 import type { ChannelOpenRequest } from '../../connection/channel-open.js'
 import { pipe } from '../../forwarding/pipe.js'
 import { type ConnectTarget, connectStream } from '../../io/connect-stream.js'
+import { handOver } from '../../stream-handler.js'
 import type { ServerCallbacks } from '../server-callbacks.js'
 import { faultOfDestination, faultOfListenAddress, faultOfNativePath, faultOfPath } from './forward-address.js'
 import {
@@ -143,15 +144,7 @@ export class ConnectionRequests {
   /** Resolves when the channel is closed, whatever becomes of the handler. */
   async #handle<I>(request: ChannelOpenRequest, wanted: Wanted<I>, handler: TunnelHandler<I>): Promise<void> {
     if (!request.isPending) return
-    const channel = request.accept()
-    const closed = new Promise<void>((resolve) => channel.handle({ onClose: () => resolve() }))
-    const stream = toDuplex(channel)
-    const work = new Promise((resolve) => resolve(handler(stream, wanted.info)))
-    work.catch((error: unknown) => {
-      this.#host.failed(wanted.callback, error)
-      stream.destroy()
-    })
-    await closed
+    await handOver(request.accept(), handler, wanted.info, (error) => this.#host.failed(wanted.callback, error))
   }
 }
 

@@ -3,6 +3,7 @@
 import type { Duplex } from 'node:stream'
 import type { ByteChannel } from '@ssh/wire'
 import type { AcceptForward, ForwardedTcpInfo, ForwardedUnixInfo } from '../../forwarding/forward-info.js'
+import type { StreamHandler } from '../../stream-handler.js'
 import type { ServerConnection } from '../server-connection.js'
 
 /** A TCP connection that a client wants from here (`direct-tcpip`, RFC 4254 §7.2). */
@@ -26,7 +27,7 @@ export interface RequestedUnixConnection {
  * Is the other end of one connection, in this process: what it reads is what the client's program sent. When it throws
  * or rejects the connection is reset, and the error goes to the logger.
  */
-export type TunnelHandler<I> = (stream: Duplex, info: I) => unknown
+export type TunnelHandler<I> = StreamHandler<I>
 
 /** Somewhere else to connect to than where the client asked. */
 export type OtherDestination =
