@@ -35,6 +35,7 @@ export type {
   SocksOptions,
 } from './client/client-forwarding-options.js'
 export type { ConnectionHandler } from './client/client-forwarding-remote.js'
+export type { ForwardingLife } from './client/client-forwarding-scope.js'
 export type { ClientEvents, ClientLink } from './client/client-link.js'
 export {
   type ClientOptions,
@@ -47,6 +48,7 @@ export { type ForwardingOptions, startConfiguredForwards } from './client/config
 export { establishClient } from './client/connect.js'
 export { type Destination, type ParsedDestination, parseDestination } from './client/destination.js'
 export type { ListenConnection, TunnelConnection, TunnelHop } from './client/dial-options.js'
+export { type FarEnds, LocalForwarding } from './client/local-forwarding.js'
 export { type ReverseListenOptions, reverseListenOptionsSchema } from './client/reverse-listen-options.js'
 export { listenForServers, ReverseListener, type ReverseListenerEvents } from './client/reverse-listener.js'
 export type { TunForwardOptions, TunOptions } from './client/tun.js'
@@ -130,7 +132,8 @@ export type {
   ForwardOrigin,
   SocksInfo,
 } from './forwarding/forward-info.js'
-export type { ListenAddress, Listener } from './forwarding/listener.js'
+export { type ListenAddress, Listener, type ListenerParts } from './forwarding/listener.js'
+export type { OpenTcpTunnelOptions, OpenTunnelOptions } from './forwarding/open-tunnel.js'
 export { largestTunPacket, type TunMode } from './forwarding/tun-packet.js'
 export type { X11Grant } from './forwarding/x11-client.js'
 export { debugLogger } from './io/debug-logger.js'

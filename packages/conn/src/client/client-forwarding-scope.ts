@@ -11,19 +11,21 @@ export interface ForwardOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** What forwarding ends with. */
+export type ForwardingLife = Pick<ClientLink, 'logger' | 'closed' | 'isClosed' | 'closedError'>
+
 /** What forwarding needs of a connection. */
-export interface ForwardingLink
-  extends Pick<ClientLink, 'incoming' | 'logger' | 'closed' | 'isClosed' | 'closedError'> {
+export interface ForwardingLink extends ForwardingLife, Pick<ClientLink, 'incoming'> {
   readonly peer: { readonly mux: Mux }
 }
 
 export class ForwardingScope {
-  readonly link: ForwardingLink
+  readonly link: ForwardingLife
   readonly #listeners = new Set<Listener>()
   /** What is under way and ends with the connection. A set, because one signal for all would warn of so many listeners. */
   readonly #underWay = new Set<(reason: Error) => void>()
 
-  constructor(link: ForwardingLink) {
+  constructor(link: ForwardingLife) {
     this.link = link
     const end = () => this.#end()
     link.closed.then(end, end)

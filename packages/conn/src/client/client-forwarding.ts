@@ -3,23 +3,19 @@
 import type { Duplex } from 'node:stream'
 import { toDuplex } from '@ssh/streams'
 import type { Channel } from '../connection/channel.js'
+import type { Mux } from '../connection/mux.js'
 import type { ForwardedTcpInfo, ForwardedUnixInfo } from '../forwarding/forward-info.js'
 import type { Listener } from '../forwarding/listener.js'
 import { openTcpTunnel, openUnixTunnel } from '../forwarding/open-tunnel.js'
 import { RemoteListeners } from '../forwarding/remote-listeners.js'
 import type { ListenPath, ListenPort } from '../io/stream-listener.js'
 import { parseOptions } from '../options-schema.js'
-import { forwardLocally, forwardSocksLocally, type OpenFarEnd } from './client-forwarding-local.js'
 import {
   checkDestPath,
   checkDestPort,
   checkHandler,
   checkListenPath,
   checkListenPort,
-  type LocalPathOptions,
-  type LocalPortOptions,
-  localPathOptionsSchema,
-  localPortOptionsSchema,
   type OpenConnectionOptions,
   type OpenUnixConnectionOptions,
   openConnectionOptionsSchema,
@@ -28,8 +24,6 @@ import {
   type RemotePortOptions,
   remotePathOptionsSchema,
   remotePortOptionsSchema,
-  type SocksOptions,
-  socksOptionsSchema,
 } from './client-forwarding-options.js'
 import {
   type ConnectionHandler,
@@ -39,14 +33,23 @@ import {
   toTarget,
 } from './client-forwarding-remote.js'
 import { type ForwardingLink, ForwardingScope } from './client-forwarding-scope.js'
+import { LocalForwarding } from './local-forwarding.js'
 
-export class ClientForwarding {
+export class ClientForwarding extends LocalForwarding {
+  readonly #mux: Mux
   readonly #scope: ForwardingScope
   readonly #remote: RemoteListeners
 
   constructor(link: ForwardingLink) {
-    this.#scope = new ForwardingScope(link)
-    this.#remote = new RemoteListeners(link.peer.mux, link.incoming)
+    const { mux } = link.peer
+    const scope = new ForwardingScope(link)
+    super(scope, {
+      openTcp: (host, port, options) => openTcpTunnel(mux, host, port, options),
+      openUnix: (path, options) => openUnixTunnel(mux, path, options),
+    })
+    this.#mux = mux
+    this.#scope = scope
+    this.#remote = new RemoteListeners(mux, link.incoming)
   }
 
   // Single tunnels
@@ -71,63 +74,6 @@ export class ClientForwarding {
 
   async openUnixConnection(path: string, options?: OpenUnixConnectionOptions): Promise<Duplex> {
     return toDuplex(await this.openUnixChannel(path, options))
-  }
-
-  // Listening here
-
-  async forwardLocalPort(
-    listenHost: string,
-    listenPort: number,
-    destHost: string,
-    destPort: number,
-    options: LocalPortOptions = {},
-  ): Promise<Listener> {
-    const what = 'forwardLocalPort'
-    const where = checkListenPort(what, listenHost, listenPort)
-    const open = this.#toPort(checkDestPort(what, destHost, destPort))
-    return forwardLocally(this.#scope, where, parseOptions(what, localPortOptionsSchema, options), open)
-  }
-
-  async forwardLocalPortToPath(
-    listenHost: string,
-    listenPort: number,
-    destPath: string,
-    options: LocalPortOptions = {},
-  ): Promise<Listener> {
-    const what = 'forwardLocalPortToPath'
-    const where = checkListenPort(what, listenHost, listenPort)
-    const open = this.#toPath(checkDestPath(what, destPath))
-    return forwardLocally(this.#scope, where, parseOptions(what, localPortOptionsSchema, options), open)
-  }
-
-  async forwardLocalPath(listenPath: string, destPath: string, options: LocalPathOptions = {}): Promise<Listener> {
-    const what = 'forwardLocalPath'
-    const { path } = checkListenPath(what, listenPath)
-    const open = this.#toPath(checkDestPath(what, destPath))
-    const { mode, unlink, ...parsed } = parseOptions(what, localPathOptionsSchema, options)
-    return forwardLocally(this.#scope, { path, mode, unlink }, parsed, open)
-  }
-
-  async forwardLocalPathToPort(
-    listenPath: string,
-    destHost: string,
-    destPort: number,
-    options: LocalPathOptions = {},
-  ): Promise<Listener> {
-    const what = 'forwardLocalPathToPort'
-    const { path } = checkListenPath(what, listenPath)
-    const open = this.#toPort(checkDestPort(what, destHost, destPort))
-    const { mode, unlink, ...parsed } = parseOptions(what, localPathOptionsSchema, options)
-    return forwardLocally(this.#scope, { path, mode, unlink }, parsed, open)
-  }
-
-  async forwardSocks(listenHost: string, listenPort: number, options: SocksOptions = {}): Promise<Listener> {
-    const what = 'forwardSocks'
-    const where = checkListenPort(what, listenHost, listenPort)
-    const parsed = parseOptions(what, socksOptionsSchema, options)
-    return forwardSocksLocally(this.#scope, where, parsed, ({ destHost, destPort, ...origin }, signal) =>
-      openTcpTunnel(this.#mux, destHost, destPort, { ...origin, signal }),
-    )
   }
 
   // Listening there
@@ -199,19 +145,6 @@ export class ClientForwarding {
     const where = checkListenPath(what, listenPath)
     const deliver = toTarget(this.#scope, checkDestPort(what, destHost, destPort))
     return this.#listenOnPath(where, parseOptions(what, remotePathOptionsSchema, options), deliver)
-  }
-
-  get #mux() {
-    return this.#scope.link.peer.mux
-  }
-
-  #toPort({ host, port }: { readonly host: string; readonly port: number }): OpenFarEnd {
-    return (origin, signal) =>
-      openTcpTunnel(this.#mux, host, port, origin.originHost === '' ? { signal } : { ...origin, signal })
-  }
-
-  #toPath({ path }: { readonly path: string }): OpenFarEnd {
-    return (_origin, signal) => openUnixTunnel(this.#mux, path, { signal })
   }
 
   #listenOnPort(where: ListenPort, options: RemotePortOptions, deliver: Deliver<ForwardedTcpInfo>): Promise<Listener> {
