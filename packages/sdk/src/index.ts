@@ -207,6 +207,8 @@ export type {
 export { SshServer } from './server/ssh-server.js'
 // Terminals of clients
 export type { KeyHandler, KeyResult } from './terminal/line-editor.js'
+export type { PtyProcess } from './terminal/pty/pty-process.js'
+export { type SpawnPtyOptions, spawnPty } from './terminal/pty/spawn-pty.js'
 export { type ReadLineOptions, ServerTerminal } from './terminal/server-terminal.js'
 // Connections at work: many calls, many hosts, broken links
 export type { ConnectionLease } from './work/connection-lease.js'

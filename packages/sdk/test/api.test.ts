@@ -92,6 +92,7 @@ test('exports these names, and no others', () => {
       "runClient",
       "runServer",
       "sh",
+      "spawnPty",
       "writePrivateKey",
       "writePublicKey",
     ]

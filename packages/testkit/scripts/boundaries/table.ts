@@ -154,7 +154,7 @@ export const boundaries: readonly PackageRules[] = [
         dependencies: ['get-east-asian-width'],
         isCallsOnly: true,
       },
-      ...['terminal/server-terminal.ts', 'terminal/terminal-streams.ts', 'terminal/spawn-pty.ts', 'terminal/pty'].map((path) => ({
+      ...['terminal/server-terminal.ts', 'terminal/terminal-streams.ts', 'terminal/pty'].map((path) => ({
         path,
         rooms: 'any' as const,
         packages: ['wire', 'streams', 'conn'],
