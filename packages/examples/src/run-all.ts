@@ -70,10 +70,12 @@ async function checkServer(example: ServerExample): Promise<void> {
   await writePrivateKey(hostKey, join(where.folder, 'ssh_host_ed25519_key'))
   await writePublicKey(userKey, join(where.folder, 'authorized_keys'))
   await writePublicKey(otherKey, join(where.folder, 'alan.pub'))
-  await withServer(example.name, where, async (port) => {
-    const knownHosts = `[127.0.0.1]:${port} ${hostKey.exportPublicKey()}`
+  const inner = `demo@127.0.0.1:${embedded.server.port}`
+  await withServer(example.name, example.args?.(inner) ?? [], where, async ({ port, output, ended }) => {
+    const knownHosts = `[127.0.0.1]:${port},device ${hostKey.exportPublicKey()}`
     await writeFile(join(home, '.ssh/known_hosts'), knownHosts, { flag: 'a' })
-    await example.check({ port, options: { clientKeys: [userKey], knownHosts }, otherKey, where })
+    const options = { clientKeys: [userKey], knownHosts, config: null }
+    await example.check({ port, options, otherKey, inner, where, output, ended })
   })
 }
 
@@ -81,8 +83,9 @@ async function checkServer(example: ServerExample): Promise<void> {
 async function checkCompleteness(): Promise<void> {
   const files = await readdir(import.meta.dirname)
   const examples = files.flatMap((file) => /^((?:client|server|sftp|keys)-[^.]*)\.[jt]s$/.exec(file)?.[1] ?? [])
-  // The terminal's client needs the terminal's server.
-  const looked = new Set([...clientExamples, ...serverExamples, { name: 'client-terminal' }].map(({ name }) => name))
+  // Two are looked at together with the one at the other end.
+  const others = ['client-terminal', 'server-connect-reverse'].map((name) => ({ name }))
+  const looked = new Set([...clientExamples, ...serverExamples, ...others].map(({ name }) => name))
   const forgotten = examples.filter((name) => !looked.has(name))
   if (forgotten.length > 0) throw new Error(`not in run-all/: ${forgotten.join(', ')}`)
 }

@@ -14,6 +14,8 @@ const server = await listen({
       client.stderr.write('This needs a terminal: ssh -t\n')
       return client.exit(1)
     }
+    // Single keys, in place of lines that are edited here; then "\n" is not made "\r\n" either.
+    client.terminal?.setLineMode(false)
     const showSize = () => client.stdout.write(`${client.termSize?.rows} ${client.termSize?.columns}\r\n`)
     client.stdout.write(`Your terminal is of type ${client.termType}. Resize it, or type q\r\n`)
     showSize()

@@ -72,6 +72,10 @@ export const clientExamples: readonly ClientExample[] = [
     args: (destination) => [destination, destination],
   },
   {
+    ...prints('client-jump-host', 'reached through a jump host\nand once more\n'),
+    args: (destination) => [destination, destination],
+  },
+  {
     ...prints('client-direct-tcp', 'HTTP/1.1 200 OK\nport 1: ERR_SSH_CHANNEL_OPEN_REFUSED, reason 2\n'),
     args: (destination, { web }) => [destination, web],
   },

@@ -3,7 +3,6 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { extname, join } from 'node:path'
-import { lines } from '@ssh/sdk'
 
 /** Where and as whom an example runs. */
 export interface Surroundings {
@@ -44,21 +43,32 @@ export async function runExample(
   throw new Error(`${name} ended with ${signal ?? code}\n${stdout()}${stderr()}`)
 }
 
+/** An example that listens. */
+export interface ListeningExample {
+  readonly port: number
+  /** What it has printed so far. */
+  output(): string
+  /** Settles when it has ended by itself. */
+  readonly ended: Promise<unknown>
+}
+
 /**
- * Starts an example that is a server, and ends it after `work`.
- * @param work gets the port it listens on
+ * Starts an example that listens, and ends it after `work`.
+ * @param args behind the port, which is 0
  */
 export async function withServer(
   name: string,
+  args: readonly string[],
   where: Surroundings,
-  work: (port: number) => Promise<void>,
+  work: (example: ListeningExample) => Promise<void>,
   nodeArguments?: readonly string[],
 ): Promise<void> {
-  const child = start(name, ['0'], where, nodeArguments)
-  const stderr = collect(child.stderr)
+  const child = start(name, ['0', ...args], where, nodeArguments)
+  const output = collect(child.stdout)
+  const errors = collect(child.stderr)
   const ended = once(child, 'close')
   try {
-    await work(await listeningPort(child, name, stderr))
+    await work({ port: await listeningPort(child, ended, output, errors), output, ended })
   } finally {
     child.kill()
     await ended
@@ -67,14 +77,20 @@ export async function withServer(
 
 async function listeningPort(
   child: ChildProcessWithoutNullStreams,
-  name: string,
-  stderr: () => string,
+  ended: Promise<unknown>,
+  output: () => string,
+  errors: () => string,
 ): Promise<number> {
-  for await (const line of lines(child.stdout)) {
-    const port = /^listening on port (\d+)$/.exec(line)?.[1]
+  let isOver = false
+  const over = ended.then(() => {
+    isOver = true
+  })
+  for (;;) {
+    const port = /^listening on port (\d+)\n/m.exec(output())?.[1]
     if (port !== undefined) return Number(port)
+    if (isOver) throw new Error(`It ended before it listened\n${output()}${errors()}`)
+    await Promise.race([once(child.stdout, 'data'), over])
   }
-  throw new Error(`${name} ended before it listened\n${stderr()}`)
 }
 
 function start(

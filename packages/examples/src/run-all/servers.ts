@@ -1,8 +1,17 @@
 /** The example servers, and what a client must meet there. */
 
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
-import { type ClientOptions, connect, PermissionDenied, type PrivateKey, SftpError } from '@ssh/sdk'
+import {
+  ChannelOpenError,
+  type ClientOptions,
+  connect,
+  expect,
+  PermissionDenied,
+  type PrivateKey,
+  SftpError,
+} from '@ssh/sdk'
 import { runExample, type Surroundings } from './run-program.js'
 
 /** How to reach an example server that has just started. */
@@ -12,12 +21,20 @@ export interface Visit {
   readonly options: ClientOptions
   /** A key that only some examples know. */
   readonly otherKey: PrivateKey
+  /** `user@host:port` of another server. */
+  readonly inner: string
   readonly where: Surroundings
+  /** What the example has printed so far. */
+  output(): string
+  /** Settles when the example has ended by itself. */
+  readonly ended: Promise<unknown>
 }
 
 export interface ServerExample {
   /** File name without `.ts`. */
   readonly name: string
+  /** Arguments behind the port. @param destination of another server */
+  args?(destination: string): readonly string[]
   /** Visits it. @throws AssertionError */
   check(visit: Visit): Promise<void>
 }
@@ -112,6 +129,85 @@ export const serverExamples: readonly ServerExample[] = [
       await using listener = await conn.startServer((stream) => stream.end('behind the server'), 'localhost', 0)
       assert.equal(await text(await conn.openConnection('localhost', listener.port)), 'behind the server')
       await assert.rejects(conn.startServer(() => {}, 'localhost', 80))
+    },
+  },
+  {
+    name: 'server-environment',
+    async check(visit) {
+      await using conn = await connect(at('ada', visit), visit.options)
+      const { stdout } = await conn.run('show', {
+        env: { LANG: 'C.UTF-8', LC_TIME: 'en_GB.UTF-8', LD_PRELOAD: 'evil.so' },
+      })
+      assert.equal(stdout, 'LANG=C.UTF-8\nLC_TIME=en_GB.UTF-8\n')
+    },
+  },
+  {
+    name: 'server-input',
+    async check(visit) {
+      await using conn = await connect(at('ada', visit), visit.options)
+      const { stdout, stderr } = await conn.run('sum', { input: '1\n2\nx\n39\n' })
+      assert.equal(stdout, 'Enter numbers, one on a line, or an empty line when done:\nTheir sum is 42\n')
+      assert.equal(stderr, 'no number: x\n')
+    },
+  },
+  {
+    name: 'server-chat',
+    async check(visit) {
+      await using ofAda = await connect(at('ada', visit), visit.options)
+      await using ofGrace = await connect(at('grace', visit), visit.options)
+      const ada = await ofAda.createProcess(undefined, { requestPty: true })
+      await expect(ada, 'Welcome ada, 0 others are here')
+      const grace = await ofGrace.createProcess(undefined, { requestPty: true })
+      await expect(grace, 'Welcome grace, 1 others are here')
+      await expect(ada, 'grace has come')
+      grace.stdin.write('hello all\r')
+      await expect(ada, 'grace: hello all')
+      grace.stdin.end('\x04')
+      await expect(ada, 'grace has left')
+      ada.stdin.end('\x04')
+      assert.deepEqual([(await grace.wait()).exitStatus, (await ada.wait()).exitStatus], [0, 0])
+    },
+  },
+  {
+    name: 'server-editor',
+    async check(visit) {
+      await using conn = await connect(at('ada', visit), visit.options)
+      const shell = await conn.createProcess(undefined, { requestPty: true, termType: 'xterm', termSize: [80, 24] })
+      await expect(shell, 'ada> ')
+      // Typed with a mistake that is taken back, and completed by Tab.
+      shell.stdin.write('hx\x7fe\t\r')
+      await expect(shell, 'help passwd quit time')
+      shell.stdin.write('passwd\r')
+      await expect(shell, 'New password: ')
+      shell.stdin.write('secret\r')
+      const { before: shown } = await expect(shell, '6 characters')
+      assert.doesNotMatch(shown, /secret/)
+      shell.stdin.write('\x03')
+      await expect(shell, 'no way out')
+      shell.stdin.write('quit\r')
+      assert.equal((await shell.wait()).exitStatus, 0)
+    },
+  },
+  {
+    name: 'server-bastion',
+    args: (destination) => [destination],
+    async check(visit) {
+      await using gateway = await connect(at('ada', visit), visit.options)
+      const [, inner = ''] = visit.inner.split(':')
+      const stream = await gateway.openConnection('localhost', Number(inner))
+      const [greeting] = await once(stream, 'data')
+      assert.match(greeting.toString(), /^SSH-2\.0-/)
+      stream.destroy()
+      await assert.rejects(gateway.openConnection('example.com', 22), ChannelOpenError)
+      await assert.rejects(gateway.run('true'), ChannelOpenError)
+    },
+  },
+  {
+    name: 'client-listen-reverse',
+    async check(visit) {
+      await runExample('server-connect-reverse', [`127.0.0.1:${visit.port}`], visit.where)
+      await visit.ended
+      assert.match(visit.output(), /\nstatus: all is well\n$/)
     },
   },
 ]
