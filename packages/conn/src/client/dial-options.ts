@@ -52,9 +52,11 @@ export const listenTunnel = z.union([
 export const dialOptions = {
   /**
    * Jump hosts to go through, as OpenSSH's ProxyJump: `'user@jump:port,user@jump2'`, a list of
-   * `{ destination, options }`, or an open connection. Each hop has its own host key check, keys and section of
-   * ssh_config. Hops connected here close with the connection, an open connection that was given does not. `'none'`:
-   * no tunnel, whatever ssh_config says.
+   * `{ destination, options }`, or an open connection. Each hop has its own host key check, login and section of
+   * ssh_config. Of these options it takes over what is trusted, keys and agent, patience and the logger, but no password
+   * and no answer to a question: those are for the host behind it, unless a hop's own options have them. Hops connected
+   * here close with the connection, an open connection that was given does not. `'none'`: no tunnel, whatever ssh_config
+   * says.
    */
   tunnel: z
     .union([
@@ -65,7 +67,7 @@ export const dialOptions = {
     .optional(),
   /**
    * Program whose standard input and output are the connection, as OpenSSH's ProxyCommand: a list is an argv and runs
-   * without a shell, text runs in the user's shell. `%h`, `%n`, `%p` and `%r` become host, host as given, port and user;
+   * without a shell, text is a command that takes the place of the user's shell. `%h`, `%n`, `%p` and `%r` become host, host as given, port and user;
    * `%%` is a percent sign. `null`, or the text `'none'`: none, whatever ssh_config says.
    */
   proxyCommand: z.union([z.string().min(1), z.array(z.string()).min(1).readonly(), z.null()]).optional(),

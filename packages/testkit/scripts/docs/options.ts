@@ -10,6 +10,8 @@ import {
   socksOptionsSchema,
 } from '../../../conn/src/client/client-forwarding-options.js'
 import { clientOptionsSchema } from '../../../conn/src/client/client-options.js'
+import { reverseListenOptionsSchema } from '../../../conn/src/client/reverse-listen-options.js'
+import { reverseServerOptionsSchema } from '../../../conn/src/server/connect-reverse.js'
 import { serverOptionsSchema } from '../../../conn/src/server/server-options.js'
 import { sessionDefaultsSchema } from '../../../sdk/src/client/client-options.js'
 import {
@@ -62,6 +64,7 @@ export function optionsPage(files: readonly SourceText[]): string {
   const client = commentsIn(
     sourceOf('conn/src/client/client-options.ts'),
     sourceOf('conn/src/client/agent-options.ts'),
+    sourceOf('conn/src/client/config-options.ts'),
     sourceOf('conn/src/client/dial-options.ts'),
     sourceOf('conn/src/client/x11-forwarding.ts'),
     sourceOf('sdk/src/client/client-options.ts'),
@@ -97,6 +100,7 @@ export function optionsPage(files: readonly SourceText[]): string {
     section('`expect`', expectOptionsSchema.shape, commentsIn(sourceOf('sdk/src/process/expect.ts'))),
     ...forwardingSections(sourceOf('conn/src/client/client-forwarding-options.ts')),
     section('`listen`', { ...sessionOptionsSchema.shape, ...protocol }, server),
+    ...reverseSections(sourceOf),
     section('`close` of a server', closeOptionsSchema.shape, server),
     section('`readPrivateKey`', readPrivateKeyOptionsSchema.shape, keys, 'readPrivateKeyOptionsSchema'),
     section('`writePrivateKey`', writePrivateKeyOptionsSchema.shape, keys, 'writePrivateKeyOptionsSchema'),
@@ -126,6 +130,34 @@ function forwardingSections(source: string): string[] {
     of(['forwardSocks'], socksOptionsSchema.shape, 'socksOptionsSchema'),
     of(['startServer', 'forwardRemotePort', 'forwardRemotePortToPath'], remotePort, 'remotePortOptionsSchema'),
     of(['startUnixServer', 'forwardRemotePath', 'forwardRemotePathToPort'], remotePath, 'remotePathOptionsSchema'),
+  ]
+}
+
+/** Options with TCP turned around: only those that its calls do not share with `connect` and `listen`. */
+function reverseSections(sourceOf: (path: string) => string): string[] {
+  const serverComments = commentsIn(
+    sourceOf('conn/src/server/connect-reverse.ts'),
+    sourceOf('conn/src/client/dial-options.ts'),
+  )
+  const clientComments = commentsIn(sourceOf('conn/src/client/reverse-listen-options.ts'))
+  const where = ['host', 'port', 'tunnel', 'signal']
+  const ofClient = Object.entries(reverseListenOptionsSchema.shape).filter(
+    ([name]) => where.includes(name) || !(name in clientOptionsSchema.shape),
+  )
+  const ofServer = Object.entries(reverseServerOptionsSchema.shape).filter(
+    ([name]) => where.includes(name) || !(name in serverOptionsSchema.shape),
+  )
+  return [
+    section(
+      '`listenReverse`: those of `connect`, without those about how a server is reached, and',
+      Object.fromEntries(ofClient),
+      clientComments,
+    ),
+    section(
+      '`connectReverse`: those of `listen`, without those about where it listens, and',
+      Object.fromEntries(ofServer),
+      serverComments,
+    ),
   ]
 }
 
