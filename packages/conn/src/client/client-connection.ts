@@ -134,7 +134,9 @@ export class ClientConnection extends EventEmitter<ClientEvents> {
    * @throws OptionsError, AbortError
    */
   prepareX11(options: X11ForwardingOptions = {}): Promise<PreparedX11> {
-    this.#x11 ??= new X11Client(this.#link.incoming)
+    this.#x11 ??= new X11Client(this.#link.incoming, (why) =>
+      this.#link.logger?.warn?.({ layer: 'forwarding', event: 'x11-client-refused', why }),
+    )
     return prepareX11(this.#x11, options)
   }
 

@@ -88,6 +88,8 @@ export class X11Server {
   async #listen(isSingle: boolean, undo: (() => unknown)[], signal: AbortSignal): Promise<number> {
     let connections = 0
     let isTaken = false
+    // Somebody may come before all addresses are listened on.
+    let stop = (): void => {}
     const { displayOffset: offset, useLocalhost } = this.#settings
     const listener = await listenX11(
       {
@@ -103,7 +105,7 @@ export class X11Server {
           }
           if (isSingle) {
             isTaken = true
-            listener.close()
+            stop()
           }
           connections += 1
           void this.#join(socket).finally(() => {
@@ -114,7 +116,9 @@ export class X11Server {
       },
       signal,
     )
-    undo.push(() => listener.close())
+    stop = () => listener.close()
+    undo.push(stop)
+    if (isTaken) stop()
     return listener.display
   }
 
