@@ -66,6 +66,11 @@ export class SshClientConnection extends ClientConnection {
     }
   }
 
+  /** @internal What holds for sessions of this connection. */
+  get sessionDefaults(): SessionDefaults {
+    return this.#defaults
+  }
+
   /**
    * Runs a command to its end and collects its output.
    *

@@ -49,6 +49,17 @@ export interface SessionDefaults extends X11ProcessOptions {
 /** What runs, and in which terminal, where nobody says so. */
 export type ConfiguredProgram = Pick<ConfiguredSessions, 'command' | 'subsystem' | 'requestPty'>
 
+/** What a connection says of its sessions; or how to find out, where it is not known yet which connection it will be. */
+export type DefaultsSource = SessionDefaults | ((signal: AbortSignal | undefined) => Promise<SessionDefaults>)
+
+/** @throws as the function that asks */
+export async function resolveDefaults(
+  source: DefaultsSource,
+  signal: AbortSignal | undefined,
+): Promise<SessionDefaults> {
+  return typeof source === 'function' ? source(signal) : source
+}
+
 /**
  * Starts a process.
  *
@@ -64,11 +75,12 @@ export async function createProcess<E extends OutputEncoding | undefined = undef
   openSession: SessionFactory,
   command?: Command,
   options: ProcessOptions & { readonly encoding?: E } = {},
-  defaults: SessionDefaults = {},
+  source: DefaultsSource = {},
 ): Promise<SshClientProcess<OutputOf<E>>> {
   const parsed = parseOptions('createProcess', processOptionsSchema, options)
   const { encoding = 'utf8' } = parsed
   const streamEncoding = parsed.encoding === undefined || parsed.encoding === 'buffer' ? undefined : parsed.encoding
+  const defaults = await resolveDefaults(source, parsed.signal)
   return startProcess<OutputOf<E>>(openSession, command, parsed, { ...defaults, encoding, streamEncoding })
 }
 

@@ -2,7 +2,7 @@
 
 import { parseOptions } from '@ssh/conn'
 import type { SshClientProcess } from './client-process.js'
-import { type SessionDefaults, type SessionFactory, startProcess } from './create-process.js'
+import { type DefaultsSource, resolveDefaults, type SessionFactory, startProcess } from './create-process.js'
 import { Deadline } from './deadline.js'
 import { environmentOf } from './environment.js'
 import { type OutputEncoding, type OutputOf, type RunOptions, runOptionsSchema } from './process-options.js'
@@ -22,7 +22,7 @@ export async function runProcess<E extends OutputEncoding | undefined = undefine
   openSession: SessionFactory,
   command: Command | undefined,
   options: RunOptions & { readonly encoding?: E } = {},
-  defaults: SessionDefaults = {},
+  defaults: DefaultsSource = {},
 ): Promise<CompletedProcess<OutputOf<E>>> {
   const parsed = parseOptions('run', runOptionsSchema, options)
   const { check = false, timeout, encoding = 'utf8' } = parsed
@@ -33,7 +33,7 @@ export async function runProcess<E extends OutputEncoding | undefined = undefine
   try {
     // Nobody could write to a pipe.
     const stdin = parsed.input === undefined && (parsed.stdin ?? 'pipe') === 'pipe' ? 'ignore' : parsed.stdin
-    const settings = { ...defaults, encoding, streamEncoding: undefined }
+    const settings = { ...(await resolveDefaults(defaults, signal)), encoding, streamEncoding: undefined }
     remote = await startProcess<OutputOf<E>>(openSession, command, { ...parsed, stdin, signal }, settings)
     return await remote.wait({ check, signal })
   } catch (error) {

@@ -2,10 +2,15 @@
 
 import { type Destination, parseDestination, parseOptions } from '@ssh/conn'
 import type { SftpClient } from '@ssh/sftp'
-import { type ClientOptions, type SftpClientOptions, sftpClientOptionsSchema } from '../client/client-options.js'
+import {
+  type ClientOptions,
+  divideClientOptions,
+  type SftpClientOptions,
+  sftpClientOptionsSchema,
+} from '../client/client-options.js'
 import { divideOptions } from '../client/divide-options.js'
 import type { SshClientProcess } from '../process/client-process.js'
-import { createProcess, type SessionFactory } from '../process/create-process.js'
+import { createProcess } from '../process/create-process.js'
 import {
   type OutputEncoding,
   type OutputOf,
@@ -19,6 +24,7 @@ import type { CompletedProcess } from '../process/result.js'
 import { runProcess } from '../process/run.js'
 import { ConnectionLease } from './connection-lease.js'
 import { HostPool, type HostPoolCounts, type PoolLedger } from './host-pool.js'
+import { type LateSessions, lateSessions } from './late-sessions.js'
 import { poolClosed } from './pool-errors.js'
 import {
   checkPooledClientOptions,
@@ -246,12 +252,19 @@ export class ConnectionPool {
     })
   }
 
-  #sessions(destination: Destination, { signal: _, ...options }: ClientOptions) {
+  #sessions(destination: Destination, { signal: _, ...options }: ClientOptions): LateSessions {
     const wanted = this.#wanted(destination, options)
-    const openSession: SessionFactory = ({ handlers, signal }) =>
-      this.#host(wanted).use((connection) => connection.openSessionChannel({ handlers, signal }), signal)
-    const { env, sendEnv } = wanted.options
-    return { openSession, defaults: { env, sendEnv } }
+    return lateSessions({
+      ask: async (question, signal) => {
+        const { connection, release } = await this.#host(wanted).lease(signal)
+        try {
+          return await question(connection)
+        } finally {
+          release()
+        }
+      },
+      use: (open, signal) => this.#host(wanted).use(open, signal),
+    })
   }
 
   /** @throws OptionsError; PoolError when the pool is closed */
@@ -273,8 +286,8 @@ export class ConnectionPool {
     for (const known of this.#hosts) {
       if (sameOptions(known.destination, destination) && sameOptions(known.options, options)) return known.pool
     }
-    const { env, sendEnv, ...protocol } = options
-    const pool = new HostPool(destination, protocol, { env, sendEnv }, this.#ledger)
+    const { protocol, defaults } = divideClientOptions('a connection of a pool', options)
+    const pool = new HostPool(destination, protocol, defaults, this.#ledger)
     this.#hosts.add({ destination, options, pool })
     return pool
   }
