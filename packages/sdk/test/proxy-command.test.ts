@@ -37,6 +37,17 @@ describe('a program in place of TCP', () => {
     expect((await conn.run('hello')).stdout).toBe('hello')
   })
 
+  test('does not keep the process when the connection does not', async () => {
+    const { destination } = await embedded()
+    const active = () => process.getActiveResourcesInfo().filter((name) => name === 'ProcessWrap').length
+    await using conn = await connect(destination, hermetic({ proxyCommand: relay('%h', '%p') }))
+    const before = active()
+    conn.unref()
+    expect(active()).toBe(before - 1)
+    conn.ref()
+    expect(active()).toBe(before)
+  })
+
   test('that ends too early says why, with its status and last words', async () => {
     const cases: [string, number | null, string][] = [
       ['console.error("no route to", ...process.argv.slice(1)); process.exit(4)', 4, 'it said: no route to h 22 me %'],

@@ -315,6 +315,17 @@ describe('what a server says of itself', () => {
   })
 })
 
+test('what a jump host offers is not taken for what the server behind it offers', async () => {
+  const [first, second] = await hosts()
+  const tunnel = [{ destination: first.address, options: knowing([first], { clientKeys: null }) }]
+  await expect(getServerAuthMethods(second.address, { tunnel, config: null })).rejects.toMatchObject({
+    name: 'PermissionDenied',
+    message: expect.stringMatching(/^Jump host 127\.0\.0\.1: /),
+    stack: expect.stringContaining('Jump host 127.0.0.1: '),
+    details: { jumpHost: '127.0.0.1' },
+  })
+})
+
 describe('proxies', () => {
   test('lead to the server, and close with the connection', async () => {
     const first = await host(0)

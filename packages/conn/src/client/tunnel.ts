@@ -161,11 +161,20 @@ async function connectHop(destination: Destination, options: ClientOptions, conn
   try {
     return await connect(destination, options)
   } catch (error) {
-    const { host } = parseDestination(destination)
-    // It was made for this attempt alone, and the reader has to know whose login failed.
-    if (SshError.isSshError(error)) error.message = `Jump host ${printable(host, 128)}: ${error.message}`
+    if (SshError.isSshError(error)) ledBy(parseDestination(destination).host, error)
     throw error
   }
+}
+
+/** Tells whose failure it is. The error was made for this attempt alone, so that it may be changed. */
+function ledBy(host: string, error: SshError): void {
+  const { message: said, stack = '' } = error
+  const message = `Jump host ${printable(host, 128)}: ${said}`
+  Object.assign(error, {
+    message,
+    stack: stack.replace(said, () => message),
+    details: { ...error.details, jumpHost: host },
+  })
 }
 
 /** A hop that ends with the one stream that goes through it. */

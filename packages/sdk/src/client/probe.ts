@@ -97,9 +97,9 @@ export async function getServerAuthMethods(
     await new ClientConnection(await establishClient(destination, { ...options, ...anonymous }, options)).close()
     return ['none']
   } catch (error) {
-    if (error instanceof PermissionDenied && Array.isArray(error.details.serverMethods)) {
-      return error.details.serverMethods
-    }
+    const { serverMethods, jumpHost } = error instanceof PermissionDenied ? error.details : {}
+    // A jump host that lets nobody in says nothing about the server behind it.
+    if (Array.isArray(serverMethods) && jumpHost === undefined) return serverMethods
     throw error
   }
 }
