@@ -83,8 +83,8 @@ async function checkServer(example: ServerExample): Promise<void> {
 async function checkCompleteness(): Promise<void> {
   const files = await readdir(import.meta.dirname)
   const examples = files.flatMap((file) => /^((?:client|server|sftp|keys)-[^.]*)\.[jt]s$/.exec(file)?.[1] ?? [])
-  // Two are looked at together with the one at the other end.
-  const others = ['client-terminal', 'server-connect-reverse'].map((name) => ({ name }))
+  // Two are looked at together with the one at the other end; one needs an agent, and is run beside OpenSSH's.
+  const others = ['client-terminal', 'server-connect-reverse', 'client-agent'].map((name) => ({ name }))
   const looked = new Set([...clientExamples, ...serverExamples, ...others].map(({ name }) => name))
   const forgotten = examples.filter((name) => !looked.has(name))
   if (forgotten.length > 0) throw new Error(`not in run-all/: ${forgotten.join(', ')}`)

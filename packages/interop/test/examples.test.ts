@@ -17,6 +17,7 @@ import {
   type OpensshOptions,
   sftp,
   ssh,
+  startSshAgent,
   startSshd,
   temporaryFolder,
   withoutComment,
@@ -63,6 +64,24 @@ describe.skipIf(lacks('sshd', 'sftp-server'))('against sshd', () => {
       check(await runExample(name, programArguments, where, { stdin, nodeArguments: typescript }))
     },
   )
+})
+
+test.skipIf(lacks('sshd', 'ssh-agent', 'ssh-add'))('client-agent with the keys of ssh-agent', async () => {
+  using folder = temporaryFolder()
+  await using server = await startSshd()
+  await using agent = await startSshAgent()
+  await agent.sshAdd([server.clientKey.path])
+  mkdirSync(join(folder.path, '.ssh'))
+  folder.write('.ssh/known_hosts', knownHostsOf(server))
+  const destination = `${server.username}@${server.host}:${server.port}`
+  const output = await runExample(
+    'client-agent',
+    [destination],
+    { folder: folder.path, home: folder.path },
+    { env: { SSH_AUTH_SOCK: agent.path }, nodeArguments: typescript },
+  )
+  const [fingerprint] = await agent.fingerprints()
+  expect(output).toBe(`ssh-ed25519 ${fingerprint}\nseen from there: 1\n`)
 })
 
 /** What OpenSSH's client does with an example server. */

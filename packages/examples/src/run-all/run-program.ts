@@ -15,6 +15,8 @@ export interface Surroundings {
 export interface RunExampleOptions {
   /** What is typed. */
   readonly stdin?: string | undefined
+  /** Variables beside those of this process. */
+  readonly env?: Readonly<Record<string, string>> | undefined
   /** Arguments of Node. Default: those of this process, so that TypeScript runs there as it does here. */
   readonly nodeArguments?: readonly string[] | undefined
 }
@@ -32,9 +34,9 @@ export async function runExample(
   name: string,
   args: readonly string[],
   where: Surroundings,
-  { stdin = '', nodeArguments }: RunExampleOptions = {},
+  { stdin = '', env = {}, nodeArguments }: RunExampleOptions = {},
 ): Promise<string> {
-  const child = start(name, args, where, nodeArguments)
+  const child = start(name, args, { ...where, env }, nodeArguments)
   child.stdin.end(stdin)
   const stdout = collect(child.stdout)
   const stderr = collect(child.stderr)
@@ -96,14 +98,14 @@ async function listeningPort(
 function start(
   name: string,
   args: readonly string[],
-  { folder, home }: Surroundings,
+  { folder, home, env }: Surroundings & Pick<RunExampleOptions, 'env'>,
   nodeArguments: readonly string[] = process.execArgv,
 ): ChildProcessWithoutNullStreams {
   // .ts or, when built, .js.
   const program = join(import.meta.dirname, `../${name}${extname(import.meta.filename)}`)
   return spawn(process.execPath, [...nodeArguments, program, ...args], {
     cwd: folder,
-    env: { ...process.env, HOME: home, USERPROFILE: home },
+    env: { ...process.env, HOME: home, USERPROFILE: home, ...env },
     timeout: longestMs,
   })
 }
