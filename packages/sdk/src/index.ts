@@ -216,3 +216,9 @@ export { type ConnectionPool, createPool, type PoolHostStats, type PoolStats } f
 export type { HostPoolCounts } from './work/host-pool.js'
 export { PoolError } from './work/pool-errors.js'
 export type { PoolCloseOptions, PooledClientOptions, PoolOptions } from './work/pool-options.js'
+export type { ReconnectClock, ReconnectOptions } from './work/reconnect-options.js'
+export {
+  createReconnecting,
+  type ReconnectingConnection,
+  type ReconnectingEvents,
+} from './work/reconnecting-connection.js'

@@ -70,6 +70,7 @@ test('exports these names, and no others', () => {
       "connectReverse",
       "createPool",
       "createProcess",
+      "createReconnecting",
       "expect",
       "generatePrivateKey",
       "getServerAuthMethods",

@@ -1,16 +1,10 @@
 /** The connections of a pool to one destination made with the same options, and who waits for room on them. */
 
-import {
-  ChannelOpenError,
-  type ClientLink,
-  ConnectionLost,
-  type Destination,
-  DisconnectError,
-  establishClient,
-} from '@ssh/conn'
+import { ChannelOpenError, type ClientLink, type Destination, establishClient } from '@ssh/conn'
 import { AbortError } from '@ssh/wire'
 import type { ClientOptions } from '../client/client-options.js'
 import type { SessionDefaults } from '../process/create-process.js'
+import { isConnectionFault } from './connection-fault.js'
 import { poolClosed } from './pool-errors.js'
 import type { PoolLimits } from './pool-options.js'
 import { PooledConnection, type PooledConnectionOwner } from './pooled-connection.js'
@@ -138,7 +132,7 @@ export class HostPool implements PooledConnectionOwner {
         if (isForWantOfRoom(error)) {
           if (this.#hasNoRoom(connection, error)) again()
           else reject(error)
-        } else if (connection.isClosed && hadServed && isOfConnection(error)) {
+        } else if (connection.isClosed && hadServed && isConnectionFault(error)) {
           // It had died while nobody looked. Nothing was started on it, so another one may be tried.
           again()
         } else {
@@ -378,9 +372,4 @@ export class HostPool implements PooledConnectionOwner {
 /** The server, or this side's own limit, allows no more sessions on that connection. */
 function isForWantOfRoom(error: unknown): boolean {
   return error instanceof ChannelOpenError && error.details.mayRetryLater === true
-}
-
-/** It was the connection that failed, and not what was asked of it. */
-function isOfConnection(error: unknown): boolean {
-  return error instanceof ConnectionLost || error instanceof DisconnectError
 }

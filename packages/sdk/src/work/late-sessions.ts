@@ -18,7 +18,8 @@ export interface LateSessions {
   readonly defaults: DefaultsSource
 }
 
-export function lateSessions(chooser: ConnectionChooser): LateSessions {
+/** @param isShort see `openSessionChannel` of a connection: false where another connection may have room */
+export function lateSessions(chooser: ConnectionChooser, isShort = false): LateSessions {
   const connections = new WeakMap<object, SshClientConnection>()
   const displays = new WeakMap<object, PreparedX11>()
   let x11: X11ForwardingOptions | undefined
@@ -26,7 +27,7 @@ export function lateSessions(chooser: ConnectionChooser): LateSessions {
     connection: SshClientConnection,
     options: Parameters<SessionFactory>[0],
   ): Promise<SessionClient> => {
-    const session = await connection.openSessionChannel(options)
+    const session = await connection.openSessionChannel({ ...options, isShort })
     connections.set(session, connection)
     try {
       if (x11 !== undefined) displays.set(session, await connection.prepareX11(x11))
