@@ -22,7 +22,6 @@ export { type ClientConfigOptions, readClientConfig } from './client/client-conf
 export {
   ClientConnection,
   type ClientConnectionInfo,
-  type ConnectionAlgorithms,
   type SessionChannelOptions,
 } from './client/client-connection.js'
 export type {
@@ -106,6 +105,7 @@ export type { GlobalRequest } from './connection/global-requests.js'
 export { type ChannelOptions, defaultMuxLimits, type MuxLimits } from './connection/limits.js'
 export { Mux, type MuxHandlers, type MuxOptions } from './connection/mux.js'
 export type { OnReply, RequestReply } from './connection/replies.js'
+export type { ConnectionAlgorithms } from './connection-algorithms.js'
 export {
   AgentError,
   ChannelError,
@@ -145,6 +145,7 @@ export type { LogEntry, Logger } from './log.js'
 // Options: how they are checked
 export { abortSignal, bytes, callback, duration, objectWith, parseOptions, size } from './options-schema.js'
 export type { AgentSocket } from './server/agent-forwarding.js'
+export type { AuthorizedKeysSource } from './server/authorized-keys-source.js'
 // Servers
 export { type ReverseServerOptions, reverseServerOptionsSchema, serveReverse } from './server/connect-reverse.js'
 export type { GatewayPorts } from './server/forwarding/forward-address.js'
@@ -178,6 +179,7 @@ export {
   serverOptionsSchema,
 } from './server/server-options.js'
 export type { TunAnswer, TunHandler } from './server/tun-requests.js'
+export type { UserOptions } from './server/user-settings.js'
 export type { ForwardedX11 } from './server/x11-forwarding.js'
 // Sessions: RFC 4254 §6
 export type { EnvironmentLimits } from './session/environment.js'

@@ -98,6 +98,12 @@ export class PeerLink {
     await this.#driver.finished
   }
 
+  /** Says goodbye with a reason of RFC 4253 §11.1 and closes at once; resolves when the socket is closed. Never rejects. */
+  async disconnect(reasonCode: number, description: string): Promise<void> {
+    this.peer.disconnect(reasonCode, description)
+    await this.#driver.finished
+  }
+
   /** Ends at once; whatever is open or pending fails with `reason`. */
   abort(reason: Error = connectionAborted()): void {
     this.peer.fail(SshError.isSshError(reason) ? reason : connectionAborted(reason))

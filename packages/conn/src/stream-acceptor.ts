@@ -14,12 +14,14 @@ import type { Logger } from './log.js'
 
 /** Where to listen. */
 export interface AcceptOptions {
-  /** Undefined: every address. */
-  readonly host: string | undefined
+  /** One or several, all on one port. Undefined: every address. */
+  readonly host: string | readonly string[] | undefined
   /** 0 takes a free one. */
   readonly port: number
   /** Connections that the operating system queues; has no effect in a tunnel. */
   readonly backlog: number
+  /** Other processes may listen on the port as well; has no effect in a tunnel. */
+  readonly reusePort?: boolean | undefined
   readonly tunnel: z.output<typeof listenTunnel> | undefined
   /** Gives up. */
   readonly signal: AbortSignal | undefined
@@ -52,15 +54,15 @@ export interface StreamAcceptor {
 export async function acceptStreams(options: AcceptOptions): Promise<StreamAcceptor> {
   const { tunnel, signal, logger } = options
   if (tunnel === undefined || (typeof tunnel === 'string' && tunnel.toLowerCase() === 'none'))
-    return acceptHere(options)
-  if (typeof tunnel === 'object' && 'startServer' in tunnel) return acceptThere(tunnel, options)
+    return acceptAtAll(options, acceptHere)
+  if (typeof tunnel === 'object' && 'startServer' in tunnel) return acceptAtAll(options, acceptThere(tunnel))
   const hops = parseHops(tunnel)
   const limit = new ConnectLimit(signal, undefined)
   const link = await connectHops(hops, logger === undefined ? {} : { logger }, establishClient, limit.signal).finally(
     () => limit.release(),
   )
   try {
-    const acceptor = await acceptThere(new ClientConnection(link), options)
+    const acceptor = await acceptAtAll(options, acceptThere(new ClientConnection(link)))
     return { ...acceptor, release: () => link.close() }
   } catch (error) {
     link.destroy(link.closedError())
@@ -68,11 +70,47 @@ export async function acceptStreams(options: AcceptOptions): Promise<StreamAccep
   }
 }
 
-async function acceptHere({ host, port, backlog, onStream, onError }: AcceptOptions): Promise<StreamAcceptor> {
+interface AcceptAtOptions extends AcceptOptions {
+  readonly host: string | undefined
+}
+
+/** Hosts after the first get the port that the first got. */
+async function acceptAtAll(
+  options: AcceptOptions,
+  accept: (options: AcceptAtOptions) => Promise<StreamAcceptor>,
+): Promise<StreamAcceptor> {
+  const [host, ...others] = typeof options.host === 'object' ? options.host : [options.host]
+  const first = await accept({ ...options, host })
+  if (others.length === 0) return first
+  const port = first.addresses[0]?.port ?? options.port
+  const acceptors = [first]
+  const all: StreamAcceptor = {
+    addresses: [],
+    closed: first.closed,
+    close: () => {
+      for (const acceptor of acceptors) acceptor.close()
+    },
+    release: async () => {
+      all.close()
+      await Promise.all(acceptors.map((acceptor) => acceptor.release()))
+    },
+  }
+  try {
+    for (const other of others) acceptors.push(await accept({ ...options, host: other, port }))
+  } catch (error) {
+    await all.release()
+    throw error
+  }
+  return { ...all, addresses: acceptors.flatMap(({ addresses }) => addresses) }
+}
+
+async function acceptHere(options: AcceptAtOptions): Promise<StreamAcceptor> {
+  const { host, port, backlog, reusePort, onStream, onError } = options
   const listener = await TcpListener.open({
     host,
     port,
     backlog,
+    reusePort,
     onConnection: (socket) => onStream(socket, socket.remoteAddress),
     onError,
   })
@@ -90,20 +128,19 @@ async function acceptHere({ host, port, backlog, onStream, onError }: AcceptOpti
   }
 }
 
-async function acceptThere(
-  connection: ListenConnection,
-  { host = '', port, signal, onStream }: AcceptOptions,
-): Promise<StreamAcceptor> {
-  const listener = await connection.startServer(
-    (stream, { originHost }) => onStream(stream, originHost),
-    host,
-    port,
-    signal === undefined ? {} : { signal },
-  )
-  return {
-    addresses: listener.addresses,
-    closed: listener.closed,
-    close: () => void listener.close(),
-    release: async () => {},
+function acceptThere(connection: ListenConnection): (options: AcceptAtOptions) => Promise<StreamAcceptor> {
+  return async ({ host = '', port, signal, onStream }) => {
+    const listener = await connection.startServer(
+      (stream, { originHost }) => onStream(stream, originHost),
+      host,
+      port,
+      signal === undefined ? {} : { signal },
+    )
+    return {
+      addresses: listener.addresses,
+      closed: listener.closed,
+      close: () => void listener.close(),
+      release: async () => {},
+    }
   }
 }

@@ -3,6 +3,7 @@
 export type {
   AcceptForward,
   AllowForwarding,
+  AuthorizedKeysSource,
   AuthTrace,
   ChannelOpenTrace,
   ClientConnectionInfo,
@@ -49,6 +50,7 @@ export type {
   TunnelConnection,
   TunnelHandler,
   TunnelHop,
+  UserOptions,
 } from '@ssh/conn'
 // Agents, errors
 // Tunnels and displays

@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream'
 import type { PublicKey } from '@ssh/crypto'
 import { parseDuration } from '@ssh/wire'
 import type { Channel } from '../connection/channel.js'
+import { type ConnectionAlgorithms, describeAlgorithms } from '../connection-algorithms.js'
 import type { AgentGrant } from '../forwarding/agent-forward.js'
 import type { ForwardedTcpInfo, ForwardedUnixInfo } from '../forwarding/forward-info.js'
 import type { Listener } from '../forwarding/listener.js'
@@ -12,7 +13,6 @@ import { X11Client } from '../forwarding/x11-client.js'
 import type { SocketAddresses } from '../io/socket-address.js'
 import { type OpenSessionOptions, openSession } from '../session/open-session.js'
 import type { SessionClient } from '../session/session-client.js'
-import type { NegotiatedAlgorithms } from '../transport/negotiate.js'
 import type { TunForwarding } from '../tun-join.js'
 import type { TunStream } from '../tun-stream.js'
 import { ClientForwarding } from './client-forwarding.js'
@@ -38,19 +38,6 @@ export interface ClientConnectionInfo extends ClientTarget, SocketAddresses {
   /** The server's identification string, control characters escaped. */
   readonly serverVersion: string
   readonly algorithms: ConnectionAlgorithms
-}
-
-/** Algorithms in use. */
-export interface ConnectionAlgorithms {
-  readonly kex: string
-  readonly serverHostKey: string
-  readonly encryptionClientToServer: string
-  readonly encryptionServerToClient: string
-  /** Undefined with an AEAD cipher. */
-  readonly macClientToServer: string | undefined
-  readonly macServerToClient: string | undefined
-  readonly compressionClientToServer: string
-  readonly compressionServerToClient: string
 }
 
 /** How to open a session. */
@@ -408,18 +395,4 @@ export class ClientConnection extends EventEmitter<ClientEvents> {
 function established<T>(value: T | undefined): T {
   if (value === undefined) throw new Error('The link was never established')
   return value
-}
-
-function describeAlgorithms(algorithms: NegotiatedAlgorithms): ConnectionAlgorithms {
-  const { kex, serverHostKey, clientToServer, serverToClient } = algorithms
-  return {
-    kex,
-    serverHostKey,
-    encryptionClientToServer: clientToServer.encryption,
-    encryptionServerToClient: serverToClient.encryption,
-    macClientToServer: clientToServer.mac,
-    macServerToClient: serverToClient.mac,
-    compressionClientToServer: clientToServer.compression,
-    compressionServerToClient: serverToClient.compression,
-  }
 }

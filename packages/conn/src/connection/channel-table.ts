@@ -24,19 +24,29 @@ export type ChannelEntry = PendingOpen | PendingAccept | ChannelState
 
 export class ChannelTable {
   readonly #limits: MuxLimits
+  readonly #clock: () => number
   readonly #entries = new Map<number, ChannelEntry>()
   /** Channels that the peer asked for: type by number, and how many of each type. */
   readonly #remoteTypes = new Map<number, string>()
   readonly #remoteCounts = new Map<string, number>()
   readonly #freeIds: number[] = []
   #nextId = 0
+  #emptySinceMs: number | undefined
 
-  constructor(limits: MuxLimits) {
+  /** @param clock monotonic milliseconds */
+  constructor(limits: MuxLimits, clock: () => number) {
     this.#limits = limits
+    this.#clock = clock
+    this.#emptySinceMs = clock()
   }
 
   get size(): number {
     return this.#entries.size
+  }
+
+  /** Since when nothing is in the table; undefined while something is. */
+  get emptySinceMs(): number | undefined {
+    return this.#emptySinceMs
   }
 
   get isFull(): boolean {
@@ -65,6 +75,7 @@ export class ChannelTable {
 
   set(id: number, entry: ChannelEntry): void {
     this.#entries.set(id, entry)
+    this.#emptySinceMs = undefined
     if (entry.phase !== 'accepting') return
     this.#remoteTypes.set(id, entry.channelType)
     this.#remoteCounts.set(entry.channelType, (this.#remoteCounts.get(entry.channelType) ?? 0) + 1)
@@ -74,6 +85,7 @@ export class ChannelTable {
   delete(id: number): void {
     if (!this.#entries.delete(id)) return
     this.#freeIds.push(id)
+    if (this.#entries.size === 0) this.#emptySinceMs = this.#clock()
     const remoteType = this.#remoteTypes.get(id)
     if (remoteType === undefined) return
     this.#remoteTypes.delete(id)

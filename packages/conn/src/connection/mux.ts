@@ -73,7 +73,7 @@ export class Mux implements ChannelOpener {
       if (this.#endError === undefined) options.send(payload)
     }
     this.#handlers = handlers
-    this.#channels = new ChannelTable(limits)
+    this.#channels = new ChannelTable(limits, clock)
     this.#context = {
       limits,
       roundTrip,
@@ -95,6 +95,11 @@ export class Mux implements ChannelOpener {
   /** Channels in the table, pending and closing ones included. */
   get channelCount(): number {
     return this.#channels.size
+  }
+
+  /** Since when there is no channel, in milliseconds of the clock; undefined while there is one. */
+  get idleSinceMs(): number | undefined {
+    return this.#channels.emptySinceMs
   }
 
   /** Shortest round trip seen, in milliseconds; infinite until something was measured. */

@@ -10,6 +10,8 @@ export interface TcpListenerOptions {
   readonly port: number
   /** Connections that the operating system queues before they are accepted. */
   readonly backlog: number
+  /** Other processes may listen there as well. */
+  readonly reusePort?: boolean | undefined
   onConnection(socket: Socket): void
   /** Accepting one connection failed, for instance for want of descriptors; the next one may fit again. */
   onError(error: Error): void
@@ -26,17 +28,21 @@ export class TcpListener {
   }
 
   /** @throws ConnectError `ERR_SSH_CONNECT_LISTEN_FAILED`; `cause` is the system's error */
-  static open(options: TcpListenerOptions): Promise<TcpListener> {
-    const { host, port, backlog } = options
+  static async open(options: TcpListenerOptions): Promise<TcpListener> {
+    const { host, port, backlog, reusePort = false } = options
+    if (reusePort && !canReusePort()) {
+      const text = `Cannot share port ${port}: reusePort needs Node 22.12, or 23.1, or later; this is ${process.version}`
+      throw new ConnectError('ERR_SSH_CONNECT_LISTEN_FAILED', text, { details: { host, port } })
+    }
     const server = createServer({ noDelay: true, keepAlive: true }, (socket) => options.onConnection(socket))
-    return new Promise((resolve, reject) => {
+    return await new Promise((resolve, reject) => {
       const onError = (cause: Error) => {
         const where = `${host ?? 'every address'} port ${port}`
         const text = `Cannot listen on ${where}: ${cause.message}`
         reject(new ConnectError('ERR_SSH_CONNECT_LISTEN_FAILED', text, { cause, details: { host, port } }))
       }
       server.once('error', onError)
-      server.listen({ port, backlog, ...(host !== undefined && { host }) }, () => {
+      server.listen({ port, backlog, ...(host !== undefined && { host }), ...(reusePort && { reusePort }) }, () => {
         server.off('error', onError)
         server.on('error', (error) => options.onError(error))
         resolve(new TcpListener(server))
@@ -54,4 +60,10 @@ export class TcpListener {
   close(): void {
     if (this.#server.listening) this.#server.close()
   }
+}
+
+/** Others take no notice of the option. */
+function canReusePort(): boolean {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+  return major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12)
 }

@@ -34,6 +34,13 @@ export function loginTimeout(timeoutMs: number, phase: string): TimeoutError {
   )
 }
 
+export function connectionIdle(timeoutMs: number): TimeoutError {
+  return new TimeoutError('ERR_SSH_CONNECTION_IDLE', `No channel was open for ${timeoutMs} ms`, {
+    details: { timeoutMs },
+    disconnectReason: disconnectReasons.byApplication,
+  })
+}
+
 export function verdictTimeout(timeoutMs: number): TimeoutError {
   return new TimeoutError(
     'ERR_SSH_HOST_KEY_TIMEOUT',

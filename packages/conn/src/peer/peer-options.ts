@@ -33,6 +33,8 @@ export interface PeerOptions {
   readonly keepalive: KeepaliveLimits
   /** From `start` to the end of authentication, in milliseconds; 0: no limit. */
   readonly loginTimeoutMs: number
+  /** Time after login without any channel after which the connection ends; 0 or absent: no limit. */
+  readonly idleTimeoutMs?: number | undefined
 }
 
 export interface PeerHandlers {

@@ -20,6 +20,7 @@ import { Outbox } from './outbox.js'
 import {
   connectionBroke,
   connectionClosed,
+  connectionIdle,
   loginTimeout,
   outputFlood,
   peerSilent,
@@ -58,6 +59,7 @@ export class Peer {
   #closeDeadline: number | undefined
   #verdictDeadline: number | undefined
   #hasEnded = false
+  #authenticatedAt: number | undefined
 
   /** @throws OptionsError when the transport's options cannot be used */
   constructor(options: PeerOptions, handlers: PeerHandlers) {
@@ -173,6 +175,7 @@ export class Peer {
       this.#authState === 'done' ? this.#keepalive.nextDeadline : this.#loginDeadline,
       this.#closeDeadline,
       this.#verdictDeadline,
+      this.#idleDeadline,
     ].filter((deadline) => deadline !== undefined)
     return deadlines.length === 0 ? undefined : Math.min(...deadlines)
   }
@@ -183,6 +186,8 @@ export class Peer {
     if (this.#closeDeadline !== undefined && now >= this.#closeDeadline) this.disconnect()
     else if (this.#verdictDeadline !== undefined && now >= this.#verdictDeadline)
       this.fail(verdictTimeout(verdictTimeoutMs))
+    else if (this.#idleDeadline !== undefined && now >= this.#idleDeadline)
+      this.fail(connectionIdle(this.#options.idleTimeoutMs ?? 0))
     else if (this.#authState === 'done') this.#checkKeepalive(now)
     else if (this.#loginDeadline !== undefined && now >= this.#loginDeadline)
       this.fail(loginTimeout(this.#options.loginTimeoutMs, this.#loginPhase))
@@ -242,9 +247,9 @@ export class Peer {
   }
 
   /** Says goodbye and ends at once; what was not sent is dropped. */
-  disconnect(): void {
+  disconnect(reasonCode: number = disconnectReasons.byApplication, description = ''): void {
     if (this.#hasEnded) return
-    this.transport.disconnect(disconnectReasons.byApplication, '')
+    this.transport.disconnect(reasonCode, description)
     this.#end(undefined)
   }
 
@@ -310,12 +315,20 @@ export class Peer {
 
   #authenticated(): void {
     this.#authState = 'done'
+    this.#authenticatedAt = this.#clock()
     this.#auth?.close()
     this.#auth = undefined
     this.transport.setAuthenticated()
     this.#keepalive.excuse(this.#clock())
     this.#handlers.onAuthenticated()
     this.#handlers.onWake()
+  }
+
+  get #idleDeadline(): number | undefined {
+    const { idleTimeoutMs = 0 } = this.#options
+    const { idleSinceMs } = this.mux
+    if (idleTimeoutMs === 0 || idleSinceMs === undefined || this.#authenticatedAt === undefined) return undefined
+    return Math.max(idleSinceMs, this.#authenticatedAt) + idleTimeoutMs
   }
 
   #checkKeepalive(now: number): void {

@@ -59,6 +59,7 @@ export function acceptConnection(socket: Duplex, prepared: PreparedServerOptions
         channelsByType: new Map([['session', maxSessions]]),
       },
       ...patience(options, 0),
+      idleTimeoutMs: options.idleTimeout,
       journal,
     },
     {
@@ -67,6 +68,7 @@ export function acceptConnection(socket: Duplex, prepared: PreparedServerOptions
       createAuth: (auth) => createAuth(link, prepared, auth, journal),
       onExtensionInfo: () => {},
       onKeysChanged: (change) => {
+        link.algorithms = change.algorithms
         if (sendServerHostKeys) proofs ??= new HostKeyProofs(hostKeys, change)
       },
       onDebug: (message) => logger?.debug({ layer: 'transport', event: 'debug', message: displayText(message) }),
@@ -74,8 +76,15 @@ export function acceptConnection(socket: Duplex, prepared: PreparedServerOptions
         if (proofs !== undefined) link.peer.mux.globalRequest('hostkeys-00@openssh.com', proofs.announcement())
         journal.authenticated()
         link.userIn()
+        link.notify('onConnection', () => options.onConnection?.(link.connection))
       },
-      onEnd: (error) => link.over(error),
+      onEnd: (error) => {
+        const wasIn = link.peer.isAuthenticated
+        link.over(error)
+        if (error !== undefined && !wasIn) {
+          link.notify('onHandshakeError', () => options.onHandshakeError?.(error, link.connection.info))
+        }
+      },
     },
     settings,
   )
@@ -123,6 +132,10 @@ function createAuth(
   const answers = new ServerAuthAnswers({
     callbacks: link.callbacks,
     authorizedKeys,
+    userSettings: link.userSettings,
+    allowUsers: options.allowUsers,
+    denyUsers: options.denyUsers,
+    permitEmptyPassword: options.permitEmptyPassword ?? false,
     requiredAuth: options.requiredAuth,
     clientAddress: link.addresses.remoteAddress,
     logger: options.logger,

@@ -1,15 +1,18 @@
 /** A server: accepts TCP connections and serves SSH on each. */
 
 import type { Duplex } from 'node:stream'
+import { ignoreError } from '@ssh/streams'
 import { AbortError, parseDuration } from '@ssh/wire'
 import { Deferred } from '../deferred.js'
 import { parseOptions } from '../options-schema.js'
 import { acceptStreams, type StreamAcceptor } from '../stream-acceptor.js'
 import { acceptConnection, type PreparedServerOptions } from './accept-connection.js'
+import { Admission, type RefusedBy } from './admission.js'
 import { prepareServerOptions } from './prepare-server-options.js'
 import type { ServerConnection } from './server-connection.js'
 import type { ServerLink } from './server-link.js'
 import {
+  type ParsedServerConnectionOptions,
   type ParsedServerOptions,
   type ServerConnectionOptions,
   type ServerOptions,
@@ -43,7 +46,7 @@ export class SshServer {
   #prepared: PreparedServerOptions
   readonly #links = new Map<ServerConnection, ServerLink>()
   readonly #closed = new Deferred<void>()
-  #startups = 0
+  readonly #admission: Admission
   #isClosing = false
   /** Closes what connections came through; undefined while it still accepts. */
   #release: (() => Promise<void>) | undefined
@@ -52,6 +55,13 @@ export class SshServer {
   constructor(prepared: PreparedServerOptions, options: ParsedServerOptions) {
     this.#prepared = prepared
     this.#options = options
+    const {
+      maxStartups = defaults.maxStartups,
+      perSourceMaxStartups,
+      maxConnections,
+      maxConnectionsPerAddress,
+    } = options
+    this.#admission = new Admission({ maxStartups, perSourceMaxStartups, maxConnections, maxConnectionsPerAddress })
   }
 
   /** The port it listens on; 0 once it is closed. */
@@ -76,15 +86,16 @@ export class SshServer {
 
   /** @internal */
   async open(): Promise<void> {
-    const { host, port = defaults.port, backlog = defaults.backlog, tunnel, signal, logger } = this.#options
+    const { host, port = defaults.port, backlog = defaults.backlog, reusePort, tunnel, signal, logger } = this.#options
     const acceptor = await acceptStreams({
       host,
       port,
       backlog,
+      reusePort,
       tunnel,
       signal,
       logger,
-      onStream: (stream) => this.#accept(stream),
+      onStream: (stream, address) => this.#accept(stream, address),
       onError: (error) => logger?.warn?.({ layer: 'server', event: 'accept-failed', error }),
     })
     this.#acceptor = acceptor
@@ -134,19 +145,23 @@ export class SshServer {
 
   readonly #onAbort = () => void this.close()
 
-  #accept(socket: Duplex): void {
-    const { maxStartups = defaults.maxStartups, logger } = this.#options
-    if (this.#isClosing || this.#startups >= maxStartups) {
-      logger?.warn?.({ layer: 'server', event: 'too-many-startups', limit: maxStartups })
+  #accept(socket: Duplex, address: string | undefined): void {
+    const { logger } = this.#options
+    if (this.#isClosing) {
       socket.destroy()
       return
     }
-    this.#startups++
+    const admitted = this.#admission.admit(address)
+    if (typeof admitted === 'string') {
+      logger?.warn?.({ layer: 'server', event: 'connection-refused', limit: admitted, remoteAddress: address })
+      sendAway(socket, refusals[admitted])
+      return
+    }
     const link = acceptConnection(socket, this.#prepared)
     this.#links.set(link.connection, link)
-    const startedUp = () => void this.#startups--
-    link.authenticated.then(startedUp, startedUp)
+    link.authenticated.then(admitted.startedUp, admitted.startedUp)
     const ended = () => {
+      admitted.ended()
       this.#links.delete(link.connection)
       this.#settleWhenEmpty()
     }
@@ -172,7 +187,28 @@ export class SshServer {
   }
 }
 
-function connectionOptions(options: ParsedServerOptions) {
-  const { host: _1, port: _2, tunnel: _3, backlog: _4, maxStartups: _5, signal: _6, ...rest } = options
+/** What somebody who is not let in reads before the connection closes. OpenSSH's server says the first of them too. */
+const refusals: Readonly<Record<RefusedBy, string>> = {
+  maxStartups: 'Exceeded MaxStartups',
+  perSourceMaxStartups: 'Too many connections from your address are logging in',
+  maxConnections: 'Too many connections',
+  maxConnectionsPerAddress: 'Too many connections from your address',
+}
+
+/** A line may come before the identification string (RFC 4253 §4.2). Nobody is waited for. */
+function sendAway(socket: Duplex, why: string): void {
+  socket.on('error', ignoreError)
+  socket.end(`${why}\r\n`, () => socket.destroy())
+}
+
+function connectionOptions(options: ParsedServerOptions): ParsedServerConnectionOptions {
+  const { host: _1, port: _2, tunnel: _3, backlog: _4, reusePort: _5, signal: _6, ...others } = options
+  const {
+    maxStartups: _7,
+    perSourceMaxStartups: _8,
+    maxConnections: _9,
+    maxConnectionsPerAddress: _0,
+    ...rest
+  } = others
   return rest
 }

@@ -1,12 +1,11 @@
 /** Reads what a server's options name: host keys and authorized keys. */
 
 import { type PrivateKey, signatureAlgorithms } from '@ssh/crypto'
-import { type AuthorizedKeys, mergeAuthorizedKeys, parseAuthorizedKeys } from '../config/authorized-keys.js'
 import { OptionsError } from '../errors.js'
-import { readRegularFile } from '../io/files.js'
 import { loadNamedKeys } from '../key-source.js'
 import { choosePreferences, chooseUserSignatures } from '../protocol-options.js'
 import type { PreparedServerOptions } from './accept-connection.js'
+import { readAuthorizedKeysSource } from './authorized-keys-source.js'
 import type { ParsedServerConnectionOptions } from './server-options.js'
 
 /**
@@ -35,31 +34,6 @@ export async function prepareServerOptions(options: ParsedServerConnectionOption
       `None of serverHostKeys (${types}) can sign by ${algorithms.serverHostKey.join(', ')}; give an Ed25519, ECDSA or RSA key`,
     )
   }
-  const authorizedKeys = await readAuthorizedKeys(options, options.authorizedClientKeys)
+  const authorizedKeys = await readAuthorizedKeysSource(options.authorizedClientKeys ?? [], options.logger)
   return { options, hostKeys, authorizedKeys, algorithms, userSignatures }
-}
-
-async function readAuthorizedKeys(
-  options: ParsedServerConnectionOptions,
-  source: ParsedServerConnectionOptions['authorizedClientKeys'],
-): Promise<AuthorizedKeys> {
-  if (source === undefined) return { keys: [], warnings: [] }
-  if (typeof source === 'object' && 'keys' in source && !Array.isArray(source)) return source as AuthorizedKeys
-  const sources = typeof source === 'string' ? [source] : (source as readonly string[])
-  const files = await Promise.all(sources.map(readOne))
-  const merged = mergeAuthorizedKeys(files)
-  for (const warning of merged.warnings) {
-    options.logger?.warn?.({ layer: 'auth', event: 'authorized-key-left-out', ...warning })
-  }
-  return merged
-}
-
-async function readOne(source: string): Promise<AuthorizedKeys> {
-  if (isAuthorizedKeysText(source)) return parseAuthorizedKeys(source)
-  return parseAuthorizedKeys((await readRegularFile(source)).toString('utf8'), source)
-}
-
-/** Whether a string is the content of an authorized_keys file: it has a key type followed by a blank, as no path has. */
-function isAuthorizedKeysText(source: string): boolean {
-  return source.includes('\n') || /(?:^|\s)(?:ssh-|ecdsa-sha2-|sk-)\S+\s/.test(source)
 }

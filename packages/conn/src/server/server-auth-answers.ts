@@ -7,6 +7,8 @@ import { decideUserKey } from '../trust/user-key-policy.js'
 import type { AuthChallenge, AuthDecision, AuthVerdict, RequiredMethods } from '../userauth/auth-decision.js'
 import type { AuthMethodName } from '../userauth/auth-order.js'
 import type { KeyboardChallenge, PasswordChangeRequired, ServerCallbacks } from './server-callbacks.js'
+import { isListedUser } from './user-patterns.js'
+import type { UserSettings } from './user-settings.js'
 
 /** What a verified key brings along: the restrictions of its authorized_keys line. */
 export type Grant = KeyRestrictions
@@ -14,6 +16,11 @@ export type Grant = KeyRestrictions
 export interface ServerAuthAnswersOptions {
   readonly callbacks: ServerCallbacks
   readonly authorizedKeys: AuthorizedKeys
+  /** What callbacks set for one user. */
+  readonly userSettings: UserSettings
+  readonly allowUsers: readonly string[] | undefined
+  readonly denyUsers: readonly string[] | undefined
+  readonly permitEmptyPassword: boolean
   readonly requiredAuth: RequiredMethods | undefined
   /** Numeric address of the client, when it came over IP. */
   readonly clientAddress: string | undefined
@@ -22,9 +29,12 @@ export interface ServerAuthAnswersOptions {
 
 export class ServerAuthAnswers {
   readonly #options: ServerAuthAnswersOptions
+  /** What is required before anybody is named. */
+  readonly #firstMethods: RequiredMethods
 
   constructor(options: ServerAuthAnswersOptions) {
     this.#options = options
+    this.#firstMethods = this.requiredMethods
   }
 
   /** What a user must complete: what the options say, or any one method that somebody can judge. */
@@ -38,9 +48,11 @@ export class ServerAuthAnswers {
   }
 
   get #judgeable(): readonly AuthMethodName[] {
-    const { callbacks, authorizedKeys } = this.#options
+    const { callbacks, authorizedKeys, userSettings } = this.#options
+    // A user without keys is offered what others are, or it would show.
+    const hasKeys = userSettings.authorizedKeys !== undefined || authorizedKeys.keys.length > 0
     const judgeable: Record<AuthMethodName, boolean> = {
-      publickey: authorizedKeys.keys.length > 0 || callbacks.validatePublicKey !== undefined,
+      publickey: hasKeys || callbacks.validatePublicKey !== undefined,
       'keyboard-interactive': callbacks.getKbdintChallenge !== undefined || callbacks.validatePassword !== undefined,
       password: callbacks.validatePassword !== undefined,
     }
@@ -60,8 +72,14 @@ export class ServerAuthAnswers {
     const { callbacks } = this.#options
     switch (decision.type) {
       case 'begin': {
+        this.#options.userSettings.begin()
         const needsAuth = (await callbacks.beginAuth?.(decision.userName)) ?? true
-        return decision.answer(needsAuth === false ? 'accept' : 'authenticate')
+        if (needsAuth === false && this.#mayLogIn(decision.userName)) return decision.answer('accept')
+        // Keys that were set for this user may make the method worth offering.
+        const { requiredMethods } = this
+        return decision.answer(
+          requiredMethods.length === this.#firstMethods.length ? 'authenticate' : { requiredMethods },
+        )
       }
       case 'publickey-query':
       case 'publickey': {
@@ -69,17 +87,23 @@ export class ServerAuthAnswers {
         if (decision.type === 'publickey') return decision.answer(verdict)
         return decision.answer(verdict === 'reject' ? 'reject' : 'accept')
       }
-      case 'password':
-        return decision.answer(toVerdict(await callbacks.validatePassword?.(decision.userName, decision.password)))
+      case 'password': {
+        const { userName, password } = decision
+        const verdict = toVerdict(await this.#validatePassword(userName, password))
+        return decision.answer(this.#mayLogIn(userName) ? verdict : 'reject')
+      }
       case 'password-change': {
         const { userName, oldPassword, newPassword } = decision
+        // Nothing is changed for somebody who may not log in.
+        if (!this.#mayLogIn(userName)) return decision.answer('reject')
         return decision.answer(toVerdict(await callbacks.changePassword?.(userName, oldPassword, newPassword)))
       }
       case 'keyboard-interactive': {
         const { userName, languageTag, submethods } = decision
         // Without a challenge of their own, prompts ask for the password.
         if (callbacks.getKbdintChallenge === undefined) return decision.answer(passwordChallenge)
-        return decision.answer(toStep(await callbacks.getKbdintChallenge(userName, languageTag, submethods)))
+        const step = toStep(await callbacks.getKbdintChallenge(userName, languageTag, submethods))
+        return decision.answer(step === 'accept' && !this.#mayLogIn(userName) ? 'reject' : step)
       }
       case 'keyboard-interactive-response':
         return decision.answer(await this.#judgeResponses(decision.userName, decision.responses))
@@ -89,21 +113,41 @@ export class ServerAuthAnswers {
   async #judgeKey(
     decision: Extract<AuthDecision<Grant>, { type: 'publickey' | 'publickey-query' }>,
   ): Promise<'accept' | 'reject' | { accept: Grant }> {
-    const { authorizedKeys, callbacks, clientAddress } = this.#options
+    const { callbacks, clientAddress } = this.#options
     const { userName, publicKey } = decision
-    const listed = decideUserKey({ key: publicKey, clientAddress, now: Date.now() }, authorizedKeys)
-    if (listed.type === 'accept') return { accept: listed.entry.restrictions }
-    return (await callbacks.validatePublicKey?.(userName, publicKey)) === true ? 'accept' : 'reject'
+    const listed = decideUserKey({ key: publicKey, clientAddress, now: Date.now() }, this.#authorizedKeys)
+    const mayLogIn = this.#mayLogIn(userName)
+    if (listed.type === 'accept') return mayLogIn ? { accept: listed.entry.restrictions } : 'reject'
+    const isValid = (await callbacks.validatePublicKey?.(userName, publicKey)) === true
+    return isValid && mayLogIn ? 'accept' : 'reject'
   }
 
   async #judgeResponses(userName: string, responses: readonly string[]): Promise<AuthVerdict<Grant> | AuthChallenge> {
     const { callbacks } = this.#options
+    const mayLogIn = this.#mayLogIn(userName)
     if (callbacks.getKbdintChallenge !== undefined) {
-      return toStep(await callbacks.validateKbdintResponse?.(userName, responses))
+      const step = toStep(await callbacks.validateKbdintResponse?.(userName, responses))
+      return step === 'accept' && !mayLogIn ? 'reject' : step
     }
     // A password that must be changed cannot be changed by prompts nobody defined.
     const [password = ''] = responses
-    return (await callbacks.validatePassword?.(userName, password)) === true ? 'accept' : 'reject'
+    return (await this.#validatePassword(userName, password)) === true && mayLogIn ? 'accept' : 'reject'
+  }
+
+  async #validatePassword(userName: string, password: string): Promise<boolean | PasswordChangeRequired | undefined> {
+    if (password === '' && !this.#options.permitEmptyPassword) return false
+    return await this.#options.callbacks.validatePassword?.(userName, password)
+  }
+
+  get #authorizedKeys(): AuthorizedKeys {
+    return this.#options.userSettings.authorizedKeys ?? this.#options.authorizedKeys
+  }
+
+  /** Whoever may not is asked and judged as others are, so that nobody learns which names are on the lists. */
+  #mayLogIn(userName: string): boolean {
+    const { allowUsers, denyUsers = [], clientAddress } = this.#options
+    if (isListedUser(denyUsers, userName, clientAddress)) return false
+    return allowUsers === undefined || isListedUser(allowUsers, userName, clientAddress)
   }
 }
 

@@ -3,12 +3,16 @@
 import type { Duplex } from 'node:stream'
 import type { PublicKey } from '@ssh/crypto'
 import { toDuplex } from '@ssh/streams'
+import { disconnectReasons } from '@ssh/wire'
 import type { KeyRestrictions } from '../config/key-restrictions.js'
+import { type ConnectionAlgorithms, describeAlgorithms } from '../connection-algorithms.js'
 import type { SocketAddresses } from '../io/socket-address.js'
 import type { SessionServer } from '../session/session-server.js'
 import type { X11Request } from '../session/x11-request.js'
 import type { AgentSocket } from './agent-forwarding.js'
+import type { AuthorizedKeysSource } from './authorized-keys-source.js'
 import type { ServerLink } from './server-link.js'
+import type { UserOptions } from './user-settings.js'
 import type { ForwardedX11 } from './x11-forwarding.js'
 
 /** Facts of a connection. */
@@ -23,9 +27,14 @@ export interface ServerConnectionInfo extends SocketAddresses {
   readonly clientVersion: string
   /** Our identification string. */
   readonly serverVersion: string
+  /** Undefined before the first key exchange. */
+  readonly algorithms: ConnectionAlgorithms | undefined
 }
 
+/** It stays the same object as long as the connection lasts, so a WeakMap can keep what belongs to it. */
 export class ServerConnection {
+  /** Whatever the builder wants to keep with the connection; nothing here looks at it. */
+  readonly data = new Map<unknown, unknown>()
   readonly #link: ServerLink
 
   /** Made by the server. */
@@ -35,7 +44,7 @@ export class ServerConnection {
 
   /** Facts of this connection. */
   get info(): ServerConnectionInfo {
-    const { user, addresses, localIdentification, peer } = this.#link
+    const { user, addresses, localIdentification, peer, algorithms } = this.#link
     const factors = user?.factors ?? []
     return {
       username: user?.userName ?? '',
@@ -44,6 +53,7 @@ export class ServerConnection {
       ...addresses,
       clientVersion: peer.transport.remoteIdentification ?? '',
       serverVersion: localIdentification,
+      algorithms: algorithms && describeAlgorithms(algorithms),
     }
   }
 
@@ -62,9 +72,36 @@ export class ServerConnection {
     return this.#link.isClosed
   }
 
-  /** What the keys that let the user in forbid; several factors add up. */
+  /** What the keys that let the user in forbid, and before them what `setOptions` said; all of them hold. */
   get restrictions(): readonly KeyRestrictions[] {
-    return (this.#link.user?.factors ?? []).flatMap((factor) => factor.grant ?? [])
+    const { user, userSettings } = this.#link
+    const grants = (user?.factors ?? []).flatMap((factor) => factor.grant ?? [])
+    return userSettings.restrictions === undefined ? grants : [userSettings.restrictions, ...grants]
+  }
+
+  /**
+   * Says which keys may log in as the user who is logging in, in place of the option `authorizedClientKeys`: for
+   * `beginAuth`, which must wait for it. It holds until another user name comes up; what is set before the first does for
+   * all. Call it for users who do not exist as well, with no keys, so that they look like those who do.
+   *
+   * @param keys authorized_keys file path(s), the text of such a file, or a parsed one
+   * @throws OptionsError; ConfigParseError when a file cannot be read
+   * @example beginAuth: async (username) => {
+   *   await connection.setAuthorizedKeys(await keysOf(username))
+   *   return true
+   * }
+   */
+  async setAuthorizedKeys(keys: AuthorizedKeysSource): Promise<void> {
+    await this.#link.userSettings.setAuthorizedKeys(keys)
+  }
+
+  /**
+   * Says what the user may do, as options of a key in authorized_keys would: for `beginAuth` or later. Holds as long as
+   * what {@link setAuthorizedKeys} says, and for what is asked from then on; another call replaces it.
+   * @throws OptionsError
+   */
+  setOptions(options: UserOptions): void {
+    this.#link.userSettings.setOptions(options)
   }
 
   /**
@@ -149,6 +186,16 @@ export class ServerConnection {
   /** Sends what can be sent, says goodbye and closes; resolves when the socket is closed. Never rejects. */
   close(): Promise<void> {
     return this.#link.close()
+  }
+
+  /**
+   * Tells the client why, and closes at once: what was not sent is dropped. Resolves when the socket is closed. Never
+   * rejects.
+   * @param reasonCode RFC 4253 §11.1. Default 11, SSH_DISCONNECT_BY_APPLICATION
+   * @param reason shown to the user by most clients
+   */
+  disconnect(reasonCode?: number, reason?: string): Promise<void> {
+    return this.#link.disconnect(reasonCode ?? disconnectReasons.byApplication, reason ?? '')
   }
 
   /** Ends at once; whatever is open fails with `reason`. */

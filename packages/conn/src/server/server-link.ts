@@ -7,6 +7,7 @@ import { Deferred } from '../deferred.js'
 import type { Logger } from '../log.js'
 import { type LinkHandlers, type LinkOptions, PeerLink } from '../peer-link.js'
 import { SessionServer } from '../session/session-server.js'
+import type { NegotiatedAlgorithms } from '../transport/negotiate.js'
 import type { AuthenticatedUser } from '../userauth/auth-decision.js'
 import { type AgentSocket, agentNotLent, listenForAgent, openAgentChannel } from './agent-forwarding.js'
 import type { ForwardSettings } from './forwarding/forward-options.js'
@@ -14,6 +15,7 @@ import { ServerForwarding } from './forwarding/server-forwarding.js'
 import type { Grant } from './server-auth-answers.js'
 import type { ServerCallbacks, SessionRequest } from './server-callbacks.js'
 import { ServerConnection } from './server-connection.js'
+import { UserSettings } from './user-settings.js'
 import type { X11Server } from './x11-forwarding.js'
 
 type SendBanner = (message: string, languageTag?: string) => void
@@ -30,6 +32,10 @@ export class ServerLink extends PeerLink {
   /** Whether clients may lend agents, as far as the options say. */
   allowsAgents = true
   readonly forwarding: ServerForwarding
+  /** What was decided about the user who logs in. */
+  readonly userSettings: UserSettings
+  /** Undefined before the first key exchange. */
+  algorithms: NegotiatedAlgorithms | undefined
   readonly #logger: Logger | undefined
   readonly #authenticated = new Deferred<void>()
   readonly #sessions = new Set<SessionServer>()
@@ -51,6 +57,7 @@ export class ServerLink extends PeerLink {
   ) {
     super(socket, options, handlers, unknownType)
     this.#logger = logger
+    this.userSettings = new UserSettings(logger)
     this.connection = new ServerConnection(this)
     this.forwarding = new ServerForwarding({
       connection: this.connection,
@@ -182,7 +189,11 @@ export class ServerLink extends PeerLink {
   }
 
   /** Calls the builder. What it throws or rejects with goes to the log, and to nobody else. */
-  notify(callback: keyof ServerCallbacks, call: () => unknown, onFailure?: () => void): void {
+  notify(
+    callback: keyof ServerCallbacks | 'onConnection' | 'onHandshakeError',
+    call: () => unknown,
+    onFailure?: () => void,
+  ): void {
     const failed = (error: unknown) => {
       this.#logger?.warn?.({ layer: 'server', event: 'callback-failed', callback, error })
       onFailure?.()

@@ -22,7 +22,8 @@ export function environmentOf(
   return Object.freeze(Object.fromEntries([...sent, ...Object.entries(env)]))
 }
 
-function toPattern(name: string): RegExp {
+/** @param name in which `*` stands for any text and `?` for any character */
+export function toPattern(name: string): RegExp {
   const escaped = name.replace(/[.+^${}()|[\]\\]/g, '\\$&')
   return new RegExp(`^${escaped.replaceAll('*', '.*').replaceAll('?', '.')}$`, 's')
 }

@@ -14,6 +14,7 @@ import {
 import { type SftpHandler, SftpServer, serveSftp } from '@ssh/sftp'
 import { ignoreError } from '@ssh/streams'
 import type { ByteChannel } from '@ssh/wire'
+import { toPattern } from '../process/environment.js'
 import { serveProcess } from '../process/serve-process.js'
 import { symlinkOrderOf } from '../symlink-order.js'
 import type { TerminalSettings } from '../terminal/terminal-streams.js'
@@ -32,7 +33,7 @@ export function serveSession(
   const { connection } = request
   const { restrictions } = connection
   const { sftpFactory = false } = options
-  const environment = new Map(restrictions.flatMap(({ environment }) => [...environment]))
+  const environment = new Map([...restrictions].reverse().flatMap(({ environment }) => [...environment]))
   let x11: ForwardedX11 | undefined
   let agent: AgentSocket | undefined
   serveProcess<ServerConnectionInfo>((handlers) => request.accept(handlers), {
@@ -60,10 +61,18 @@ export function serveSession(
       sftpFactory === false
         ? undefined
         : new Map([['sftp', (session: SessionServer) => serveFiles(session, connection, sftpFactory)]]),
+    acceptEnv: envFilter(options.acceptEnv),
     acceptPty: () => options.allowPty !== false && restrictions.every(({ allowPty }) => allowPty),
     lineEditor: lineEditorOf(options),
     onError: (error) => logger?.warn?.({ layer: 'session', event: 'handler-failed', error }),
   })
+}
+
+/** Which variables a client may set; undefined: all. */
+function envFilter(names: readonly string[] | undefined): ((name: string) => boolean) | undefined {
+  if (names === undefined) return undefined
+  const patterns = names.map(toPattern)
+  return (name) => patterns.some((pattern) => pattern.test(name))
 }
 
 function lineEditorOf(options: ParsedSessionOptions): TerminalSettings | undefined {

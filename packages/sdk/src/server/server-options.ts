@@ -7,6 +7,7 @@ import {
   type ServerCallbacks,
   type ServerConnection,
   type ServerConnectionInfo,
+  type ServerConnectionOptions,
   type ServerOptions,
 } from '@ssh/conn'
 import type { SftpHandler } from '@ssh/sftp'
@@ -76,6 +77,11 @@ export const sessionOptionsSchema = z.strictObject({
   /** Whether clients get a terminal when they ask for one. Default true. */
   allowPty: z.boolean().optional(),
   /**
+   * Variables that clients may set: names, in which `*` stands for any text and `?` for any character, as sshd's AcceptEnv.
+   * Others are refused. Default: all, as nobody but the handler sees them.
+   */
+  acceptEnv: z.array(z.string().min(1)).readonly().optional(),
+  /**
    * Whether lines are edited here for commands and shells with a terminal: see `process.terminal`. False gives handlers
    * every byte as it is typed. Default true.
    */
@@ -93,13 +99,14 @@ export type ParsedSessionOptions = z.output<typeof sessionOptionsSchema>
 /** Options of `listen`. */
 export type ListenOptions = Omit<ServerOptions, 'serverFactory'> & z.input<typeof sessionOptionsSchema>
 
+/** Options about where a server listens, and how many it lets through. */
+type ListeningOptionName = Exclude<keyof ServerOptions, keyof ServerConnectionOptions | 'signal'>
+
 /** Options of `update`: all but where the server listens. */
-export type UpdateOptions = Partial<
-  Omit<ListenOptions, 'host' | 'port' | 'tunnel' | 'backlog' | 'maxStartups' | 'signal'>
->
+export type UpdateOptions = Partial<Omit<ListenOptions, ListeningOptionName | 'signal'>>
 
 /** Options of `runServer`: all but where a server listens. `signal` gives up while the client logs in. */
-export type RunServerOptions = Omit<ListenOptions, 'host' | 'port' | 'tunnel' | 'backlog' | 'maxStartups'>
+export type RunServerOptions = Omit<ListenOptions, ListeningOptionName>
 
 /** Options of `connectReverse`: those of a server, and how to connect, as for `connect`. */
 export type ConnectReverseOptions = Omit<ReverseServerOptions, 'serverFactory'> & z.input<typeof sessionOptionsSchema>

@@ -88,7 +88,7 @@ describe.each(['python3', 'script'] as const)('spawnPty by %s', (helper) => {
   })
 
   test.skipIf(!isThere(helper))('interrupts what runs when ^C is typed', async () => {
-    const child = shell('echo ready; sleep 1000')
+    const child = shell('echo ready; exec sleep 1000')
     await until(child, 'ready')
     child.stdin.write('\x03')
     const [code, signal] = await once(child, 'close')
@@ -125,7 +125,7 @@ describe.each(['python3', 'script'] as const)('spawnPty by %s', (helper) => {
 
   test.skipIf(!isThere(helper))('hangs up when its signal is aborted', async () => {
     const controller = new AbortController()
-    const child = shell('echo ready; sleep 1000', { signal: controller.signal })
+    const child = shell('echo ready; exec sleep 1000', { signal: controller.signal })
     await until(child, 'ready')
     controller.abort()
     const [code, signal] = await once(child, 'close')

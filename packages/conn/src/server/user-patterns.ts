@@ -1,0 +1,30 @@
+/** Lists of users, as sshd's AllowUsers and DenyUsers. sshd_config(5), PATTERNS in ssh_config(5). */
+
+import { z } from 'zod'
+import { faultOfAddressList, isInAddressList } from '../config/address-list.js'
+import { matchesPattern } from '../config/patterns.js'
+
+const userPattern = z.string().refine(isUserPattern, 'expected a pattern of user names, or name@host')
+
+/** Patterns of names, or of names and where they come from: `['alice', 'dev-*', 'backup@192.0.2.0/24']`. */
+export const userPatterns = z.array(userPattern).readonly()
+
+/** Whether somebody fits one of the patterns. @param address numeric; undefined fits no pattern of hosts */
+export function isListedUser(patterns: readonly string[], userName: string, address: string | undefined): boolean {
+  return patterns.some((pattern) => {
+    const { name, host } = splitPattern(pattern)
+    return matchesPattern(name, userName) && (host === undefined || isInAddressList(host, address))
+  })
+}
+
+function isUserPattern(pattern: string): boolean {
+  const { name, host } = splitPattern(pattern)
+  return name !== '' && !name.startsWith('!') && (host === undefined || faultOfAddressList(host) === undefined)
+}
+
+/** The last `@` counts: names may have one. */
+function splitPattern(pattern: string): { readonly name: string; readonly host: string | undefined } {
+  const at = pattern.lastIndexOf('@')
+  if (at === -1) return { name: pattern, host: undefined }
+  return { name: pattern.slice(0, at), host: pattern.slice(at + 1) }
+}
