@@ -163,6 +163,7 @@ export type {
 } from './server/forwarding/forward-answers.js'
 export type { AllowForwarding } from './server/forwarding/forward-policy.js'
 export { listenServer, SshServer } from './server/listen.js'
+export { readServerConfig, type ServerConfigFile } from './server/resolve-config.js'
 export { type StreamServerOptions, serveStream } from './server/serve-stream.js'
 export type {
   KeyboardChallenge,

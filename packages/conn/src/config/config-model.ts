@@ -24,7 +24,7 @@ export interface KeywordRow<T> {
   readonly becomes: string
   /** What is replaced in its value. */
   readonly expands?: ExpansionRule
-  /** A keyword that, once set, makes this one count for nothing. */
+  /** A keyword that, once set to something, makes this one count for nothing. */
   readonly excludedBy?: string
   /** sshd_config: whether it may stand behind Match. */
   readonly isForMatch?: boolean
@@ -295,7 +295,9 @@ export class ConfigValues {
 
   /** Adds what a line says. */
   add({ key, row }: KeywordOfTable, value: unknown): void {
-    if (row.excludedBy !== undefined && this.#values.has(row.excludedBy)) return
+    const excluding = row.excludedBy === undefined ? undefined : this.#values.get(row.excludedBy)
+    // An empty list says that there shall be none, and leaves room for others.
+    if (excluding !== undefined && !(Array.isArray(excluding) && excluding.length === 0)) return
     if (!this.#values.has(key))
       this.#values.set(key, row.merge === undefined ? value : row.merge(emptyOf(value), value))
     else if (row.merge !== undefined) this.#values.set(key, row.merge(this.#values.get(key), value))

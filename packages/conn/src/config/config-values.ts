@@ -63,6 +63,9 @@ export const command: ValueKind<string> = {
   print: (value) => [value],
 }
 
+/** The same, where a sign of equality is part of it. */
+export const plainCommand: ValueKind<string> = { read: ({ rest }) => rest, print: (value) => [value] }
+
 /** Yes or no; `true` and `false` mean the same in ssh_config. */
 export const yesNo: ValueKind<boolean> = {
   read: (line) => choices([true, 'yes', 'true'], [false, 'no', 'false']).read(line),
@@ -115,7 +118,7 @@ export function choices<const V extends string | boolean>(
 }
 
 const logLevels = choices<string>(
-  ['QUIET', 'QUIET'],
+  ['QUIET', 'SILENT', 'QUIET'],
   ['FATAL', 'FATAL'],
   ['ERROR', 'ERROR'],
   ['INFO', 'INFO'],

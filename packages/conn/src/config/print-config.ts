@@ -75,7 +75,6 @@ export function printServerConfig({ values }: ServerConfig): PrintedConfig {
     (port === undefined ? ports : [port]).map((each) => ({ host, port: each })),
   )
   printed.set('listenaddress', serverKeywords.listenAddress.kind.print(addresses))
-  if (values.perSourceMaxStartups === undefined) printed.set('persourcemaxstartups', ['none'])
   return printed
 }
 

@@ -117,6 +117,9 @@ export async function resolveClientConfig(
   return resolver.resolve()
 }
 
+/** Keywords about the name, which a second pass must not change. */
+const canonicalKeys = ['canonicalizeHostname', 'canonicalizeMaxDots', 'canonicalizeFallbackLocal'] as const
+
 /** Keywords of which `none` says that there shall be none. */
 const offByNone = [
   'controlPath',
@@ -159,12 +162,15 @@ class Resolver {
     }
     if (this.#wantsFinalPass) {
       this.#values.set('hostname', host)
+      // How to find the name is settled by now.
+      for (const key of canonicalKeys) if (!this.#values.has(key)) this.#values.set(key, clientKeywords[key].fallback)
       await this.#pass(host, true)
     }
     const { hostKeyAlias, proxyJump, port = 22, user = machine.userName } = this.#typed
     if (hostKeyAlias !== undefined) this.#values.set('hostKeyAlias', hostKeyAlias.toLowerCase())
     // What is off has kept later lines from turning it on, and has done its work.
     if (proxyJump?.length === 0) this.#values.delete('proxyJump')
+    else if (proxyJump !== undefined) this.#values.set('proxyUseFdpass', false)
     for (const key of offByNone) if (isNone(this.#typed[key] ?? '')) this.#values.delete(key)
     const tokens = this.#tokens(host, hostKeyAlias?.toLowerCase() ?? originalHost)
     const written = this.#typed

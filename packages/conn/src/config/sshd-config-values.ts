@@ -66,13 +66,13 @@ export const netBlockSize: ValueKind<string> = {
   print: (value) => [value],
 }
 
-/** A number, or `none`: no limit. */
-export const integerOrNone: ValueKind<number | undefined> = {
+/** A number, or `none`: infinity. */
+export const integerOrNone: ValueKind<number> = {
   read(line) {
     const text = onlyWord(line)
-    return text === 'none' ? undefined : parseInteger(text)
+    return text === 'none' ? Number.POSITIVE_INFINITY : parseInteger(text)
   },
-  print: (value) => [value === undefined ? 'none' : String(value)],
+  print: (value) => [value === Number.POSITIVE_INFINITY ? 'none' : String(value)],
 }
 
 /** Seconds; `none` is 0. */
