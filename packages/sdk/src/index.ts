@@ -216,6 +216,7 @@ export { type ReadLineOptions, ServerTerminal } from './terminal/server-terminal
 export type { ConnectionLease } from './work/connection-lease.js'
 export { type ConnectionPool, createPool, type PoolHostStats, type PoolStats } from './work/connection-pool.js'
 export type { HostPoolCounts } from './work/host-pool.js'
+export type { HostsOptions, HostsProgress, OneHostOptions, PerHostOptions } from './work/hosts-options.js'
 export { PoolError } from './work/pool-errors.js'
 export type { PoolCloseOptions, PooledClientOptions, PoolOptions } from './work/pool-options.js'
 export type { ReconnectClock, ReconnectOptions } from './work/reconnect-options.js'
@@ -224,3 +225,4 @@ export {
   type ReconnectingConnection,
   type ReconnectingEvents,
 } from './work/reconnecting-connection.js'
+export { type HostResult, type HostRuns, runOnHosts } from './work/run-on-hosts.js'

@@ -91,6 +91,7 @@ test('exports these names, and no others', () => {
       "readPublicKeyList",
       "run",
       "runClient",
+      "runOnHosts",
       "runServer",
       "sh",
       "spawnPty",
