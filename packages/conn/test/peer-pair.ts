@@ -37,6 +37,7 @@ export interface PeerEndOptions {
   readonly limits?: PeerOptions['limits']
   readonly keepalive?: PeerOptions['keepalive']
   readonly loginTimeoutMs?: number
+  readonly idleTimeoutMs?: number
   readonly handlers?: Partial<PeerHandlers>
   /** Client: how to log in; default: `none`, which the default server takes. */
   readonly auth?: Partial<ConstructorParameters<typeof ClientAuth>[0]>
@@ -82,6 +83,7 @@ export class PeerEnd {
         ...(options.limits && { limits: options.limits }),
         keepalive: options.keepalive ?? { intervalMs: 0, countMax: 3 },
         loginTimeoutMs: options.loginTimeoutMs ?? 120_000,
+        idleTimeoutMs: options.idleTimeoutMs,
       },
       {
         onWake: () => {},

@@ -152,3 +152,41 @@ describe('a peer that asks and does not read', () => {
     expect(written).toBeLessThan(2 * 1024 * 1024)
   })
 })
+
+describe('idle timeout', () => {
+  const server = { idleTimeoutMs: 30_000 }
+
+  test('ends a connection that never has a channel, from its login on', async () => {
+    const pair = await peerPair({ server: { ...server, onDecision: () => {} } })
+    pair.start()
+    pair.advance(60_000).pump()
+    expect(pair.server.peer.hasEnded).toBe(false)
+    const idle = (await peerPair({ server })).start()
+    idle.advance(29_999).pump()
+    expect(idle.server.peer.hasEnded).toBe(false)
+    idle.advance(1).pump()
+    expect(idle.server.error).toMatchObject({ code: 'ERR_SSH_CONNECTION_IDLE', details: { timeoutMs: 30_000 } })
+  })
+
+  test('begins anew when the last channel closes, and keepalives do not count', async () => {
+    const keepalive = { intervalMs: 1000, countMax: 3 }
+    const pair = (await peerPair({ client: { keepalive }, server })).start()
+    pair.advance(20_000).pump()
+    const opening = [pair.client.openChannel(), pair.client.openChannel()]
+    pair.pump()
+    const [first, second] = await Promise.all(opening)
+    pair.advance(100_000).pump()
+    first?.close()
+    for (const channel of pair.server.channels) channel.attach({})
+    pair.server.channels[0]?.close()
+    pair.pump()
+    pair.advance(100_000).pump()
+    second?.close()
+    pair.server.channels[1]?.close()
+    pair.pump()
+    for (let elapsed = 0; elapsed < 29; elapsed++) pair.advance(1000).pump()
+    expect(pair.server.peer.hasEnded).toBe(false)
+    pair.advance(1000).pump()
+    expect(pair.server.error?.code).toBe('ERR_SSH_CONNECTION_IDLE')
+  })
+})
