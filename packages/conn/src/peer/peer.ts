@@ -186,8 +186,7 @@ export class Peer {
     if (this.#closeDeadline !== undefined && now >= this.#closeDeadline) this.disconnect()
     else if (this.#verdictDeadline !== undefined && now >= this.#verdictDeadline)
       this.fail(verdictTimeout(verdictTimeoutMs))
-    else if (this.#idleDeadline !== undefined && now >= this.#idleDeadline)
-      this.fail(connectionIdle(this.#options.idleTimeoutMs ?? 0))
+    else if (this.#idleDeadline !== undefined && now >= this.#idleDeadline) this.#endIdle()
     else if (this.#authState === 'done') this.#checkKeepalive(now)
     else if (this.#loginDeadline !== undefined && now >= this.#loginDeadline)
       this.fail(loginTimeout(this.#options.loginTimeoutMs, this.#loginPhase))
@@ -329,6 +328,13 @@ export class Peer {
     const { idleSinceMs } = this.mux
     if (idleTimeoutMs === 0 || idleSinceMs === undefined || this.#authenticatedAt === undefined) return undefined
     return Math.max(idleSinceMs, this.#authenticatedAt) + idleTimeoutMs
+  }
+
+  /** Unlike other errors of this side, this one is told to whoever is at the other end. */
+  #endIdle(): void {
+    const error = connectionIdle(this.#options.idleTimeoutMs ?? 0)
+    this.transport.disconnect(disconnectReasons.byApplication, error.message)
+    this.#end(error)
   }
 
   #checkKeepalive(now: number): void {
