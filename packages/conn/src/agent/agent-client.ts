@@ -324,8 +324,10 @@ export class AgentClient {
     this.#channel.release(chunk.length)
     if (this.#endError !== undefined) return
     try {
-      for (const payload of this.#frames.take(chunk)) {
-        if (this.#endError === undefined) this.#receiveReply(payload)
+      this.#frames.push(chunk)
+      for (let payload = this.#frames.next(); payload !== undefined; payload = this.#frames.next()) {
+        this.#receiveReply(payload)
+        if (this.#endError !== undefined) return
       }
     } catch (error) {
       this.#break(toAgentError(error))

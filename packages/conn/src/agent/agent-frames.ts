@@ -1,6 +1,6 @@
 /** Frames of the agent protocol: a uint32 length and a payload (draft-ietf-sshm-ssh-agent §3). */
 
-import { concatBytes, Reader, Writer } from '@ssh/wire'
+import { concatBytes, HeldChunks, Reader, Writer } from '@ssh/wire'
 import { AgentError } from '../errors.js'
 
 /** Longest payload that is sent or read, in bytes: what OpenSSH's agent takes, and more than any real one needs. */
@@ -20,37 +20,62 @@ export function frame(payload: Uint8Array): Uint8Array {
   return new Writer(headerLength + payload.length).writeString(payload).finish()
 }
 
-/** Puts the payloads together again, however their bytes are cut. */
+/**
+ * Puts the payloads together again, however their bytes are cut. What is held is near the number of bytes that came: they
+ * are taken apart when a payload is asked for, and not before.
+ */
 export class FrameReader {
-  #chunks: Uint8Array[] = []
-  #held = 0
+  /** What comes next, in one piece. */
+  #front: Uint8Array = new Uint8Array(0)
+  /** What comes behind it. */
+  readonly #held = new HeldChunks()
   /** Bytes that must be there before it is worth to look. */
   #wanted = headerLength
 
-  /** Whether the bytes so far end in the middle of a frame. */
+  /** Whether bytes are left over: once no payload is complete, the beginning of one. */
   get isInFrame(): boolean {
-    return this.#held > 0
+    return this.#byteLength > 0
+  }
+
+  push(chunk: Uint8Array): void {
+    this.#held.push(chunk)
   }
 
   /**
-   * Takes bytes, and gives the payloads that are complete with them. They are views of what was taken.
+   * The next payload, if it is complete: a view of what was pushed.
    * @throws AgentError `ERR_SSH_AGENT_INVALID_REPLY` for a frame longer than any real one
    */
-  *take(chunk: Uint8Array): Generator<Uint8Array> {
-    this.#chunks.push(chunk)
-    this.#held += chunk.length
-    while (this.#held >= this.#wanted) {
-      const bytes = concatBytes(this.#chunks)
-      const length = new Reader(bytes).readUint32()
+  next(): Uint8Array | undefined {
+    if (!this.#gather()) return undefined
+    if (this.#wanted === headerLength) {
+      const length = new Reader(this.#front).readUint32()
       if (length > maximumPayloadLength) throw tooLong(length)
-      const end = headerLength + length
-      const rest = bytes.subarray(Math.min(end, bytes.length))
-      const isComplete = bytes.length >= end
-      this.#chunks = [isComplete ? rest : bytes]
-      this.#held = isComplete ? rest.length : bytes.length
-      this.#wanted = isComplete ? headerLength : end
-      if (isComplete) yield bytes.subarray(headerLength, end)
+      this.#wanted = headerLength + length
+      if (!this.#gather()) return undefined
     }
+    const payload = this.#front.subarray(headerLength, this.#wanted)
+    this.#front = this.#front.subarray(this.#wanted)
+    this.#wanted = headerLength
+    return payload
+  }
+
+  get #byteLength(): number {
+    return this.#front.length + this.#held.byteLength
+  }
+
+  /** Brings what is wanted into one piece. @returns whether that much is there */
+  #gather(): boolean {
+    if (this.#byteLength < this.#wanted) return false
+    if (this.#front.length >= this.#wanted) return true
+    const pieces = this.#front.length > 0 ? [this.#front] : []
+    let { length } = this.#front
+    for (let chunk = this.#held.shift(); chunk !== undefined; chunk = this.#held.shift()) {
+      pieces.push(chunk)
+      length += chunk.length
+      if (length >= this.#wanted) break
+    }
+    this.#front = concatBytes(pieces)
+    return true
   }
 }
 

@@ -36,17 +36,20 @@ export function relayAgent(borrower: ByteChannel, agent: ByteChannel, filter: Ag
   })
 }
 
+/** Requests that are answered before everybody else gets a turn: a refusal takes none, and a window has room for many. */
+const mostInARow = 32
+
 class AgentRelay {
   readonly #borrower: ByteChannel
   readonly #agent: ByteChannel
   readonly #filter: AgentFilter
   readonly #requests = new FrameReader()
   readonly #replies = new FrameReader()
-  /** Requests that wait for their turn. The borrower's window bounds them. */
-  readonly #queue: Uint8Array[] = []
-  /** Bytes that the borrower gets back once nothing waits any more. */
+  /** Bytes that the borrower gets back once nothing waits any more: its window bounds what does. */
   #owed = 0
-  #state: 'idle' | 'deciding' | 'asking' | 'closed' = 'idle'
+  #state: 'idle' | 'deciding' | 'asking' | 'resting' | 'closed' = 'idle'
+  /** Requests that were answered. */
+  #answered = 0
   /** The borrower does not read its replies. */
   #isBlocked = false
   #hasEnded = false
@@ -64,7 +67,7 @@ class AgentRelay {
     borrower.attach({
       onData: (chunk) => {
         this.#owed += chunk.length
-        this.#take(this.#requests, chunk, (payload) => void this.#queue.push(payload))
+        this.#requests.push(chunk)
         this.#next()
       },
       onDrain: () => {
@@ -80,27 +83,31 @@ class AgentRelay {
     agent.attach({
       onData: (chunk) => {
         agent.release(chunk.length)
-        this.#take(this.#replies, chunk, (payload) => this.#replied(payload))
+        this.#replies.push(chunk)
+        for (let reply = this.#take(this.#replies); reply !== undefined; reply = this.#take(this.#replies)) {
+          this.#replied(reply)
+        }
       },
       onEnd: () => this.#close(),
       onClose,
     })
   }
 
-  #take(frames: FrameReader, chunk: Uint8Array, use: (payload: Uint8Array) => void): void {
-    if (this.#state === 'closed') return
+  #take(frames: FrameReader): Uint8Array | undefined {
+    if (this.#state === 'closed') return undefined
     try {
-      for (const payload of frames.take(chunk)) use(payload)
+      return frames.next()
     } catch (error) {
       // A frame that no agent sends or takes: whatever comes next is out of step.
       if (!SshError.isSshError(error)) throw error
       this.#close()
+      return undefined
     }
   }
 
   #next(): void {
     if (this.#state !== 'idle' || this.#isBlocked) return
-    const payload = this.#queue.shift()
+    const payload = this.#take(this.#requests)
     if (payload !== undefined) {
       this.#state = 'deciding'
       this.#decide(payload).then((isAllowed) => this.#decided(payload, isAllowed))
@@ -109,7 +116,7 @@ class AgentRelay {
     const owed = this.#owed
     this.#owed = 0
     if (owed > 0) this.#borrower.release(owed)
-    if (this.#hasEnded && this.#state === 'idle' && this.#queue.length === 0) this.#close()
+    if (this.#hasEnded && this.#state === 'idle') this.#close()
   }
 
   /** Never rejects: what goes wrong is a refusal. */
@@ -138,15 +145,23 @@ class AgentRelay {
   }
 
   #reply(payload: Uint8Array): void {
-    this.#state = 'idle'
     this.#isBlocked = !this.#borrower.write(frame(payload))
+    if (this.#state === 'closed') return
+    this.#answered += 1
+    this.#state = this.#answered % mostInARow === 0 ? 'resting' : 'idle'
+    if (this.#state === 'resting') setImmediate(() => this.#rested())
+    this.#next()
+  }
+
+  #rested(): void {
+    if (this.#state !== 'resting') return
+    this.#state = 'idle'
     this.#next()
   }
 
   #close(): void {
     if (this.#state === 'closed') return
     this.#state = 'closed'
-    this.#queue.length = 0
     this.#borrower.close()
     this.#agent.close()
   }

@@ -131,6 +131,30 @@ describe('a filter (G16)', () => {
   })
 })
 
+test('a flood of requests leaves turns to everybody else, and gets its refusals in order (H6)', async () => {
+  let decisions = 0
+  const { borrower } = relayed(() => {
+    decisions++
+    return false
+  })
+  let got = 0
+  borrower.attach({
+    onData: (chunk) => {
+      got += chunk.length
+      borrower.release(chunk.length)
+    },
+  })
+  const count = 5000
+  const flood = Buffer.concat(Array.from({ length: count }, () => framed(Uint8Array.of(19))))
+  borrower.write(flood)
+  await turn()
+  await turn()
+  expect(decisions).toBeGreaterThan(0)
+  expect(decisions).toBeLessThan(count / 10)
+  while (got < count * 5) await turn()
+  expect([decisions, got]).toEqual([count, count * 5])
+})
+
 describe('the end', () => {
   test('of the borrower is passed on once its requests are answered', async () => {
     const { borrower, far, over, agent } = relayed(() => true)
