@@ -129,7 +129,8 @@ async function dialAndLogIn(
     limit.signal.throwIfAborted()
     const common = { target, linkOptions, userSignatures, options: parsed, configured, credentials, hostKeyCheck }
     const link = await logIn({ ...common, socket: stream }, limit.signal)
-    await credentials.keepInAgent(agent)
+    limit.step = 'the agent that addKeysToAgent hands the key to'
+    await limit.race(credentials.keepInAgent(agent))
     return link
   } catch (error) {
     if (stream === undefined) journal?.connectFailed(error)

@@ -151,6 +151,21 @@ describe('logging in with an agent', () => {
   })
 })
 
+test('an agent that does not come for the key that let us in is given up by signal (R17)', async () => {
+  const { server, destination } = await embedded()
+  const controller = new AbortController()
+  const options = { ...trusting, config: null, clientKeys: userKey, addKeysToAgent: true } as const
+  const agentPath = () => {
+    setImmediate(() => controller.abort(new Error('enough')))
+    return new Promise<never>(() => {})
+  }
+  await expect(connect(destination, { ...options, agentPath, signal: controller.signal })).rejects.toMatchObject({
+    code: 'ABORT_ERR',
+    cause: { message: 'enough' },
+  })
+  await vi.waitFor(() => expect(server.connections.size).toBe(0))
+})
+
 /** Keeps what a client started until the test ends it. */
 function held() {
   const processes: ServerProcess[] = []
