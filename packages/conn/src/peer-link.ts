@@ -95,13 +95,13 @@ export class PeerLink {
   /** Sends what can be sent, says goodbye and closes; resolves when the socket is closed. Never rejects. */
   async close(): Promise<void> {
     this.peer.close()
-    await this.#driver.finished
+    await this.#finished()
   }
 
   /** Says goodbye with a reason of RFC 4253 §11.1 and closes at once; resolves when the socket is closed. Never rejects. */
   async disconnect(reasonCode: number, description: string): Promise<void> {
     this.peer.disconnect(reasonCode, description)
-    await this.#driver.finished
+    await this.#finished()
   }
 
   /** Ends at once; whatever is open or pending fails with `reason`. */
@@ -132,6 +132,12 @@ export class PeerLink {
   /** Whether the open connection keeps the process alive. */
   keepProcessAlive(keep: boolean): void {
     keepProcessAlive(this.#socket, keep)
+  }
+
+  /** Whoever waits for the end keeps the process alive until it comes, which is soon, also after {@link keepProcessAlive}. */
+  async #finished(): Promise<void> {
+    this.keepProcessAlive(true)
+    await this.#driver.finished
   }
 
   #ended(error: SshError | undefined): void {

@@ -1,13 +1,13 @@
-/** Runs a command on several hosts at once and reports each result or error. */
+/** Runs a command on several hosts, a few at once, and reports each result or error as it comes. */
 
-import { run } from '@ssh/sdk'
+import { runOnHosts } from '@ssh/sdk'
 
 const destinations = process.argv.slice(2)
 
-const results = await Promise.allSettled(
-  destinations.map((destination) => run(destination, 'uname', { check: true, connectTimeout: '10s' })),
-)
-for (const [index, result] of results.entries()) {
-  const said = result.status === 'fulfilled' ? result.value.stdout.trim() : result.reason.message
-  console.log(`${destinations[index]}: ${said}`)
+for await (const { destination, result, error } of runOnHosts(destinations, 'uname', {
+  check: true,
+  concurrency: 8,
+  connectTimeout: '10s',
+})) {
+  console.log(`${destination}: ${error instanceof Error ? error.message : result?.stdout.trim()}`)
 }

@@ -9,10 +9,10 @@ const server = await listen({
   port: Number(port),
   serverHostKeys: ['ssh_host_ed25519_key'],
   authorizedClientKeys: 'authorized_keys',
+  // Others are refused; values are still the client's choice, so look at what you use.
+  acceptEnv: ['LANG', 'LC_*'],
   processFactory: (client) => {
-    for (const [name, value] of client.env) {
-      if (/^(?:LANG|LC_\w+)$/.test(name)) client.stdout.write(`${name}=${value}\n`)
-    }
+    for (const [name, value] of client.env) client.stdout.write(`${name}=${value}\n`)
     client.exit(0)
   },
 })

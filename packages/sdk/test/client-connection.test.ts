@@ -267,6 +267,11 @@ describe('the life of a connection', () => {
     expect(conn.ref()).toBe(conn)
     expect(sockets()).toBe(before)
     expect(server.connections.size).toBe(1)
+    // Nobody may be left waiting in a process that ended because nothing kept it.
+    conn.unref()
+    const closing = conn.close()
+    expect(sockets()).toBe(before)
+    await closing
   })
 
   test('setKeepalive takes durations and refuses what is none', async () => {
