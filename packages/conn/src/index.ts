@@ -172,7 +172,7 @@ export type {
   ServerFactory,
   SessionRequest,
 } from './server/server-callbacks.js'
-export { ServerConnection, type ServerConnectionInfo } from './server/server-connection.js'
+export { type ConfiguredUser, ServerConnection, type ServerConnectionInfo } from './server/server-connection.js'
 export {
   type ParsedServerOptions,
   type ServerConnectionOptions,
@@ -180,6 +180,7 @@ export {
   serverOptionsSchema,
 } from './server/server-options.js'
 export type { TunAnswer, TunHandler } from './server/tun-requests.js'
+export type { UserFacts, UserLookup } from './server/user-lookup.js'
 export type { UserOptions } from './server/user-settings.js'
 export type { ForwardedX11 } from './server/x11-forwarding.js'
 // Sessions: RFC 4254 §6

@@ -31,8 +31,8 @@ describe('options', () => {
 
   test.each<[object, string]>([
     [{ prot: 22 }, 'Invalid options for connect: unknown option "prot"'],
-    [{ prot: 22, pasword: '' }, 'unknown option "prot", "pasword"'],
-    [{ prot: 22, pasword: '' }, '; did you mean "port", "password"?'],
+    [{ porrt: 22, pasword: '' }, 'unknown option "prot", "pasword"'],
+    [{ porrt: 22, pasword: '' }, '; did you mean "port", "password"?'],
     [{ 'a\u001b[2J': 1 }, 'unknown option "a\\x1b[2J"'],
     [{ port: 0 }, 'port: '],
     [{ port: '22' }, 'port: expected number, received string'],
@@ -55,7 +55,8 @@ describe('options', () => {
   })
 
   test('what must be given and is not is said so, whatever kinds it may be of', () => {
-    expect(() => parseOptions('listen', serverOptionsSchema, {})).toThrow('serverHostKeys: must be given')
+    const schema = z.strictObject({ where: z.union([z.string(), z.array(z.string())]) })
+    expect(() => parseOptions('there', schema, {})).toThrow('where: must be given')
   })
 
   test('of several kinds, the one that fits but for a part of it is spoken of', () => {

@@ -24,7 +24,7 @@ import {
 } from '../trust/host-key-policy.js'
 import { compareHostKeys, type HostKeyUpdate, type UnprovenHostKeys } from '../trust/host-key-update.js'
 import { rsaBits } from '../trust/rsa-bits.js'
-import { askKnownHostsCommand, isRevoked, type RevokedHostKeys, readRevokedHostKeys } from './more-host-keys.js'
+import { askKnownHostsCommand, isRevoked, type RevokedKeys, readRevokedKeys } from './more-host-keys.js'
 import type { ResolvedClientOptions } from './options-from-config.js'
 
 /** Read in this order when the user names no file; a new key is written to the first. */
@@ -55,19 +55,13 @@ export class HostKeyCheck {
   readonly #host: string
   readonly #port: number
   readonly #onFile: OnFile
-  readonly #revoked: RevokedHostKeys | undefined
+  readonly #revoked: RevokedKeys | undefined
   /** What is on file; null: the check is off. */
   #known: KnownHostMatches | null
   /** The key that was put on file here. */
   #remembered: PublicKey | undefined
 
-  private constructor(
-    options: Options,
-    host: string,
-    port: number,
-    onFile: OnFile,
-    revoked: RevokedHostKeys | undefined,
-  ) {
+  private constructor(options: Options, host: string, port: number, onFile: OnFile, revoked: RevokedKeys | undefined) {
     this.#options = options
     this.#host = host
     this.#port = port
@@ -81,7 +75,7 @@ export class HostKeyCheck {
     const { knownHosts, revokedHostKeys, hostKeyAlias } = options
     const [onFile, revoked] = await Promise.all([
       readKnownHosts(knownHosts, host, port),
-      typeof revokedHostKeys === 'string' ? readRevokedHostKeys(revokedHostKeys) : undefined,
+      typeof revokedHostKeys === 'string' ? readRevokedKeys('revokedHostKeys', revokedHostKeys) : undefined,
     ])
     // An alias stands for host and port together, as OpenSSH has it.
     const [name, namedPort] = hostKeyAlias === undefined ? [host, port] : [hostKeyAlias, 22]

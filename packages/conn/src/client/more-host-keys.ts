@@ -41,7 +41,7 @@ export async function askKnownHostsCommand(
 }
 
 /** Keys that are refused wherever they turn up. */
-export interface RevokedHostKeys {
+export interface RevokedKeys {
   readonly file: string
   readonly blobs: readonly Uint8Array[]
 }
@@ -51,20 +51,21 @@ const krlMagic = 'SSHKRL\n\0'
 
 /**
  * Reads a list of keys, one per line.
+ * @param option who names it, for errors
  * @throws ConfigParseError when it cannot be read, or is a key revocation list, or a line is no key: a list that is not
  *   understood in full refuses too little
  */
-export async function readRevokedHostKeys(file: string): Promise<RevokedHostKeys> {
+export async function readRevokedKeys(option: string, file: string): Promise<RevokedKeys> {
   const content = await readRegularFile(file)
   if (content.subarray(0, krlMagic.length).toString('latin1') === krlMagic) {
     throw new ConfigParseError(
-      `revokedHostKeys ${file} is a key revocation list (KRL), which is not supported yet; give a file with one public key per line`,
+      `${option} ${file} is a key revocation list (KRL), which is not supported yet; give a file with one public key per line`,
       { details: { file } },
     )
   }
   const blobs: Uint8Array[] = []
   const refuse = (line: number, why: string): never => {
-    throw new ConfigParseError(`revokedHostKeys ${file}, line ${line}: ${why}; expected a public key: type, base64`, {
+    throw new ConfigParseError(`${option} ${file}, line ${line}: ${why}; expected a public key: type, base64`, {
       details: { file, line },
     })
   }
@@ -81,6 +82,6 @@ export async function readRevokedHostKeys(file: string): Promise<RevokedHostKeys
 }
 
 /** Whether a key is on the list. */
-export function isRevoked({ blobs }: RevokedHostKeys, key: PublicKey): boolean {
+export function isRevoked({ blobs }: RevokedKeys, key: PublicKey): boolean {
   return blobs.some((blob) => equalBytes(blob, key.blob))
 }

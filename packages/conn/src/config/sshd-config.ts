@@ -240,8 +240,20 @@ export function asksAboutGroups(config: ParsedConfig): boolean {
   )
 }
 
+/** Every value that a keyword has anywhere, behind whatever condition; its row has read them, and knows their type. */
+export function allValues<K extends keyof ServerConfigValues>(
+  config: ParsedConfig,
+  keyword: K,
+): readonly NonNullable<ServerConfigValues[K]>[] {
+  return config.entries.flatMap((entry) => {
+    if (entry.type === 'include') return entry.configs.flatMap((included) => allValues(included, keyword))
+    const isIt = entry.type === 'value' && entry.keyword.key === keyword
+    return isIt ? [entry.value as NonNullable<ServerConfigValues[K]>] : []
+  })
+}
+
 /** Entries for which something holds, in all files; of values, whatever they are behind. */
-export function hasEntry(config: ParsedConfig, holds: (entry: ConfigEntry) => boolean): boolean {
+function hasEntry(config: ParsedConfig, holds: (entry: ConfigEntry) => boolean): boolean {
   return config.entries.some(
     (entry) =>
       holds(entry) || (entry.type === 'include' && entry.configs.some((included) => hasEntry(included, holds))),

@@ -15,10 +15,12 @@ import { ServerAuth } from '../userauth/server-auth.js'
 import { softwareVersion } from '../version.js'
 import { forwardSettings } from './forwarding/forward-options.js'
 import { HostKeyProofs } from './host-key-proofs.js'
+import type { ServerConfigFile } from './resolve-config.js'
 import { type Grant, ServerAuthAnswers } from './server-auth-answers.js'
 import { ServerLink } from './server-link.js'
 import type { ParsedServerConnectionOptions } from './server-options.js'
 import { TunRequests } from './tun-requests.js'
+import { closedPolicy, findUserPolicy, type UserPolicy } from './user-policy.js'
 import { X11Server } from './x11-forwarding.js'
 import { x11Settings } from './x11-options.js'
 
@@ -27,6 +29,10 @@ const defaultMaxSessions = 10
 
 /** Options with everything read that they name. */
 export interface PreparedServerOptions {
+  /** As given in code. */
+  readonly given: ParsedServerConnectionOptions
+  /** What sshd_config says, if it is asked. */
+  readonly config: ServerConfigFile | undefined
   readonly options: ParsedServerConnectionOptions
   readonly hostKeys: readonly PrivateKey[]
   readonly authorizedKeys: AuthorizedKeys
@@ -129,14 +135,25 @@ function createAuth(
   journal: LinkJournal,
 ): AuthHalf {
   const { options, authorizedKeys, userSignatures } = prepared
+  let hasBanner = false
   const answers = new ServerAuthAnswers({
     callbacks: link.callbacks,
     authorizedKeys,
     userSettings: link.userSettings,
     allowUsers: options.allowUsers,
     denyUsers: options.denyUsers,
-    permitEmptyPassword: options.permitEmptyPassword ?? false,
+    permitEmptyPassword: options.permitEmptyPassword,
     requiredAuth: options.requiredAuth,
+    ...(prepared.config !== undefined && {
+      configure: async (userName: string) => {
+        link.policy = await policyFor(prepared, userName, link)
+        if (link.policy.banner !== undefined && options.banner === undefined && !hasBanner) {
+          hasBanner = true
+          auth.sendBanner(link.policy.banner)
+        }
+        return link.policy
+      },
+    }),
     clientAddress: link.addresses.remoteAddress,
     logger: options.logger,
   })
@@ -166,6 +183,24 @@ function createAuth(
   if (options.banner !== undefined) auth.sendBanner(options.banner)
   link.authBegins((message, languageTag) => auth.sendBanner(message, languageTag))
   return auth
+}
+
+/** Nobody about whom nothing can be found out gets in; only the logger learns why. */
+async function policyFor(
+  { given, config }: PreparedServerOptions,
+  userName: string,
+  { addresses }: ServerLink,
+): Promise<UserPolicy> {
+  if (config === undefined) return closedPolicy
+  const { logger } = given
+  const { remoteAddress: address, localAddress, localPort } = addresses
+  const sources = { config, userLookup: given.userLookup, readsKeys: given.authorizedClientKeys === undefined, logger }
+  try {
+    return await findUserPolicy(sources, userName, { address, localAddress, localPort })
+  } catch (error) {
+    logger?.warn?.({ layer: 'config', event: 'user-refused', userName, error })
+    return closedPolicy
+  }
 }
 
 function factoryFailed(cause: unknown): SshError {

@@ -3,11 +3,13 @@
 import type { Duplex } from 'node:stream'
 import { ignoreError } from '@ssh/streams'
 import { AbortError, parseDuration } from '@ssh/wire'
+import { withoutUndefined } from '../client/options-from-config.js'
 import { Deferred } from '../deferred.js'
 import { parseOptions } from '../options-schema.js'
 import { acceptStreams, type StreamAcceptor } from '../stream-acceptor.js'
 import { acceptConnection, type PreparedServerOptions } from './accept-connection.js'
 import { Admission, type RefusedBy } from './admission.js'
+import { listeningOptionsFromConfig } from './options-from-config.js'
 import { prepareServerOptions } from './prepare-server-options.js'
 import type { ServerConnection } from './server-connection.js'
 import type { ServerLink } from './server-link.js'
@@ -33,7 +35,11 @@ export async function listenServer(options: ServerOptions): Promise<SshServer> {
   const parsed = parseOptions('listen', serverOptionsSchema, options)
   const prepared = await prepareServerOptions(connectionOptions(parsed))
   if (parsed.signal?.aborted) throw new AbortError(parsed.signal.reason)
-  const server = new SshServer(prepared, parsed)
+  const { config } = prepared
+  const server = new SshServer(prepared, {
+    ...(config && listeningOptionsFromConfig(config)),
+    ...withoutUndefined(parsed),
+  })
   await server.open()
   return server
 }
@@ -118,7 +124,7 @@ export class SshServer {
    * @throws OptionsError, KeyImportError, KeyEncryptionError
    */
   async update(options: Partial<ServerConnectionOptions>): Promise<void> {
-    const merged = { ...this.#prepared.options, ...options }
+    const merged = { ...this.#prepared.given, ...options }
     this.#prepared = await prepareServerOptions(parseOptions('update', serverConnectionOptionsSchema, merged))
   }
 

@@ -2,6 +2,7 @@
 
 import type { ParsedConfig } from '../config/config-model.js'
 import {
+  allValues,
   asksAboutGroups,
   parseServerConfig,
   resolveGlobalServerConfig,
@@ -9,16 +10,22 @@ import {
   type ServerConfig,
   type ServerConfigQuery,
 } from '../config/sshd-config.js'
+import { type ServerConfigValues, type ServerKeyword, serverKeywords } from '../config/sshd-config-keywords.js'
 import { includeReader, readNamedConfigFile } from '../io/config-files.js'
 
 /** A file of sshd_config, and what it includes, as it was when it was read. */
 export interface ServerConfigFile {
+  readonly file: string
   /** What holds for everybody. */
   readonly global: ServerConfig
   /** Whether a condition, or a list of who may log in, names groups. */
   readonly asksAboutGroups: boolean
   /** What holds for one user of one client; see `printServerConfig`. @throws ConfigParseError */
   resolve(query: ServerConfigQuery): Promise<ServerConfig>
+  /** Every value that a keyword has anywhere, behind whatever Match. */
+  allValues<K extends ServerKeyword>(keyword: K): readonly NonNullable<ServerConfigValues[K]>[]
+  /** A keyword as the manual writes it. */
+  nameOf(keyword: ServerKeyword): string
 }
 
 /**
@@ -32,8 +39,11 @@ export async function readServerConfig(path: string): Promise<ServerConfigFile> 
   const source = await readNamedConfigFile(path, { scope: 'system' })
   const config: ParsedConfig = await parseServerConfig(source, includeReader(false))
   return {
+    file: source.file ?? path,
     global: await resolveGlobalServerConfig(config),
     asksAboutGroups: asksAboutGroups(config),
     resolve: (query) => resolveServerConfig(config, query),
+    allValues: (keyword) => allValues(config, keyword),
+    nameOf: (keyword) => serverKeywords[keyword].name,
   }
 }

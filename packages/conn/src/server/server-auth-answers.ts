@@ -1,13 +1,14 @@
 /** Answers what a server's authentication asks, from the options and the builder's callbacks. */
 
 import type { AuthorizedKeys } from '../config/authorized-keys.js'
-import type { KeyRestrictions } from '../config/key-restrictions.js'
+import { type KeyRestrictions, noRestrictions } from '../config/key-restrictions.js'
 import type { Logger } from '../log.js'
 import { decideUserKey } from '../trust/user-key-policy.js'
 import type { AuthChallenge, AuthDecision, AuthVerdict, RequiredMethods } from '../userauth/auth-decision.js'
 import type { AuthMethodName } from '../userauth/auth-order.js'
 import type { KeyboardChallenge, PasswordChangeRequired, ServerCallbacks } from './server-callbacks.js'
 import { isListedUser } from './user-patterns.js'
+import type { UserPolicy } from './user-policy.js'
 import type { UserSettings } from './user-settings.js'
 
 /** What a verified key brings along: the restrictions of its authorized_keys line. */
@@ -20,8 +21,10 @@ export interface ServerAuthAnswersOptions {
   readonly userSettings: UserSettings
   readonly allowUsers: readonly string[] | undefined
   readonly denyUsers: readonly string[] | undefined
-  readonly permitEmptyPassword: boolean
+  readonly permitEmptyPassword: boolean | undefined
   readonly requiredAuth: RequiredMethods | undefined
+  /** What sshd_config says of a user, where it is asked. Never rejects: of whom nothing is known gets nothing. */
+  readonly configure?: (userName: string) => Promise<UserPolicy>
   /** Numeric address of the client, when it came over IP. */
   readonly clientAddress: string | undefined
   readonly logger: Logger | undefined
@@ -31,6 +34,8 @@ export class ServerAuthAnswers {
   readonly #options: ServerAuthAnswersOptions
   /** What is required before anybody is named. */
   readonly #firstMethods: RequiredMethods
+  /** Of the user who is named now. */
+  #policy: UserPolicy | undefined
 
   constructor(options: ServerAuthAnswersOptions) {
     this.#options = options
@@ -39,8 +44,9 @@ export class ServerAuthAnswers {
 
   /** What a user must complete: what the options say, or any one method that somebody can judge. */
   get requiredMethods(): RequiredMethods {
-    const { requiredAuth } = this.#options
-    return requiredAuth ?? this.#judgeable.map((method) => [method])
+    const required = this.#options.requiredAuth ?? this.#policy?.requiredMethods
+    const allows = (method: AuthMethodName) => this.#policy?.methods.has(method) ?? true
+    return required ?? this.#judgeable.filter(allows).map((method) => [method])
   }
 
   get allowsPasswordChange(): boolean {
@@ -50,7 +56,9 @@ export class ServerAuthAnswers {
   get #judgeable(): readonly AuthMethodName[] {
     const { callbacks, authorizedKeys, userSettings } = this.#options
     // A user without keys is offered what others are, or it would show.
-    const hasKeys = userSettings.authorizedKeys !== undefined || authorizedKeys.keys.length > 0
+    const { configure } = this.#options
+    const hasKeys =
+      configure !== undefined || userSettings.authorizedKeys !== undefined || authorizedKeys.keys.length > 0
     const judgeable: Record<AuthMethodName, boolean> = {
       publickey: hasKeys || callbacks.validatePublicKey !== undefined,
       'keyboard-interactive': callbacks.getKbdintChallenge !== undefined || callbacks.validatePassword !== undefined,
@@ -73,13 +81,13 @@ export class ServerAuthAnswers {
     switch (decision.type) {
       case 'begin': {
         this.#options.userSettings.begin()
+        this.#policy = await this.#options.configure?.(decision.userName)
         const needsAuth = (await callbacks.beginAuth?.(decision.userName)) ?? true
         if (needsAuth === false && this.#mayLogIn(decision.userName)) return decision.answer('accept')
         // Keys that were set for this user may make the method worth offering.
         const { requiredMethods } = this
-        return decision.answer(
-          requiredMethods.length === this.#firstMethods.length ? 'authenticate' : { requiredMethods },
-        )
+        const isAsBefore = this.#policy === undefined && requiredMethods.length === this.#firstMethods.length
+        return decision.answer(isAsBefore ? 'authenticate' : { requiredMethods })
       }
       case 'publickey-query':
       case 'publickey': {
@@ -116,10 +124,16 @@ export class ServerAuthAnswers {
     const { callbacks, clientAddress } = this.#options
     const { userName, publicKey } = decision
     const listed = decideUserKey({ key: publicKey, clientAddress, now: Date.now() }, this.#authorizedKeys)
-    const mayLogIn = this.#mayLogIn(userName)
-    if (listed.type === 'accept') return mayLogIn ? { accept: listed.entry.restrictions } : 'reject'
+    const policy = this.#policy
+    const mayLogIn = this.#mayLogIn(userName) && (policy?.accepts(publicKey) ?? true)
+    if (listed.type === 'accept') {
+      const { restrictions } = listed.entry
+      const grant = policy === undefined ? restrictions : policy.limit(restrictions)
+      return mayLogIn && grant !== undefined ? { accept: grant } : 'reject'
+    }
     const isValid = (await callbacks.validatePublicKey?.(userName, publicKey)) === true
-    return isValid && mayLogIn ? 'accept' : 'reject'
+    if (!isValid || !mayLogIn) return 'reject'
+    return policy === undefined || policy.limit(noRestrictions) !== undefined ? 'accept' : 'reject'
   }
 
   async #judgeResponses(userName: string, responses: readonly string[]): Promise<AuthVerdict<Grant> | AuthChallenge> {
@@ -135,17 +149,19 @@ export class ServerAuthAnswers {
   }
 
   async #validatePassword(userName: string, password: string): Promise<boolean | PasswordChangeRequired | undefined> {
-    if (password === '' && !this.#options.permitEmptyPassword) return false
+    const { permitEmptyPassword } = this.#options
+    if (password === '' && !(permitEmptyPassword ?? this.#policy?.permitEmptyPassword ?? false)) return false
     return await this.#options.callbacks.validatePassword?.(userName, password)
   }
 
   get #authorizedKeys(): AuthorizedKeys {
-    return this.#options.userSettings.authorizedKeys ?? this.#options.authorizedKeys
+    return this.#options.userSettings.authorizedKeys ?? this.#policy?.authorizedKeys ?? this.#options.authorizedKeys
   }
 
   /** Whoever may not is asked and judged as others are, so that nobody learns which names are on the lists. */
   #mayLogIn(userName: string): boolean {
     const { allowUsers, denyUsers = [], clientAddress } = this.#options
+    if (this.#policy?.mayLogIn === false) return false
     if (isListedUser(denyUsers, userName, clientAddress)) return false
     return allowUsers === undefined || isListedUser(allowUsers, userName, clientAddress)
   }

@@ -31,6 +31,14 @@ export interface ServerConnectionInfo extends SocketAddresses {
   readonly algorithms: ConnectionAlgorithms | undefined
 }
 
+/** What sshd_config says of the sessions of one user. */
+export interface ConfiguredUser {
+  /** ChrootDirectory: directory that is the whole file system of SFTP. */
+  readonly sftpRoot: string | undefined
+  /** AcceptEnv: names of variables that the client may set, with wildcards. */
+  readonly acceptEnv: readonly string[]
+}
+
 /** It stays the same object as long as the connection lasts, so a WeakMap can keep what belongs to it. */
 export class ServerConnection {
   /** Whatever the builder wants to keep with the connection; nothing here looks at it. */
@@ -72,11 +80,19 @@ export class ServerConnection {
     return this.#link.isClosed
   }
 
-  /** What the keys that let the user in forbid, and before them what `setOptions` said; all of them hold. */
+  /**
+   * What the keys that let the user in forbid, and before them what sshd_config and what `setOptions` said; all of them
+   * hold.
+   */
   get restrictions(): readonly KeyRestrictions[] {
-    const { user, userSettings } = this.#link
+    const { user, userSettings, policy } = this.#link
     const grants = (user?.factors ?? []).flatMap((factor) => factor.grant ?? [])
-    return userSettings.restrictions === undefined ? grants : [userSettings.restrictions, ...grants]
+    return [policy?.restrictions ?? [], userSettings.restrictions ?? [], grants].flat()
+  }
+
+  /** What sshd_config says of this user's sessions; undefined where it is not asked, and before somebody is named. */
+  get configured(): ConfiguredUser | undefined {
+    return this.#link.policy
   }
 
   /**

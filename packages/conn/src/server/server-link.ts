@@ -15,6 +15,7 @@ import { ServerForwarding } from './forwarding/server-forwarding.js'
 import type { Grant } from './server-auth-answers.js'
 import type { ServerCallbacks, SessionRequest } from './server-callbacks.js'
 import { ServerConnection } from './server-connection.js'
+import type { UserPolicy } from './user-policy.js'
 import { UserSettings } from './user-settings.js'
 import type { X11Server } from './x11-forwarding.js'
 
@@ -32,6 +33,8 @@ export class ServerLink extends PeerLink {
   /** Whether clients may lend agents, as far as the options say. */
   allowsAgents = true
   readonly forwarding: ServerForwarding
+  /** What sshd_config says of the user who logs in, where it is asked. */
+  policy: UserPolicy | undefined
   /** What was decided about the user who logs in. */
   readonly userSettings: UserSettings
   /** Undefined before the first key exchange. */

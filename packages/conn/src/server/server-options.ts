@@ -3,12 +3,14 @@
 import { z } from 'zod'
 import { listenTunnel } from '../client/dial-options.js'
 import { keySource, passphraseSource } from '../key-source.js'
-import { abortSignal, callback, duration } from '../options-schema.js'
+import { abortSignal, callback, duration, objectWith } from '../options-schema.js'
 import { protocolOptions, softwareVersionText } from '../protocol-options.js'
 import { authorizedKeysSource } from './authorized-keys-source.js'
 import { forwardOptions } from './forwarding/forward-options.js'
+import type { ServerConfigFile } from './resolve-config.js'
 import type { ServerFactory } from './server-callbacks.js'
 import type { ServerConnection, ServerConnectionInfo } from './server-connection.js'
+import type { UserLookup } from './user-lookup.js'
 import { userPatterns } from './user-patterns.js'
 import { x11ServerOptions } from './x11-options.js'
 
@@ -21,8 +23,23 @@ const startupRange = z
 /** What may differ from connection to connection: everything but where the server listens. */
 export const serverConnectionOptionsSchema = z.strictObject({
   ...protocolOptions,
-  /** Keys that prove this host: file path(s), the text or bytes of key files, or key objects. At least one. */
-  serverHostKeys: z.union([keySource, z.array(keySource).min(1).readonly()]),
+  /**
+   * File of sshd_config; what is given in code goes before what it says, and is asked again about each user who logs in.
+   * What it does not say is as without it, where that is not more than sshd would allow. Default: none.
+   */
+  config: z
+    .union([z.string().min(1), objectWith<ServerConfigFile>('a file of sshd_config that was read', 'resolve')])
+    .optional(),
+  /**
+   * Finds what `config` needs to know of a user: home, number, groups. Default: /etc/passwd and /etc/group, in which the
+   * users of a network's directory are not.
+   */
+  userLookup: callback<UserLookup>().optional(),
+  /**
+   * Keys that prove this host: file path(s), the text or bytes of key files, or key objects. At least one, unless `config`
+   * names some.
+   */
+  serverHostKeys: z.union([keySource, z.array(keySource).min(1).readonly()]).optional(),
   /**
    * Names all host keys to clients that have logged in, and proves them on request, so that clients can learn of keys
    * to come (OpenSSH's UpdateHostKeys). Of several keys of a type the first identifies the host. Default false.

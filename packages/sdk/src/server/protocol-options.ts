@@ -29,7 +29,8 @@ export function protocolOptions<O extends RunServerOptions>(
   options: O,
 ): Omit<O, SessionOptionName> & { readonly serverFactory: ServerFactory } {
   const sessions = parseOptions(what, sessionOptionsSchema, onlySessionOptions(options))
-  if (options.authorizedClientKeys === undefined && options.serverFactory === undefined) {
+  const { authorizedClientKeys, serverFactory, config } = options
+  if (authorizedClientKeys === undefined && serverFactory === undefined && config === undefined) {
     throw new OptionsError(
       'Nobody could log in: give authorizedClientKeys, or a serverFactory whose callbacks decide who may',
     )

@@ -5,6 +5,7 @@ import {
   type AgentSocket,
   type ForwardedX11,
   type Logger,
+  OptionsError,
   parseOptions,
   type ServerConnection,
   type ServerConnectionInfo,
@@ -61,7 +62,7 @@ export function serveSession(
       sftpFactory === false
         ? undefined
         : new Map([['sftp', (session: SessionServer) => serveFiles(session, connection, sftpFactory)]]),
-    acceptEnv: envFilter(options.acceptEnv),
+    acceptEnv: envFilter(options.acceptEnv ?? connection.configured?.acceptEnv),
     acceptPty: () => options.allowPty !== false && restrictions.every(({ allowPty }) => allowPty),
     lineEditor: lineEditorOf(options),
     onError: (error) => logger?.warn?.({ layer: 'session', event: 'handler-failed', error }),
@@ -105,8 +106,13 @@ interface OpenSource {
 }
 
 async function openSource(connection: ServerConnection, source: SftpSource): Promise<OpenSource> {
-  if (source === true) return openFolder({})
-  if (typeof source !== 'function') return openFolder(source)
+  const root = connection.configured?.sftpRoot
+  // A handler of the builder's own cannot be locked in from here; a folder can.
+  if (root !== undefined && typeof source === 'function') {
+    throw new OptionsError('ChrootDirectory of sshd_config holds for folders only, and sftpFactory is a function')
+  }
+  if (source === true) return openFolder(root === undefined ? {} : { root })
+  if (typeof source !== 'function') return openFolder(root === undefined ? source : { ...source, root })
   const made = await source({ connection, username: connection.info.username })
   if (isHandler(made)) return { handler: made, readOnly: false }
   return openFolder(parseOptions('what sftpFactory made', sftpFolderSchema, made))

@@ -1,0 +1,84 @@
+/** Users of this machine, from /etc/passwd and /etc/group. Those of a network's directory are not among them. */
+
+import { lookup, reverse } from 'node:dns/promises'
+import { constants } from 'node:fs'
+import { open, readFile } from 'node:fs/promises'
+import { ConfigParseError } from '../errors.js'
+
+/** What the files say of a user. */
+export interface SystemUserFacts {
+  readonly homeDirectory: string
+  readonly uid: number
+  /** The first group and all others. */
+  readonly groups: readonly string[]
+}
+
+/** @returns undefined when there is no such user, or no such files */
+export async function findSystemUser(name: string): Promise<SystemUserFacts | undefined> {
+  const [users, groups] = await Promise.all([records('/etc/passwd'), records('/etc/group')])
+  const user = users.find(([each]) => each === name)
+  if (user === undefined) return undefined
+  const [, , uid = '', gid = '', , homeDirectory = ''] = user
+  if (!/^\d+$/.test(uid) || homeDirectory === '') return undefined
+  const isMember = ([, , id, members = '']: readonly string[]) => id === gid || members.split(',').includes(name)
+  return { homeDirectory, uid: Number(uid), groups: groups.filter(isMember).flatMap(([group]) => group ?? []) }
+}
+
+async function records(path: string): Promise<readonly (readonly string[])[]> {
+  const text = await readFile(path, 'utf8').catch(() => '')
+  return text.split('\n').map((line) => line.split(':'))
+}
+
+/** The host name of an address, when that name has this address as well: otherwise anybody could take any name. */
+export async function verifiedHostName(address: string): Promise<string | undefined> {
+  const names = await reverse(address).catch(() => [])
+  for (const name of names) {
+    const addresses = await lookup(name, { all: true }).catch(() => [])
+    if (addresses.some((each) => each.address === address)) return name.toLowerCase()
+  }
+  return undefined
+}
+
+/** Largest file of keys that is read, in bytes. */
+const maximumKeysSize = 1024 * 1024
+
+/**
+ * Content of a file that belongs to a user who logs in.
+ * @param owner number of the user; undefined: it is not known, and whose the file is does not matter
+ * @param isStrict refuses a file that somebody else owns or may write to (StrictModes)
+ * @returns undefined when there is no such file
+ * @throws ConfigParseError when it is no regular file, too large, not readable, or not the user's
+ */
+export async function readUserFile(
+  file: string,
+  owner: number | undefined,
+  isStrict: boolean,
+): Promise<string | undefined> {
+  const refuse = (why: string, cause?: unknown): never => {
+    const options = { details: { file }, ...(cause !== undefined && { cause }) }
+    throw new ConfigParseError(`Cannot read ${file}: ${why}`, options)
+  }
+  try {
+    // A FIFO that nobody writes to would keep open() waiting for ever.
+    const handle = await open(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
+    try {
+      const found = await handle.stat()
+      if (!found.isFile()) return refuse('it is not a regular file')
+      if (found.size > maximumKeysSize) {
+        return refuse(`it has ${found.size} bytes, and at most ${maximumKeysSize} are read`)
+      }
+      if (isStrict && (found.mode & 0o022) !== 0) return refuse('its mode lets others write to it (StrictModes)')
+      if (isStrict && owner !== undefined && found.uid !== 0 && found.uid !== owner) {
+        return refuse(`it belongs to user ${found.uid} (StrictModes)`)
+      }
+      return await handle.readFile('utf8')
+    } finally {
+      await handle.close()
+    }
+  } catch (cause) {
+    const code = typeof cause === 'object' && cause !== null && 'code' in cause ? cause.code : undefined
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
+    if (cause instanceof ConfigParseError) throw cause
+    return refuse(cause instanceof Error ? cause.message : String(cause), cause)
+  }
+}
