@@ -6,7 +6,7 @@ export interface BenchCase {
   readonly name: CaseName
   readonly title: string
   /** `MB` is a million bytes. */
-  readonly unit: 'MB/s' | 'files/s' | 'connects/s' | 'commands/s' | 'ms'
+  readonly unit: 'MB/s' | 'files/s' | 'connects/s' | 'commands/s' | 'hosts/s' | 'ms'
   readonly peers: readonly PeerName[]
   /** Through the proxy that adds a round trip of 100 ms and passes 1 Gbit/s. */
   readonly isLongWay: boolean
@@ -57,6 +57,17 @@ export const cases: readonly BenchCase[] = [
     size: 0,
     count: 2000,
     quick: { size: 0, count: 100 },
+  },
+  {
+    name: 'many-hosts',
+    title: 'a command on 200 hosts, 16 at a time',
+    unit: 'hosts/s',
+    ...everybody,
+    // The others have no such call. The hosts are eight servers of this SDK in one process beside.
+    peers: ['ours'],
+    size: 0,
+    count: 200,
+    quick: { size: 0, count: 20 },
   },
   { name: 'rtt-exec-down', title: 'exec, bytes down, 100 ms away', ...bulkFarAway, ...farAway },
   { name: 'rtt-sftp-get', title: 'SFTP get, 100 ms away', ...bulkFarAway, ...farAway },

@@ -9,6 +9,7 @@ export type CaseName =
   | 'small-files'
   | 'connect'
   | 'exec-8'
+  | 'many-hosts'
   | 'rtt-exec-down'
   | 'rtt-sftp-get'
   | 'rtt-sftp-put'
@@ -34,6 +35,8 @@ export interface Job {
   readonly target: Target
   /** The one cipher everybody uses, so that ciphers are not what is compared. */
   readonly cipher: string
+  /** Ports of the servers of `many-hosts`, whose host key is the only one of `target`; empty in other cases. */
+  readonly ports: readonly number[]
   /** Bytes of the large file. */
   readonly size: number
   /** Files, connections or commands. */

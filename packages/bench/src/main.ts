@@ -96,9 +96,18 @@ async function measureCase(
     for (let round = 1; round <= rounds; round++) {
       for (const peer of peers) {
         const scratch = freshScratch(root)
-        const job: Job = { case: benchCase.name, target, cipher: values.cipher, size, count, scratch, ...sources }
+        const job: Job = {
+          case: benchCase.name,
+          target,
+          cipher: values.cipher,
+          ports: [],
+          size,
+          count,
+          scratch,
+          ...sources,
+        }
         try {
-          const measured = benchCase.isServer ? await measureServer(peer, job, server) : await measureClient(peer, job)
+          const measured = await measure(benchCase, peer, job, server)
           results.get(peer)?.push(measured)
           const value = inUnits(benchCase.unit, measured).toPrecision(3)
           console.log(`${benchCase.name}  ${peerNames[peer]}  ${value} ${benchCase.unit}`)
@@ -114,6 +123,29 @@ async function measureCase(
     await proxy?.stop()
   }
   return { report: { benchCase, rounds: results }, failed }
+}
+
+async function measure(
+  { name, isServer }: BenchCase,
+  peer: PeerName,
+  job: Job,
+  server: ForeignServer,
+): Promise<Measurement> {
+  if (isServer) return await measureServer(peer, job, server)
+  return name === 'many-hosts' ? await measureHosts(peer, job, server) : await measureClient(peer, job)
+}
+
+/** Many hosts, played by several servers of ours in one process. */
+async function measureHosts(peer: PeerName, job: Job, server: ForeignServer): Promise<Measurement> {
+  const hostKey = await makeKey(job.scratch, 'host_key', 'ed25519')
+  const hosts = startWorker('hosts-worker.js', [hostKey.path, server.clientKey.publicLine])
+  try {
+    const ports: number[] = JSON.parse(await hosts.firstLine)
+    const target = { ...job.target, hostKeys: [withoutComment(hostKey.publicLine)] }
+    return await measureClient(peer, { ...job, target, ports })
+  } finally {
+    await hosts.stop()
+  }
 }
 
 async function measureClient(peer: PeerName, job: Job): Promise<Measurement> {

@@ -47,6 +47,7 @@ export async function measureOpenssh(job: Job): Promise<Measurement> {
         await runSftp(job, folder, `get -r ${job.sourceFolder}/* ${scratch}`, count),
       )
     case 'exec-8':
+    case 'many-hosts':
       throw new Error('OpenSSH has no command for this case')
   }
 }

@@ -3,7 +3,7 @@
 import { createReadStream, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { connect, type SshClientConnection } from '@ssh/sdk'
+import { connect, runOnHosts, type SshClientConnection } from '@ssh/sdk'
 import type { Job } from './job.js'
 import { inParallel, measure, mustBe } from './worker.js'
 
@@ -16,6 +16,10 @@ await measure(async (job, start) => {
       await connection.close()
     }
     return count
+  }
+  if (name === 'many-hosts') {
+    start()
+    return await onManyHosts(job)
   }
   const connection = await open(job)
   start()
@@ -62,6 +66,25 @@ await measure(async (job, start) => {
       throw new Error('The server case has a worker of its own')
   }
 })
+
+/** Logs in to `count` hosts, each of which runs a command and is left again. */
+async function onManyHosts({ target, cipher, count, ports }: Job): Promise<number> {
+  const destinations = Array.from({ length: count }, (_, index) => ({
+    host: target.host,
+    port: ports[index % ports.length] ?? 0,
+    username: `user${index}`,
+  }))
+  const results = runOnHosts(destinations, 'whoami', {
+    clientKeys: target.keyFile,
+    knownHosts: ports.flatMap((port) => target.hostKeys.map((key) => `[${target.host}]:${port} ${key}\n`)).join(''),
+    config: null,
+    encryptionAlgs: [cipher],
+  })
+  for await (const { index, result, error } of results) {
+    if (result?.stdout !== `user${index}`) throw error ?? new Error(`Host ${index} answered ${result?.stdout}`)
+  }
+  return count
+}
 
 async function open({ target, cipher }: Job): Promise<SshClientConnection> {
   const knownHosts = target.hostKeys.map((key) => `[${target.host}]:${target.port} ${key}\n`).join('')

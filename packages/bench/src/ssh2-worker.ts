@@ -71,6 +71,7 @@ await measure(async (job, start) => {
       })
       return mustBe(entries.length, count)
     }
+    case 'many-hosts':
     case 'server-sftp-get':
       throw new Error('ssh2 is not measured as a server')
   }
