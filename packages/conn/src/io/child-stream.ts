@@ -6,6 +6,7 @@ import { Duplex } from 'node:stream'
 import { printable } from '@ssh/wire'
 import { ConnectError } from '../errors.js'
 import type { Logger } from '../log.js'
+import { hasPipes } from './child-pipes.js'
 import { abortReason } from './dial.js'
 
 /** A program: an argv, or a command of the user's shell. */
@@ -68,7 +69,6 @@ export class ChildStream extends Duplex {
         return fail(error)
       }
       child.once('error', fail)
-      // Out of descriptors there are no pipes; the error is about to come.
       if (!hasPipes(child)) return
       const stream = new ChildStream(child, name, options)
       child.once('spawn', () => {
@@ -203,8 +203,4 @@ function start(command: ChildCommand): ChildProcess {
   if (process.platform === 'win32') return spawn(command, { ...options, shell: true })
   // As OpenSSH does: the shell is replaced by the command, so that signals reach that.
   return spawn(process.env.SHELL || '/bin/sh', ['-c', `exec ${command}`], options)
-}
-
-function hasPipes(child: ChildProcess): child is ChildProcessWithoutNullStreams {
-  return Boolean(child.stdin && child.stdout && child.stderr)
 }

@@ -3,10 +3,11 @@
  * in Python or Perl does, and hands packets on through its standard streams: on Linux, see tuntap.rst of the kernel.
  */
 
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { Duplex } from 'node:stream'
 import { AbortError, Fifo, printable } from '@ssh/wire'
 import { TunError } from '../errors.js'
+import { hasPipes } from './child-pipes.js'
 import { encodeTunFrame, TunFrames } from './tun-frames.js'
 import { perlHelper, pythonHelper } from './tun-helpers.js'
 
@@ -75,8 +76,11 @@ function attachRequest(): number {
 }
 
 /** @returns what is wrong with the helper itself, when it never came as far as asking for a device */
-function start(child: ChildProcessWithoutNullStreams, options: TunDeviceOptions): Promise<TunDevice | string> {
+function start(child: ChildProcess, options: TunDeviceOptions): Promise<TunDevice | string> {
   const { signal } = options
+  if (!hasPipes(child)) {
+    return new Promise((_, reject) => child.once('error', ({ message }) => reject(failed(message, options))))
+  }
   let complaint = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     if (complaint.length < longestComplaint) complaint += text

@@ -1,5 +1,8 @@
+import { execFile } from 'node:child_process'
 import { once } from 'node:events'
+import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { promisify } from 'node:util'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { findPtyHelper, type PtyHelperName } from '../../src/terminal/pty/pty-helper.js'
 import type { PtyProcess } from '../../src/terminal/pty/pty-process.js'
@@ -25,6 +28,26 @@ test('says what to install where no program holds terminals', () => {
 test('refuses options that it does not know', () => {
   expect(() => spawnPty('sh', [], { sise: {} } as SpawnPtyOptions)).toThrow('"sise"')
 })
+
+test.runIf(process.platform === 'linux' && isThere('python3'))(
+  'a terminal for which there are no descriptors is an error, and not the end of the process (H7)',
+  async () => {
+    const program = join(import.meta.dirname, '../fixtures/without-descriptors.ts')
+    const argv = [
+      process.execPath,
+      '--unhandled-rejections=strict',
+      '--import',
+      'tsx',
+      '--conditions=@ssh/source',
+      program,
+    ]
+    const { stdout } = await promisify(execFile)('sh', ['-c', 'ulimit -n 256; exec "$@"', 'sh', ...argv], {
+      timeout: 30_000,
+    })
+    expect(stdout).toBe('ERR_SSH_PTY_FAILED')
+  },
+  40_000,
+)
 
 describe.each(['python3', 'script'] as const)('spawnPty by %s', (helper) => {
   const start = (command: string, args: readonly string[] = [], options: SpawnPtyOptions = {}): PtyProcess => {

@@ -60,6 +60,7 @@ function isUtilLinux(path: string): boolean {
   const { stdout } = spawnSync(path, ['--version'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
   const [, major = 0, minor = 0] = /util-linux (\d+)\.(\d+)/.exec(stdout ?? '') ?? []
   const isOne = Number(major) > 2 || (Number(major) === 2 && Number(minor) >= 35)
-  known.set(path, isOne)
+  // One that could not be started now may be another time.
+  if (stdout !== null) known.set(path, isOne)
   return isOne
 }

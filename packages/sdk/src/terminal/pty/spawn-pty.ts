@@ -1,7 +1,9 @@
 /** A program of this machine in a pseudo-terminal, without native modules. */
 
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { abortSignal, parseOptions } from '@ssh/conn'
+import { ignoreError } from '@ssh/streams'
+import { SshError } from '@ssh/wire'
 import { z } from 'zod'
 import { findPtyHelper, ptyHelperNames } from './pty-helper.js'
 import { PtyProcess } from './pty-process.js'
@@ -42,7 +44,8 @@ export type SpawnPtyOptions = z.input<typeof spawnPtyOptionsSchema>
  *
  * @param command a program on the PATH of `env`, or its path; no shell is involved
  * @throws OptionsError
- * @throws SshError `ERR_SSH_PTY_NO_HELPER` when neither program is there
+ * @throws SshError `ERR_SSH_PTY_NO_HELPER` when neither program is there, `ERR_SSH_PTY_FAILED` when this process has no file
+ *   descriptors left
  */
 export function spawnPty(command: string, args: readonly string[] = [], options: SpawnPtyOptions = {}): PtyProcess {
   const {
@@ -66,7 +69,19 @@ export function spawnPty(command: string, args: readonly string[] = [], options:
     env: isPython ? variables : { ...variables, SHELL: '/bin/sh' },
     stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
   })
+  if (!hasPipes(child)) {
+    child.on('error', ignoreError)
+    throw new SshError(
+      'ERR_SSH_PTY_FAILED',
+      `${name}, which would hold the pseudo-terminal, cannot be started: this process has as many files open as it may (ulimit -n)`,
+    )
+  }
   return new PtyProcess(child, name, command, signal)
+}
+
+/** Out of descriptors there are none, whatever the types say, and an error that somebody must listen for is about to come. */
+function hasPipes({ stdin, stdout, stderr }: ChildProcess): boolean {
+  return Boolean(stdin && stdout && stderr)
 }
 
 /** 0 means that a client does not know (RFC 4254 §6.2). */
