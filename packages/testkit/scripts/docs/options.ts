@@ -27,6 +27,9 @@ import {
   waitOptionsSchema,
 } from '../../../sdk/src/process/process-options.js'
 import { closeOptionsSchema, sessionOptionsSchema } from '../../../sdk/src/server/server-options.js'
+import { hostsOptionsSchema } from '../../../sdk/src/work/hosts-options.js'
+import { poolCloseOptionsSchema, poolOptionsSchema } from '../../../sdk/src/work/pool-options.js'
+import { reconnectOptionsSchema } from '../../../sdk/src/work/reconnect-options.js'
 import { code, page, paragraph, table } from './markdown.js'
 import type { SourceText } from './source-files.js'
 
@@ -98,6 +101,7 @@ export function optionsPage(files: readonly SourceText[]): string {
     section('`wait` of a process', waitOptionsSchema.shape, process, 'waitOptionsSchema'),
     section('`redirect` of a process', redirectOptionsSchema.shape, process, 'redirections'),
     section('`expect`', expectOptionsSchema.shape, commentsIn(sourceOf('sdk/src/process/expect.ts'))),
+    ...workSections(sourceOf),
     ...forwardingSections(sourceOf('conn/src/client/client-forwarding-options.ts')),
     section('`listen`', { ...sessionOptionsSchema.shape, ...protocol }, server),
     ...reverseSections(sourceOf),
@@ -130,6 +134,24 @@ function forwardingSections(source: string): string[] {
     of(['forwardSocks'], socksOptionsSchema.shape, 'socksOptionsSchema'),
     of(['startServer', 'forwardRemotePort', 'forwardRemotePortToPath'], remotePort, 'remotePortOptionsSchema'),
     of(['startUnixServer', 'forwardRemotePath', 'forwardRemotePathToPort'], remotePath, 'remotePathOptionsSchema'),
+  ]
+}
+
+/** Connections at work: pools, links that come back, many hosts. */
+function workSections(sourceOf: (path: string) => string): string[] {
+  const pool = commentsIn(sourceOf('sdk/src/work/pool-options.ts'))
+  const reconnect = commentsIn(sourceOf('sdk/src/work/reconnect-options.ts'))
+  const hosts = commentsIn(sourceOf('sdk/src/work/hosts-options.ts'))
+  return [
+    section('`createPool`', poolOptionsSchema.shape, pool, 'poolOptionsSchema'),
+    section('`close` of a pool', poolCloseOptionsSchema.shape, pool, 'poolCloseOptionsSchema'),
+    section(
+      '`createReconnecting`: those of `connect`, and',
+      reconnectOptionsSchema.shape,
+      reconnect,
+      'reconnectOptionsSchema',
+    ),
+    section('`runOnHosts`: those of `connect` and `run`, and', hostsOptionsSchema.shape, hosts, 'hostsOptionsSchema'),
   ]
 }
 
