@@ -12,7 +12,8 @@ export interface FromStreamsOptions {
 /**
  * A socket, or any other byte Duplex, as a channel. The stream is the channel's from now on.
  *
- * Half-close works as far as the stream allows it: create sockets with `allowHalfOpen: true`.
+ * Half-close works as far as the stream allows it: create sockets with `allowHalfOpen: true`. `abort` resets a TCP
+ * socket that has not ended yet: its other end would take a mere close for the end of all there is.
  */
 export function fromDuplex(duplex: Duplex, options?: FromStreamsOptions): ByteChannel {
   return new StreamChannel(duplex, duplex, options)
@@ -88,6 +89,7 @@ class StreamChannel implements ByteChannel {
   abort(error?: Error): void {
     this.#isClosing = true
     this.#abortError ??= error
+    reset(this.#writable)
     this.#destroy()
   }
 
@@ -137,6 +139,14 @@ class StreamChannel implements ByteChannel {
     this.#handlers = undefined
     handlers?.onClose?.(error)
   }
+}
+
+/** Only a TCP socket has addresses, and only that can be reset. */
+function reset(stream: Writable): void {
+  if (stream.destroyed || !('resetAndDestroy' in stream && 'remoteAddress' in stream)) return
+  if (typeof stream.resetAndDestroy !== 'function' || typeof stream.remoteAddress !== 'string') return
+  // Node leaks a socket that is reset while its end is being sent.
+  if (!stream.writableEnded || stream.writableLength > 0) stream.resetAndDestroy()
 }
 
 function isPrematureClose(error: NodeJS.ErrnoException | null | undefined): boolean {

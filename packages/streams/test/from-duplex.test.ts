@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { PassThrough } from 'node:stream'
 import { memoryChannelPair } from '@ssh/testkit'
 import { byteChannelConformance } from '@ssh/testkit/conformance'
@@ -18,6 +19,38 @@ byteChannelConformance('a Duplex over a channel, as a channel again', () => {
 const quiet = async () => {
   for (let turns = 0; turns < 20; turns++) await new Promise<void>((resolve) => setImmediate(resolve))
 }
+
+describe('a TCP socket as a channel', () => {
+  /** Both ends of a connection; the second one is the program's. */
+  async function connection() {
+    const server = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const program = connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1', allowHalfOpen: true })
+    const [socket] = (await once(server, 'connection')) as [Socket]
+    server.close()
+    return { socket, program, channel: fromDuplex(socket) }
+  }
+
+  test('is reset by abort, so that nobody takes what came for all there was', async () => {
+    const { program, channel } = await connection()
+    channel.attach({})
+    channel.write(Buffer.from('half of it'))
+    await once(program, 'data')
+    channel.abort()
+    await expect(once(program, 'end')).rejects.toMatchObject({ code: 'ECONNRESET' })
+  })
+
+  test('that has ended already just closes', async () => {
+    const { socket, program, channel } = await connection()
+    const closed = new Promise((resolve) => channel.attach({ onClose: resolve }))
+    channel.end()
+    channel.abort()
+    await once(program.resume(), 'end')
+    program.end()
+    expect(await closed).toBeUndefined()
+    expect(socket.destroyed).toBe(true)
+  })
+})
 
 describe('fromStreams', () => {
   test('runs a child process as a channel: half-close reaches it, and its answer comes back', async () => {

@@ -374,15 +374,19 @@ export class ClientConnection extends EventEmitter<ClientEvents> {
     this.#link.abort(reason)
   }
 
-  /** Keeps the process alive while the connection is open (the default). */
+  /** Keeps the process alive while the connection is open (the default), and while it listens for forwarding. */
   ref(): this {
-    this.#link.keepProcessAlive(true)
-    return this
+    return this.#keepProcessAlive(true)
   }
 
-  /** Lets the process exit although the connection is open. */
+  /** Lets the process exit although the connection is open, and although it listens for forwarding. */
   unref(): this {
-    this.#link.keepProcessAlive(false)
+    return this.#keepProcessAlive(false)
+  }
+
+  #keepProcessAlive(keep: boolean): this {
+    this.#link.keepProcessAlive(keep)
+    this.#forwarding.keepProcessAlive(keep)
     return this
   }
 

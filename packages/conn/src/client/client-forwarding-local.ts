@@ -1,15 +1,17 @@
 /** Ports and paths of this machine whose connections go through the server. */
 
 import type { Duplex } from 'node:stream'
-import { fromDuplex } from '@ssh/streams'
 import type { ByteChannel } from '@ssh/wire'
 import { ChannelOpenError } from '../errors.js'
 import { bridge } from '../forwarding/bridge.js'
 import { type AcceptForward, type ForwardOrigin, refusalOf, type SocksInfo } from '../forwarding/forward-info.js'
 import { Listener } from '../forwarding/listener.js'
 import { serveSocks } from '../forwarding/socks-tunnel.js'
-import { addressesOf } from '../io/socket-address.js'
+import { SocksWaiting } from '../forwarding/socks-waiting.js'
+import { schedule } from '../io/clock.js'
+import { originOf } from '../io/socket-address.js'
 import { type ListenPath, type ListenPort, StreamListener } from '../io/stream-listener.js'
+import { unlessAborted } from '../unless-aborted.js'
 import type { ForwardingScope, ForwardOptions } from './client-forwarding-scope.js'
 
 /** Opens the far end of a tunnel. */
@@ -21,6 +23,11 @@ interface LocalOptions<I> extends ForwardOptions {
   readonly accept?: AcceptForward<I> | undefined
 }
 
+interface SocksOptions extends LocalOptions<SocksInfo> {
+  /** Milliseconds; 0: no limit. */
+  readonly requestTimeout?: number | undefined
+}
+
 /** Listens here, and carries each connection to what `open` opens. */
 export function forwardLocally(
   scope: ForwardingScope,
@@ -30,10 +37,14 @@ export function forwardLocally(
 ): Promise<Listener> {
   const report = scope.reporter(options)
   return listenLocally(scope, where, options, (stream, origin) =>
-    bridge(stream, async (signal) => {
-      await admit(options.accept, origin, report)
-      return open(origin, signal)
-    }),
+    bridge(
+      stream,
+      async (signal) => {
+        await admit(options.accept, origin, report, signal)
+        return open(origin, signal)
+      },
+      scope.ended,
+    ),
   )
 }
 
@@ -41,16 +52,22 @@ export function forwardLocally(
 export function forwardSocksLocally(
   scope: ForwardingScope,
   where: ListenPort,
-  options: LocalOptions<SocksInfo>,
+  options: SocksOptions,
   open: OpenSocksEnd,
 ): Promise<Listener> {
   const report = scope.reporter(options)
+  const waiting = new SocksWaiting(schedule, options.requestTimeout)
   return listenLocally(scope, where, options, (stream, origin) =>
-    serveSocks(stream, async ({ host, port }, signal) => {
-      const info = { ...origin, destHost: host, destPort: port }
-      await admit(options.accept, info, report)
-      return open(info, signal)
-    }),
+    serveSocks(
+      stream,
+      waiting,
+      async ({ host, port }, signal) => {
+        const info = { ...origin, destHost: host, destPort: port }
+        await admit(options.accept, info, report, signal)
+        return open(info, signal)
+      },
+      scope.ended,
+    ),
   )
 }
 
@@ -64,10 +81,9 @@ async function listenLocally(
   const report = scope.reporter(options)
   let connections = 0
   const carry = async (socket: Duplex): Promise<void> => {
-    const stream = fromDuplex(socket)
     connections++
     try {
-      await scope.during(stream, serve(stream, originOf(socket)))
+      await serve(scope.sockets.channelOf(socket), originOf(socket))
     } catch (error) {
       if (!(error instanceof NotAdmitted)) report(error)
     } finally {
@@ -80,6 +96,7 @@ async function listenLocally(
     addresses: listening.addresses,
     path: listening.path,
     connections: () => connections,
+    keepProcessAlive: (keep) => listening.keepProcessAlive(keep),
     stop: () => listening.close(),
   })
   try {
@@ -98,13 +115,8 @@ async function admit<I>(
   accept: AcceptForward<I> | undefined,
   info: I,
   failed: (error: unknown) => void,
+  signal: AbortSignal,
 ): Promise<void> {
-  const refusal = await refusalOf(accept, info, failed)
+  const refusal = await unlessAborted(refusalOf(accept, info, failed), signal)
   if (refusal !== undefined) throw new NotAdmitted(refusal.reasonCode, refusal.description)
-}
-
-function originOf(socket: Duplex): ForwardOrigin {
-  const { remoteAddress = '', remotePort = 0 } = addressesOf(socket)
-  // An IPv4 address that an IPv6 socket met.
-  return { originHost: remoteAddress.replace(/^::ffff:(?=\d+\.)/i, ''), originPort: remotePort }
 }

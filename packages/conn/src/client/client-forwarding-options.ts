@@ -8,12 +8,14 @@ import type {
   ForwardOrigin,
   SocksInfo,
 } from '../forwarding/forward-info.js'
-import { abortSignal, callback, parseOptions } from '../options-schema.js'
+import { abortSignal, callback, duration, parseOptions } from '../options-schema.js'
 
 const host = z
   .string()
   .max(255)
   .regex(/^[^\p{Cc}\p{Z}]*$/u, 'expected no blanks and no control characters')
+  // An IPv6 address as it is written before a port.
+  .transform((text) => /^\[(.*:.*)\]$/.exec(text)?.[1] ?? text)
 const port = z.int().max(65535)
 const path = z
   .string()
@@ -22,14 +24,17 @@ const path = z
 
 const listenPortSchema = z.strictObject({ listenHost: host, listenPort: port.min(0) })
 const listenPathSchema = z.strictObject({ listenPath: path })
-const destPortSchema = z.strictObject({ destHost: host.min(1), destPort: port.min(1) })
+const destPortSchema = z.strictObject({
+  destHost: host.refine((text) => text !== '', 'expected a host name or an address'),
+  destPort: port.min(1),
+})
 const destPathSchema = z.strictObject({ destPath: path })
 const handlerSchema = z.strictObject({ handler: callback<() => unknown>() })
 
 /** A port to listen on, on either side. @throws OptionsError */
 export function checkListenPort(what: string, listenHost: string, listenPort: number) {
   const parsed = parseOptions(what, listenPortSchema, { listenHost, listenPort })
-  return { host: parsed.listenHost.toLowerCase(), port: parsed.listenPort }
+  return { host: parsed.listenHost, port: parsed.listenPort }
 }
 
 /** A path to listen on, on either side. @throws OptionsError */
@@ -91,6 +96,8 @@ export const localPathOptionsSchema = z.strictObject({
 export const socksOptionsSchema = z.strictObject({
   /** Whether to connect a program: false, or a `ChannelOpenError`, refuses. Default: all of them. */
   accept: callback<AcceptForward<SocksInfo>>().optional(),
+  /** How long a program may take to say where it wants to be connected. Default 30 s; 0: no limit. */
+  requestTimeout: duration.optional(),
   ...forwardOptions,
 })
 

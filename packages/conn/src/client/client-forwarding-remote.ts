@@ -1,6 +1,5 @@
 /** Ports and paths of the server whose connections come here: to a handler in this process, or on to elsewhere. */
 
-import { fromDuplex } from '@ssh/streams'
 import { openFailureReasons } from '@ssh/wire'
 import type { ChannelOpenRequest } from '../connection/channel-open.js'
 import { ConnectError } from '../errors.js'
@@ -9,6 +8,7 @@ import { Listener, type ListenerParts } from '../forwarding/listener.js'
 import { pipe } from '../forwarding/pipe.js'
 import { type ConnectTarget, connectStream } from '../io/connect-stream.js'
 import { handOver, type StreamHandler } from '../stream-handler.js'
+import { unlessAborted } from '../unless-aborted.js'
 import type { ForwardingScope, ForwardOptions } from './client-forwarding-scope.js'
 
 /** Takes one connection that was made to the server. */
@@ -34,14 +34,13 @@ export function toHandler<I>(
 /** Channels to a port or a path that this machine reaches. */
 export function toTarget<I>(scope: ForwardingScope, target: ConnectTarget): Deliver<I> {
   return async (request) => {
-    const dialling = scope.whileOpen((signal) => connectStream(target, signal))
-    const socket = await dialling.catch((error: unknown) => {
+    const socket = await connectStream(target, scope.ended).catch((error: unknown) => {
       const code = error instanceof ConnectError ? error.details.systemCode : undefined
       request.reject(openFailureReasons.connectFailed, `cannot connect: ${String(code ?? 'failed')}`)
       throw error
     })
-    const stream = fromDuplex(socket)
-    if (request.isPending) await scope.during(stream, pipe(stream, request.accept()))
+    const stream = scope.sockets.channelOf(socket)
+    if (request.isPending) await pipe(stream, request.accept())
     else stream.abort()
   }
 }
@@ -64,7 +63,7 @@ export async function forwardRemotely<I>(
   const carry = async (request: ChannelOpenRequest, info: I): Promise<void> => {
     connections++
     try {
-      const refusal = await refusalOf(options.accept, info, report)
+      const refusal = await unlessAborted(refusalOf(options.accept, info, report), scope.ended)
       if (refusal !== undefined) request.reject(refusal.reasonCode, refusal.description)
       else if (request.isPending) await deliver(request, info)
     } catch (error) {

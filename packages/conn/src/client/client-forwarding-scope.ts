@@ -1,13 +1,14 @@
 /** What all forwarding of one connection shares: its end, and where failures of single connections go. */
 
-import type { ByteChannel } from '@ssh/wire'
+import { setMaxListeners } from 'node:events'
 import type { Mux } from '../connection/mux.js'
 import type { Listener } from '../forwarding/listener.js'
+import { LingeringSockets } from '../io/lingering-sockets.js'
 import type { ClientLink } from './client-link.js'
 
 /** Where failures of single connections go. */
 export interface ForwardOptions {
-  readonly onError?: ((error: Error) => void) | undefined
+  readonly onError?: ((error: Error) => unknown) | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -20,73 +21,68 @@ export interface ForwardingLink extends ForwardingLife, Pick<ClientLink, 'incomi
 }
 
 export class ForwardingScope {
-  readonly link: ForwardingLife
+  readonly life: ForwardingLife
+  /** Sockets of this machine that tunnels lead to. */
+  readonly sockets = new LingeringSockets()
+  readonly #ended = new AbortController()
   readonly #listeners = new Set<Listener>()
-  /** What is under way and ends with the connection. A set, because one signal for all would warn of so many listeners. */
-  readonly #underWay = new Set<(reason: Error) => void>()
+  #keepsProcessAlive = true
 
-  constructor(link: ForwardingLife) {
-    this.link = link
+  constructor(life: ForwardingLife) {
+    this.life = life
+    // One for each tunnel that is being opened.
+    setMaxListeners(0, this.ended)
     const end = () => this.#end()
-    link.closed.then(end, end)
+    life.closed.then(end, end)
+  }
+
+  /** Aborts when the connection is over. */
+  get ended(): AbortSignal {
+    return this.#ended.signal
   }
 
   /** @throws ConnectionLost when the connection is over, or about to be */
   checkOpen(): void {
-    if (this.link.isClosed) throw this.link.closedError()
+    if (this.life.isClosed) throw this.life.closedError()
   }
 
   /** From now on the listener closes with the connection, and when `signal` aborts. */
   keep(listener: Listener, signal: AbortSignal | undefined): Listener {
     const close = () => void listener.close()
     this.#listeners.add(listener)
+    if (!this.#keepsProcessAlive) listener.unref()
     signal?.addEventListener('abort', close, { once: true })
     listener.closed.then(() => {
       this.#listeners.delete(listener)
       signal?.removeEventListener('abort', close)
     })
-    if (signal?.aborted || this.link.isClosed) close()
+    if (signal?.aborted || this.life.isClosed) close()
     return listener
   }
 
-  /** Ends `stream` with the connection, as long as `work` goes on. */
-  during(stream: ByteChannel, work: Promise<void>): Promise<void> {
-    return this.#until((reason) => stream.abort(reason), work)
-  }
-
-  /** Does something that takes a signal, and aborts that when the connection is over. */
-  whileOpen<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const aborting = new AbortController()
-    return this.#until((reason) => aborting.abort(reason), work(aborting.signal))
-  }
-
-  async #until<T>(abort: (reason: Error) => void, work: Promise<T>): Promise<T> {
-    this.#underWay.add(abort)
-    try {
-      return await work
-    } finally {
-      this.#underWay.delete(abort)
-    }
+  /** Whether listeners keep the process alive, those to come as well. */
+  keepProcessAlive(keep: boolean): void {
+    this.#keepsProcessAlive = keep
+    for (const listener of this.#listeners) keep ? listener.ref() : listener.unref()
   }
 
   /** What to do with the failure of one connection, which is no failure of the others. */
   reporter({ onError }: ForwardOptions): (failure: unknown) => void {
-    const { link } = this
+    const { life } = this
+    const failed = (error: unknown) =>
+      life.logger?.warn?.({ layer: 'forwarding', event: 'callback-failed', callback: 'onError', error })
     return (failure) => {
       // That everything ended with the connection is told once, by the connection.
-      if (link.isClosed) return
+      if (life.isClosed) return
       const error = failure instanceof Error ? failure : new Error(String(failure))
-      link.logger?.debug({ layer: 'forwarding', event: 'connection-failed', error })
-      try {
-        onError?.(error)
-      } catch (thrown) {
-        link.logger?.warn?.({ layer: 'forwarding', event: 'callback-failed', callback: 'onError', error: thrown })
-      }
+      life.logger?.debug({ layer: 'forwarding', event: 'connection-failed', error })
+      new Promise((resolve) => resolve(onError?.(error))).catch(failed)
     }
   }
 
   #end(): void {
     for (const listener of this.#listeners) void listener.close()
-    for (const abort of this.#underWay) abort(this.link.closedError())
+    this.#ended.abort(this.life.closedError())
+    this.sockets.end()
   }
 }

@@ -7,6 +7,8 @@ import type { ForwardEndpoint, ForwardSpec } from '../config/forward-spec.js'
 import { ChannelOpenError } from '../errors.js'
 import type { Listener } from '../forwarding/listener.js'
 import { serveSocks } from '../forwarding/socks-tunnel.js'
+import { SocksWaiting } from '../forwarding/socks-waiting.js'
+import { schedule } from '../io/clock.js'
 import { connectStream } from '../io/connect-stream.js'
 import type { Logger } from '../log.js'
 import type { ClientConnection } from './client-connection.js'
@@ -95,8 +97,9 @@ class Starter {
   }
 
   #remoteSocks(listen: ForwardEndpoint): Promise<Listener> {
+    const waiting = new SocksWaiting(schedule)
     const serve = (stream: Duplex) =>
-      serveSocks(fromDuplex(stream), async ({ host, port }, signal) => {
+      serveSocks(fromDuplex(stream), waiting, async ({ host, port }, signal) => {
         if (!isPermitted(this.#forwards.permitRemoteOpen, host, port)) {
           throw new ChannelOpenError(
             openFailureReasons.administrativelyProhibited,

@@ -39,6 +39,11 @@ export class LocalForwarding {
     return new LocalForwarding(new ForwardingScope(life), far)
   }
 
+  /** Whether listeners keep the process alive, those to come as well. */
+  keepProcessAlive(keep: boolean): void {
+    this.#scope.keepProcessAlive(keep)
+  }
+
   async forwardLocalPort(
     listenHost: string,
     listenPort: number,
@@ -95,8 +100,7 @@ export class LocalForwarding {
   }
 
   #toPort({ host, port }: { readonly host: string; readonly port: number }): OpenFarEnd {
-    return (origin, signal) =>
-      this.#far.openTcp(host, port, origin.originHost === '' ? { signal } : { ...origin, signal })
+    return (origin, signal) => this.#far.openTcp(host, port, { ...origin, signal })
   }
 
   #toPath({ path }: { readonly path: string }): OpenFarEnd {

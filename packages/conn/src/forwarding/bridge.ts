@@ -12,14 +12,19 @@ import { pipe } from './pipe.js'
  *
  * @param near nobody has attached to it, unless it is a {@link HeldStream}
  * @param open makes the far end; its signal aborts when `near` is closed
+ * @param ended takes `near` with it when it aborts before there is a far end, which has an end of its own
  * @returns resolves when both are closed, and when `near` was closed before there was a far end
  * @throws Error what `open` rejects with, or the first error of either end
  */
 export async function bridge(
   near: ByteChannel,
   open: (signal: AbortSignal) => ByteChannel | Promise<ByteChannel>,
+  ended?: AbortSignal,
 ): Promise<void> {
   const held = near instanceof HeldStream ? near : new HeldStream(near)
+  const giveUp = () => held.abort()
+  ended?.addEventListener('abort', giveUp, { once: true })
+  if (ended?.aborted) giveUp()
   let far: ByteChannel
   try {
     far = await open(held.gone)
@@ -29,6 +34,8 @@ export async function bridge(
     held.close()
     if (wasGone) return
     throw error
+  } finally {
+    ended?.removeEventListener('abort', giveUp)
   }
   await pipe(held, far)
 }

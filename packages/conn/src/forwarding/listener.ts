@@ -17,6 +17,8 @@ export interface ListenerParts {
   readonly path?: string | undefined
   /** Tunnels that are open. */
   connections(): number
+  /** Whether it keeps the process alive while it listens. Absent: it is the other end that listens. */
+  keepProcessAlive?(keep: boolean): void
   /** Stops accepting. Called once; what it throws or rejects with goes nowhere, as a listener that is gone is gone. */
   stop(): void | Promise<void>
 }
@@ -63,6 +65,21 @@ export class Listener {
   /** Resolves when it has stopped accepting: it was closed, or its connection ended. */
   get closed(): Promise<void> {
     return this.#closed.promise
+  }
+
+  /** Keeps the process alive while it listens here (the default, unless its connection was told not to). */
+  ref(): this {
+    this.#parts.keepProcessAlive?.(true)
+    return this
+  }
+
+  /**
+   * Lets the process exit although it listens here; a port of the server never keeps it alive. Tunnels that are open do,
+   * as sockets of a `net.Server` do.
+   */
+  unref(): this {
+    this.#parts.keepProcessAlive?.(false)
+    return this
   }
 
   /** Stops accepting; tunnels that are open go on. Resolves once nothing listens any more. */

@@ -10,7 +10,7 @@ export interface OpenTunnelOptions {
 }
 
 export interface OpenTcpTunnelOptions extends OpenTunnelOptions {
-  /** Address of whoever the tunnel is for; default 127.0.0.1. Servers may log it, and decide by it. */
+  /** Address of whoever the tunnel is for; default, and where it is empty, 127.0.0.1. Servers may log it, and decide by it. */
   readonly originHost?: string | undefined
   /** Their port; default 0. */
   readonly originPort?: number | undefined
@@ -26,11 +26,11 @@ export function openTcpTunnel(
   port: number,
   options: OpenTcpTunnelOptions = {},
 ): Promise<Channel> {
-  const { originHost = '127.0.0.1', originPort = 0 } = options
+  const { originHost, originPort = 0 } = options
   const typeData = channelTypes.encode('direct-tcpip', {
     hostToConnect: host,
     portToConnect: port,
-    originatorAddress: originHost,
+    originatorAddress: originHost || '127.0.0.1',
     originatorPort: originPort,
   })
   return openTunnel(opener, 'direct-tcpip', typeData, options.signal)

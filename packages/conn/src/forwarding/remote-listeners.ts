@@ -37,7 +37,7 @@ export class RemoteListeners {
 
   /**
    * Asks the other end to listen on a port.
-   * @param host RFC 4254 §7.1: empty is every address, `localhost` the loopback ones
+   * @param host RFC 4254 §7.1: empty is every address, and so is `*`; `localhost` the loopback ones
    * @param port 0 leaves the choice to the other end
    * @throws ChannelListenError when it refuses, or does not say which port it chose
    * @throws AbortError; what ended the connection
@@ -49,7 +49,8 @@ export class RemoteListeners {
     signal?: AbortSignal,
   ): Promise<RemoteListening<TcpPlace>> {
     this.#register()
-    const place = { host: host.toLowerCase(), port }
+    // What ssh calls `*` the RFC calls an empty address, and sshd alone knows both.
+    const place = { host: host === '*' ? '' : host.toLowerCase(), port }
     return this.#ports.listen(
       place,
       (request, bound, origin) => onForwarded(request, { listenHost: bound.host, listenPort: bound.port, ...origin }),

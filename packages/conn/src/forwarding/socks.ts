@@ -179,9 +179,13 @@ function asText(bytes: Uint8Array): string | undefined {
   }
 }
 
+/** As inet_ntop writes it: lists of permitted destinations are compared as text (PermitOpen of sshd). */
 function numericAddress(address: Uint8Array): string {
   if (address.length === 4) return address.join('.')
-  return Array.from({ length: 8 }, (_, index) => uint16(address, index * 2).toString(16)).join(':')
+  const isMapped = address.subarray(0, 10).every((byte) => byte === 0) && uint16(address, 10) === 0xffff
+  if (isMapped) return `::ffff:${address.subarray(12).join('.')}`
+  const groups = Array.from({ length: 8 }, (_, index) => uint16(address, index * 2).toString(16))
+  return new URL(`http://[${groups.join(':')}]`).hostname.slice(1, -1)
 }
 
 function uint16(bytes: Uint8Array, offset: number): number {

@@ -13,7 +13,7 @@ export type ConnectTarget =
 
 /**
  * Connects, trying the addresses of a name side by side (RFC 8305). The socket is half-open capable (`allowHalfOpen`),
- * and its owner's to read, close and watch.
+ * and its owner's to read, close and watch; an `error` that nobody listens for does not end the process.
  *
  * @throws ConnectError `ERR_SSH_CONNECT_FAILED`; `cause` is the system's error, `details.systemCode` its code
  * @throws AbortError, or the signal's reason if that is an error of this SDK
@@ -37,12 +37,12 @@ export function connectStream(target: ConnectTarget, signal?: AbortSignal): Prom
     }
     const fail = (error: Error) => {
       release()
-      // An error that comes after we gave up has nobody left to hear it.
-      socket.on('error', () => {})
       socket.destroy()
       reject(error)
     }
     signal?.addEventListener('abort', onAbort, { once: true })
+    // One that comes after we gave up, or before its owner has turned to it, has nobody to hear it.
+    socket.on('error', () => {})
     socket.once('error', onError)
     socket.once('connect', () => {
       release()

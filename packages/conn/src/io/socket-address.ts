@@ -36,6 +36,13 @@ export function addressesOf(stream: Duplex): SocketAddresses {
   }
 }
 
+/** Who is at the other end of a stream, as forwarding says it: numeric, and empty and 0 for what is no TCP connection. */
+export function originOf(stream: Duplex): { readonly originHost: string; readonly originPort: number } {
+  const { remoteAddress = '', remotePort = 0 } = addressesOf(stream)
+  // A socket for both families has IPv4 addresses in IPv6 form (RFC 4291 §2.5.5.2).
+  return { originHost: remoteAddress.replace(/^::ffff:(?=\d+\.)/i, ''), originPort: remotePort }
+}
+
 /** A stream that is no socket and yet keeps the process alive: by a child, or by what it goes through. */
 export interface AliveStream {
   keepProcessAlive(keep: boolean): void

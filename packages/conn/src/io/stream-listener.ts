@@ -5,6 +5,7 @@ import { chmodSync, lstatSync, rmSync } from 'node:fs'
 import { createConnection, createServer, type Server, type Socket } from 'node:net'
 import { AbortError, printable } from '@ssh/wire'
 import { ConnectError } from '../errors.js'
+import { unlessAborted } from '../unless-aborted.js'
 import { checkSocketPath } from './socket-path.js'
 
 /** A TCP port to listen on. */
@@ -69,7 +70,7 @@ export class StreamListener {
     const listener =
       'path' in where
         ? new StreamListener([await listenOnPath(where, handlers)], where.path)
-        : new StreamListener(await listenOnPort(where, handlers), undefined)
+        : new StreamListener(await listenOnPort(where, handlers, signal), undefined)
     if (signal?.aborted) {
       listener.close()
       throw new AbortError(signal.reason)
@@ -82,17 +83,29 @@ export class StreamListener {
     return this.addresses[0]?.port ?? 0
   }
 
+  /** Whether it keeps the process alive while it listens; it does at first. */
+  keepProcessAlive(keep: boolean): void {
+    for (const server of this.#servers) keep ? server.ref() : server.unref()
+  }
+
   /** Stops accepting, at once; connections that are open stay. A Unix socket is removed. */
   close(): void {
     for (const server of this.#servers) if (server.listening) server.close()
   }
 }
 
+/** Workers of a cluster would otherwise get each other's connections, and with them each other's tunnels. */
+const exclusive = true
+
 /** How often a free port is looked for that no address of a host uses yet. */
 const freePortTries = 20
 
-async function listenOnPort(where: ListenPort, handlers: StreamListenerHandlers): Promise<Server[]> {
-  const hosts = await addressesOf(where)
+async function listenOnPort(
+  where: ListenPort,
+  handlers: StreamListenerHandlers,
+  signal: AbortSignal | undefined,
+): Promise<Server[]> {
+  const hosts = await unlessAborted(addressesOf(where), signal)
   for (let tries = 1; ; tries++) {
     try {
       return await listenOnAll(where, hosts, handlers)
@@ -114,7 +127,7 @@ async function listenOnAll(
   let lacking: unknown
   try {
     for (const host of hosts) {
-      const address = { port, ...(host !== undefined && { host, ipv6Only: host.includes(':') }) }
+      const address = { port, exclusive, ...(host !== undefined && { host, ipv6Only: host.includes(':') }) }
       try {
         const server = await listening(handlers, (made) => made.listen(address))
         servers.push(server)
@@ -135,9 +148,9 @@ async function listenOnAll(
 
 /** Undefined is every address, IPv6 and IPv4 in one socket where the system has both. */
 async function addressesOf(where: ListenPort): Promise<readonly (string | undefined)[]> {
-  const host = where.host.toLowerCase()
+  const { host } = where
   if (host === '' || host === '*') return [undefined]
-  if (host === 'localhost') return ['127.0.0.1', '::1']
+  if (host.toLowerCase() === 'localhost') return ['127.0.0.1', '::1']
   try {
     const found = await lookup(host, { all: true })
     return [...new Set(found.map(({ address }) => address))]
@@ -158,7 +171,7 @@ async function listenOnPath(where: ListenPath, handlers: StreamListenerHandlers)
     return await listening(handlers, (server) => {
       const restoreMask = maskOthers()
       try {
-        server.listen(path)
+        server.listen({ path, exclusive })
         if (process.platform !== 'win32' && server.listening) chmodSync(path, mode)
       } finally {
         restoreMask()
@@ -227,15 +240,23 @@ function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }
 
-const hints = new Map([
+const portHints = new Map([
   ['EADDRINUSE', 'something listens there already'],
   ['EADDRNOTAVAIL', 'this machine has no such address'],
   ['EACCES', 'it takes more rights; ports below 1024 are for root on most systems'],
+  ['ENOTFOUND', 'the name is not known'],
+])
+
+const pathHints = new Map([
+  ['EADDRINUSE', 'there is such a file already; the option `unlink` removes a socket that nobody listens on'],
+  ['EACCES', 'this user may not write to the folder'],
+  ['ENOENT', 'there is no such folder'],
 ])
 
 function listenFailed(where: ListenPort | ListenPath, cause: unknown): Error {
   if (cause instanceof ConnectError) return cause
   const code = codeOf(cause) ?? 'failed'
+  const hints = 'path' in where ? pathHints : portHints
   const why = hints.get(code) ?? (cause instanceof Error ? cause.message : String(cause))
   const place = 'path' in where ? where.path : `${where.host === '' ? 'every address' : where.host} port ${where.port}`
   return new ConnectError('ERR_SSH_CONNECT_LISTEN_FAILED', `Cannot listen on ${printable(place)}: ${code}, ${why}`, {

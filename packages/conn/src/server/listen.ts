@@ -130,8 +130,8 @@ export class SshServer {
 
   /**
    * Stops accepting, and ends every connection; resolves when all are closed.
-   * @param options.drain time (milliseconds, or text like `'30s'`) that open sessions are given to end by themselves,
-   *   while none is added; default 0
+   * @param options.drain time (milliseconds, or text like `'30s'`) that open sessions and forwarded connections are given
+   *   to end by themselves, while none is asked for any more; default 0
    * @throws OptionsError when `drain` is no duration, and for nothing else
    */
   async close(options: { drain?: number | string } = {}): Promise<void> {

@@ -167,10 +167,12 @@ export class ServerLink extends PeerLink {
     return listenForAgent((signal) => this.openAgent(signal), this.#logger)
   }
 
-  /** Takes no more sessions; resolves once none is open. */
+  /** Takes no more sessions and forwards nothing new; resolves once no session and no forwarded connection is open. */
   async drain(): Promise<void> {
     this.#isDraining = true
+    this.forwarding.drain()
     await this.idle()
+    await this.forwarding.idle()
   }
 
   /** Resolves once no session is open. */

@@ -320,11 +320,10 @@ describe('a port of this machine', () => {
     isEchoing = false
     const opening = await program(listener)
     await until(() => asked.length === 2)
-    const ended = Promise.all([once(open.resume(), 'close'), once(opening.resume(), 'close')])
-    open.allowHalfOpen = false
-    opening.allowHalfOpen = false
+    // Reset: what they got is not all there was.
+    const broken = Promise.all([once(open.resume(), 'error'), once(opening.resume(), 'error')])
     pair.end()
-    await ended
+    await expect(broken).resolves.toMatchObject([[{ code: 'ECONNRESET' }], [{ code: 'ECONNRESET' }]])
     await listener.closed
     await until(() => listener.connections === 0)
     expect(errors).toEqual([])
@@ -360,6 +359,73 @@ describe('a port of this machine', () => {
   })
 })
 
+describe('a tunnel of a port of this machine', () => {
+  test('is counted no longer than it is there, whatever became of the decision about it', async () => {
+    const pair = forwardingPair()
+    answering(pair)
+    let asked = 0
+    const accept = () => {
+      asked++
+      return new Promise<boolean>(() => {})
+    }
+    const listener = await pair.forwarding.forwardLocalPort('127.0.0.1', 0, 'a', 1, { accept })
+    const left = await program(listener)
+    await until(() => asked === 1)
+    expect(listener.connections).toBe(1)
+    left.resetAndDestroy()
+    await until(() => listener.connections === 0)
+    await program(listener)
+    await until(() => asked === 2)
+    pair.end()
+    await until(() => listener.connections === 0)
+  })
+
+  test("fails although whoever is told of it fails, too: that is nobody's unhandled rejection", async () => {
+    const pair = forwardingPair()
+    answering(pair, (request) => request.reject(openFailureReasons.connectFailed, 'no'))
+    const onError = async () => {
+      throw new Error('the reporter is broken')
+    }
+    const listener = await pair.forwarding.forwardLocalPort('127.0.0.1', 0, 'a', 1, { onError })
+    await readAll(await program(listener))
+    await until(() => pair.logged.some(({ event, callback }) => event === 'callback-failed' && callback === 'onError'))
+  })
+
+  test('may lead to an IPv6 address in brackets, and come from nowhere', async () => {
+    const pair = forwardingPair()
+    const asked = answering(pair)
+    const listener = await pair.forwarding.forwardLocalPort('127.0.0.1', 0, '[2001:db8::1]', 1)
+    await program(listener)
+    await until(() => asked.length === 1)
+    await pair.forwarding.openTcpChannel('[::1]', 2, { originHost: '' })
+    const said = asked.map(({ typeData }) => channelTypes.decode('direct-tcpip', typeData))
+    expect(said).toMatchObject([
+      { hostToConnect: '2001:db8::1', originatorAddress: '127.0.0.1' },
+      { hostToConnect: '::1', originatorAddress: '127.0.0.1' },
+    ])
+  })
+})
+
+describe('whether the process stays alive', () => {
+  const servers = () => process.getActiveResourcesInfo().filter((name) => name === 'TCPServerWrap').length
+
+  test('is for the listener to say, or for its connection', async () => {
+    const pair = forwardingPair()
+    const none = servers()
+    const listener = await pair.forwarding.forwardLocalPort('127.0.0.1', 0, 'a', 1)
+    expect(servers()).toBe(none + 1)
+    expect(listener.unref()).toBe(listener)
+    expect(servers()).toBe(none)
+    listener.ref()
+    expect(servers()).toBe(none + 1)
+    pair.forwarding.keepProcessAlive(false)
+    await pair.forwarding.forwardSocks('localhost', 0)
+    expect(servers()).toBe(none)
+    pair.forwarding.keepProcessAlive(true)
+    expect(servers()).toBeGreaterThan(none + 1)
+  })
+})
+
 describe.skipIf(process.platform === 'win32')('a path of this machine', () => {
   test.each(['path', 'port'] as const)('is carried to a %s of the server', async (target) => {
     const pair = forwardingPair()
@@ -382,6 +448,22 @@ describe.skipIf(process.platform === 'win32')('a path of this machine', () => {
     }
     await listener.close()
     expect(statSync(path, { throwIfNoEntry: false })).toBeUndefined()
+  })
+
+  test('delivers what closed in order although the connection ends before its program has read it', async () => {
+    const pair = forwardingPair()
+    const channels: Channel[] = []
+    answering(pair, (request) => void channels.push(request.accept()))
+    const path = join(socketFolder(), 'socket')
+    const socket = await program(await pair.forwarding.forwardLocalPath(path, '/run/there'))
+    await until(() => channels.length === 1)
+    // Less than the window, so that it leaves the server; more than the kernel holds, so that it waits in this process.
+    const bytes = pattern(1.5 * MiB)
+    channels[0]?.write(bytes)
+    channels[0]?.close()
+    await until(() => channels[0]?.isClosed === true)
+    pair.end()
+    expect(sha256(await readAll(socket))).toBe(sha256(bytes))
   })
 
   test('is where a port of this machine can lead', async () => {
@@ -481,5 +563,22 @@ describe('a SOCKS proxy of this machine', () => {
     await until(() => errors.length === 2)
     expect(errors).toMatchObject([{ code: 'ERR_SSH_SOCKS_REFUSED' }, { code: 'ERR_SSH_SOCKS_REFUSED' }])
     expect(listener.connections).toBe(0)
+  })
+
+  test('drops who takes too long to ask, and tells of it', async () => {
+    const pair = forwardingPair()
+    const asked = answering(pair)
+    const errors: Error[] = []
+    const listener = await pair.forwarding.forwardSocks('127.0.0.1', 0, {
+      requestTimeout: 20,
+      onError: (error) => void errors.push(error),
+    })
+    const silent = await program(listener)
+    const slow = await program(listener)
+    slow.write(Uint8Array.of(5, 1))
+    expect(await Promise.all([readAll(silent), readAll(slow)])).toMatchObject([{ length: 0 }, { length: 0 }])
+    await until(() => errors.length === 2)
+    expect(errors[0]).toMatchObject({ code: 'ERR_SSH_SOCKS_REFUSED', message: expect.stringContaining('20 ms') })
+    expect([asked, listener.connections]).toEqual([[], 0])
   })
 })

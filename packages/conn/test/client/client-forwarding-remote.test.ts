@@ -350,6 +350,26 @@ describe('a hostile server', () => {
     expect(target.sockets).toEqual([])
   })
 
+  test('cannot fill the memory by channels that it closes while their program does not read (D15)', async () => {
+    const pair = forwardingPair()
+    granting(pair)
+    const target = await targetServer((socket) => void socket.pause())
+    const listener = await pair.forwarding.forwardRemotePort('localhost', 40001, '127.0.0.1', target.port)
+    const before = process.memoryUsage().arrayBuffers
+    for (let count = 0; count < 60; count++) {
+      const channel = await openPort(pair)
+      channel.write(pattern(2 * MiB))
+      channel.close()
+      await until(() => channel.isClosed)
+    }
+    // Those that waited longest were reset to make room.
+    expect(listener.connections).toBeLessThan(30)
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(96 * MiB)
+    pair.end()
+    for (const socket of target.sockets) socket.destroy()
+    await until(() => listener.connections === 0)
+  })
+
   test("cannot use up a tunnel's window with extended data (D9)", async () => {
     const pair = forwardingPair()
     granting(pair)

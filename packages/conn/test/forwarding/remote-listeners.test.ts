@@ -70,6 +70,15 @@ describe('a port that the server listens on', () => {
     expect((await listening).place).toEqual({ host: 'localhost', port: 40001 })
   })
 
+  test('is asked for at an empty address where ssh says `*`, which sshd alone knows', async () => {
+    const { remote, asked, onForwarded } = listeners()
+    const listening = remote.listenOnPort('*', 8080, onForwarded)
+    const request = await asked()
+    expect(globalRequests.decode('tcpip-forward', request.data)).toEqual({ bindAddress: '', bindPort: 8080 })
+    request.reply(true)
+    expect((await listening).place).toEqual({ host: '', port: 8080 })
+  })
+
   test('that is refused says what was asked for and why that may be', async () => {
     const { remote, asked, onForwarded } = listeners()
     const listening = remote.listenOnPort('', 80, onForwarded)

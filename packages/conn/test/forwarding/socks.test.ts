@@ -42,8 +42,15 @@ const requests: readonly [name: string, bytes: number[], host: string, port: num
   [
     'SOCKS 5 with IPv6',
     [...greeting, ...socks5(4, [0x20, 1, 0xd, 0xb8, ...Array<number>(11).fill(0), 1], 65535)],
-    '2001:db8:0:0:0:0:0:1',
+    '2001:db8::1',
     65535,
+    [5, 0],
+  ],
+  [
+    'SOCKS 5 with an IPv4 address in IPv6 form',
+    [...greeting, ...socks5(4, [...Array<number>(10).fill(0), 255, 255, 192, 0, 2, 7], 80)],
+    '::ffff:192.0.2.7',
+    80,
     [5, 0],
   ],
   ['SOCKS 5 with the longest name', [...greeting, ...socks5(3, domain('a'.repeat(255)))], 'a'.repeat(255), 443, [5, 0]],

@@ -1,9 +1,10 @@
+import dns from 'node:dns/promises'
 import { once } from 'node:events'
 import { lstatSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { connect, createServer, type Socket } from 'node:net'
+import { connect, createServer, Server, type Socket } from 'node:net'
 import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { connectStream } from '../../src/io/connect-stream.js'
 import { type ListenPath, type ListenPort, StreamListener } from '../../src/io/stream-listener.js'
 
@@ -122,6 +123,25 @@ describe('listening on a port', () => {
     )
     await expect(opening).rejects.toMatchObject({ code: 'ABORT_ERR' })
   })
+})
+
+test('what is listened on belongs to this process, not to all workers of its cluster', async () => {
+  const listen = vi.spyOn(Server.prototype, 'listen')
+  onTestFinished(() => listen.mockRestore())
+  await listening({ host: 'localhost', port: 0 })
+  if (process.platform !== 'win32') await listening({ path: join(folder(), 'socket') })
+  expect(listen.mock.calls.length).toBeGreaterThan(0)
+  for (const [options] of listen.mock.calls) expect(options).toMatchObject({ exclusive: true })
+})
+
+test('giving up does not wait for the address of a name', async () => {
+  const lookup = vi.spyOn(dns, 'lookup').mockReturnValue(new Promise<never>(() => {}))
+  onTestFinished(() => lookup.mockRestore())
+  const aborting = new AbortController()
+  const handlers = { onConnection: () => {}, onError: () => {} }
+  const opening = StreamListener.open({ host: 'a.name', port: 0 }, handlers, aborting.signal)
+  aborting.abort()
+  await expect(opening).rejects.toMatchObject({ code: 'ABORT_ERR' })
 })
 
 describe.skipIf(process.platform === 'win32')('listening on a path', () => {

@@ -75,10 +75,11 @@ export const boundaries: readonly PackageRules[] = [
       { path: 'session', packages: ['wire'], rooms: ['connection'] },
       { path: 'forwarding', packages: ['wire'], rooms: ['connection', 'deferred.ts'], node: ['crypto'] },
       { path: 'deferred.ts' },
+      { path: 'unless-aborted.ts', packages: ['wire'] },
       { path: 'agent', ...conn, rooms: ['connection'] },
       { path: 'config', ...conn, node: ['crypto'] },
       { path: 'trust', ...conn, rooms: ['config'] },
-      { path: 'io', packages: ['wire', 'streams'], rooms: ['peer'], node: 'any' },
+      { path: 'io', packages: ['wire', 'streams'], rooms: ['peer', 'unless-aborted.ts'], node: 'any' },
       // The files, and the machine, that configurations ask for.
       { path: 'io/config-files.ts', packages: ['wire'], rooms: ['config', 'io'], node: 'any' },
       { path: 'io/config-machine.ts', packages: ['wire'], rooms: ['config', 'io'], node: 'any' },

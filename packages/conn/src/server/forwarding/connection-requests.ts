@@ -1,6 +1,5 @@
 /** Connections that a client wants from here: direct-tcpip (RFC 4254 §7.2), direct-streamlocal (OpenSSH PROTOCOL §2.4). */
 
-import { fromDuplex } from '@ssh/streams'
 import { type ByteChannel, channelTypes, openFailureReasons, printable, SshError } from '@ssh/wire'
 import { ConnectLimit } from '../../client/connect-limit.js'
 import type { ChannelOpenRequest } from '../../connection/channel-open.js'
@@ -134,11 +133,9 @@ export class ConnectionRequests {
     if (fault !== undefined) throw new ForwardRefused(prohibited(fault))
     const limit = new ConnectLimit(this.#host.ended, this.#host.settings.connectTimeoutMs)
     const socket = await connectStream(target, limit.signal).finally(() => limit.release())
-    const far = fromDuplex(socket)
+    const far = this.#tunnels.sockets.channelOf(socket)
     if (!request.isPending) return far.abort()
-    const channel = request.accept()
-    this.#tunnels.watch(channel, socket)
-    await pipe(channel, far)
+    await pipe(request.accept(), far)
   }
 
   /** Resolves when the channel is closed, whatever becomes of the handler. */

@@ -47,6 +47,7 @@ export class ForwardHost {
   readonly #callbacks: () => ServerCallbacks
   readonly #logger: Logger | undefined
   readonly #ended = new AbortController()
+  #isDraining = false
 
   constructor(options: ForwardHostOptions) {
     this.connection = options.connection
@@ -62,6 +63,11 @@ export class ForwardHost {
     return this.#ended.signal
   }
 
+  /** From now on all requests are refused. */
+  drain(): void {
+    this.#isDraining = true
+  }
+
   end(reason: Error): void {
     this.#ended.abort(reason)
   }
@@ -73,6 +79,7 @@ export class ForwardHost {
    */
   judge(request: ForwardRequest, name: ForwardCallback, fault: string | undefined): ForwardRefusal | 'ask' | 'native' {
     if (fault !== undefined) return prohibited(fault)
+    if (this.#isDraining) return prohibited('this server is shutting down')
     const hasCallback = this.#callbacks()[name] !== undefined
     const verdict = judgeForward(request, this.settings, this.connection.restrictions, hasCallback)
     return verdict === 'refuse' ? notPermitted : verdict

@@ -4,8 +4,8 @@
  */
 
 import type { Duplex } from 'node:stream'
-import { fromDuplex, ignoreError, toDuplex } from '@ssh/streams'
-import { AbortError, globalRequests, openFailureReasons, printable } from '@ssh/wire'
+import { ignoreError, toDuplex } from '@ssh/streams'
+import { globalRequests, openFailureReasons, printable } from '@ssh/wire'
 import type { GlobalRequest } from '../../connection/global-requests.js'
 import { ChannelOpenError } from '../../errors.js'
 import { bridge } from '../../forwarding/bridge.js'
@@ -18,8 +18,9 @@ import {
 } from '../../forwarding/forward-info.js'
 import { Listener } from '../../forwarding/listener.js'
 import { openTunnel } from '../../forwarding/open-tunnel.js'
-import { addressesOf } from '../../io/socket-address.js'
+import { originOf } from '../../io/socket-address.js'
 import { type ListenPath, type ListenPort, StreamListener } from '../../io/stream-listener.js'
+import { unlessAborted } from '../../unless-aborted.js'
 import type { ServerCallbacks } from '../server-callbacks.js'
 import { Forward, type Place, pathKey, pathPlace, portKey, portPlace } from './forward.js'
 import { faultOfListenAddress, faultOfNativePath, faultOfPath, hostToListenOn } from './forward-address.js'
@@ -99,7 +100,7 @@ export class ListenRequests {
       if (this.#tunnels.isFull) throw tooManyTunnels(this.#host.settings.maxTunnels)
       this.#tunnels
         .occupy(async () => {
-          const place = await unlessAborted(forward.place, [signal])
+          const place = await unlessAborted(forward.place, signal)
           const channel = await openTunnel(this.#host.opener, place.channelType, place.typeData(origin), signal)
           const closed = new Promise<void>((settle) => channel.handle({ onClose: () => settle() }))
           resolve(toDuplex(channel))
@@ -235,17 +236,14 @@ export class ListenRequests {
       return
     }
     const open = async (gone: AbortSignal) => {
-      const { ended, opener } = this.#host
-      const place = await unlessAborted(forward.place, [gone])
+      const place = await unlessAborted(forward.place, gone)
       const failed = (error: unknown) => this.#host.failed(wanted.callback, error)
-      const refusal = await unlessAborted(refusalOf(accept, wanted.info(place, origin), failed), [gone, ended])
+      const refusal = await unlessAborted(refusalOf(accept, wanted.info(place, origin), failed), gone)
       if (refusal !== undefined) throw new ForwardRefused(refusal)
-      const channel = await openTunnel(opener, place.channelType, place.typeData(origin), gone)
-      this.#tunnels.watch(channel, stream)
-      return channel
+      return openTunnel(this.#host.opener, place.channelType, place.typeData(origin), gone)
     }
     this.#tunnels
-      .occupy(() => bridge(fromDuplex(stream), open))
+      .occupy(() => bridge(this.#tunnels.sockets.channelOf(stream), open, this.#host.ended))
       .catch((error: unknown) => this.#host.note('forwarded-connection-failed', { ...wanted.where, error }))
   }
 
@@ -260,31 +258,6 @@ export class ListenRequests {
     for (const [key, known] of this.#byKey) if (known === forward) this.#byKey.delete(key)
     forward.close()
   }
-}
-
-function originOf(socket: Duplex): ForwardOrigin {
-  const { remoteAddress, remotePort } = addressesOf(socket)
-  if (remoteAddress === undefined) return nobody
-  // A socket for both families has IPv4 addresses in IPv6 form (RFC 4291 §2.5.5.2).
-  return { originHost: remoteAddress.replace(/^::ffff:(?=\d+\.)/i, ''), originPort: remotePort ?? 0 }
-}
-
-/** The outcome of work that cannot be stopped, unless a signal aborts first. */
-function unlessAborted<T>(work: Promise<T>, signals: readonly (AbortSignal | undefined)[]): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    const release = () => {
-      for (const signal of signals) signal?.removeEventListener('abort', onAbort)
-    }
-    const onAbort = () => {
-      release()
-      reject(new AbortError(signals.find((signal) => signal?.aborted)?.reason))
-    }
-    for (const signal of signals) {
-      if (signal?.aborted) return onAbort()
-      signal?.addEventListener('abort', onAbort, { once: true })
-    }
-    work.finally(release).then(resolve, reject)
-  })
 }
 
 function notAskedFor(key: string): ChannelOpenError {

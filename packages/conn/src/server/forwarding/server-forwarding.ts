@@ -39,10 +39,20 @@ export class ServerForwarding {
     return this.#listening.open(pathKey(listenPath), { originHost: '', originPort: 0 }, signal)
   }
 
+  /** Takes no more requests; what is listened on already goes on bringing connections. */
+  drain(): void {
+    this.#host.drain()
+  }
+
+  /** Resolves once no connection is forwarded. */
+  idle(): Promise<void> {
+    return this.#tunnels.idle()
+  }
+
   /** The connection is over. */
   end(reason: Error): void {
     this.#host.end(reason)
     this.#listening.end()
-    this.#tunnels.end()
+    this.#tunnels.sockets.end()
   }
 }
