@@ -3,19 +3,23 @@
  * hold that change one. Xau(3), XauLockAuth. Knows nothing of what is in them.
  */
 
-import { chown, link, mkdtemp, open, rename, rm, stat } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { type FileHandle, link, mkdtemp, open, rename, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { AbortError, printable } from '@ssh/wire'
-import { X11Error } from '../errors.js'
-import { expandHome, readFileIfThere } from './files.js'
+import { ConfigParseError, X11Error } from '../errors.js'
+import { expandHome } from './files.js'
 
 /** How long somebody else's lock is waited for. */
 const lockTries = 200
 const lockPauseMs = 50
 /** A lock that is older was left behind; xauth counts ten minutes too. */
 const deadLockMs = 600_000
+
+/** More than any real one has, in bytes. */
+const largestFile = 64 * 1024 * 1024
 
 /** A file of our own, with its folder, that nobody else may read. */
 export interface OwnAuthorityFile {
@@ -53,30 +57,57 @@ export async function changeAuthorityFile(
   const file = expandHome(path)
   const unlock = await lock(file, signal)
   try {
-    const before = (await readFileIfThere(file)) ?? new Uint8Array(0)
-    const after = change(before)
-    if (after === before) return
+    const before = await readOwned(file)
+    const after = change(before.content)
+    if (after === before.content) return
     const written = `${file}-n`
     await rm(written, { force: true })
-    await writeNew(written, after)
-    await keepOwner(file, written)
+    await writeNew(written, after, before.owner)
     await rename(written, file)
   } finally {
     await unlock()
   }
 }
 
-/** A server that runs as root must leave a user's file to that user. */
-async function keepOwner(before: string, after: string): Promise<void> {
-  const owner = await stat(before).catch(() => undefined)
-  if (owner !== undefined && owner.uid !== process.getuid?.()) await chown(after, owner.uid, owner.gid)
+interface Owner {
+  readonly uid: number
+  readonly gid: number
 }
 
-/** Never follows what somebody else may have put there: the file must be new. */
-async function writeNew(path: string, content: Uint8Array): Promise<void> {
+/**
+ * What is in a file, and whose that is: of one and the same file, as its folder may be another user's, who can put something
+ * else in its place at any moment.
+ * @throws ConfigParseError
+ */
+async function readOwned(path: string): Promise<{ readonly content: Uint8Array; readonly owner?: Owner }> {
+  let file: FileHandle
+  try {
+    // A FIFO that nobody writes to would keep open() waiting for ever.
+    file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
+  } catch (cause) {
+    if (hasCode(cause, 'ENOENT')) return { content: new Uint8Array(0) }
+    throw unreadable(path, cause instanceof Error ? cause.message : String(cause), cause)
+  }
+  try {
+    const found = await file.stat()
+    const { uid, gid, size } = found
+    if (!found.isFile()) throw unreadable(path, 'it is not a regular file')
+    if (size > largestFile) throw unreadable(path, `it has ${size} bytes, and at most ${largestFile} are read`)
+    return { content: await file.readFile(), owner: { uid, gid } }
+  } finally {
+    await file.close()
+  }
+}
+
+/**
+ * Never follows what somebody else may have put there: the file must be new.
+ * @param owner a server that runs as root must leave a user's file to that user
+ */
+async function writeNew(path: string, content: Uint8Array, owner?: Owner): Promise<void> {
   const file = await open(path, 'wx', 0o600)
   try {
     await file.writeFile(content)
+    if (owner !== undefined && owner.uid !== process.getuid?.()) await file.chown(owner.uid, owner.gid)
   } finally {
     await file.close()
   }
@@ -132,6 +163,13 @@ function lockedByOther(file: string): X11Error {
       `If none is running, remove ${printable(file)}-c and ${printable(file)}-l`,
     { details: { file } },
   )
+}
+
+function unreadable(file: string, why: string, cause?: unknown): ConfigParseError {
+  return new ConfigParseError(`Cannot read ${printable(file)}: ${why}`, {
+    details: { file },
+    ...(cause !== undefined && { cause }),
+  })
 }
 
 function hasCode(error: unknown, ...codes: readonly string[]): boolean {

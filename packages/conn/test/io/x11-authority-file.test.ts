@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs'
-import { mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
+import { existsSync, rmSync, symlinkSync } from 'node:fs'
+import { chown, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -70,6 +70,39 @@ describe('changing an Xauthority file', () => {
     await changeAuthorityFile(path, append('a'))
     expect(await readFile(join(folder, 'victim'), 'utf8')).toBe('precious')
     expect(await readFile(path, 'utf8')).toBe('a')
+  })
+
+  const isRoot = process.platform !== 'win32' && process.getuid?.() === 0
+  test.runIf(isRoot)('by root gives nothing away to an owner who swaps files meanwhile', async () => {
+    const folder = await temporaryFolder()
+    const [path, victim] = [join(folder, 'authority'), join(folder, 'victim')]
+    await writeFile(victim, 'precious', { mode: 0o600 })
+    await writeFile(path, 'a')
+    await chown(path, 65534, 65534)
+    let isOver = false
+    const swap = () => {
+      if (isOver) return
+      if (existsSync(`${path}-n`)) {
+        rmSync(`${path}-n`)
+        symlinkSync(victim, `${path}-n`)
+        return
+      }
+      setImmediate(swap)
+    }
+    swap()
+    await changeAuthorityFile(path, append('b'))
+    isOver = true
+    expect((await stat(victim)).uid).toBe(0)
+  })
+
+  test.runIf(isRoot)('by root leaves a file to its owner', async () => {
+    const path = join(await temporaryFolder(), 'authority')
+    await writeFile(path, 'a')
+    await chown(path, 65534, 65533)
+    await changeAuthorityFile(path, append('b'))
+    expect(await readFile(path, 'utf8')).toBe('ab')
+    const { uid, gid, mode } = await stat(path)
+    expect([uid, gid, mode & 0o777]).toEqual([65534, 65533, 0o600])
   })
 
   test('a folder that is not there is the system’s error', async () => {
