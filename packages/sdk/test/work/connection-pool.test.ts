@@ -1,7 +1,15 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { generatePrivateKey } from '@ssh/crypto'
+import { fromDuplex } from '@ssh/streams'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { KeyRing, ScriptedAgent } from '../../../conn/test/agent/scripted-agent.js'
+import { streamPair } from '../../../conn/test/loopback.js'
 import {
   type ConnectionPool,
+  connectAgent,
   createPool,
   type ListenOptions,
   type PoolOptions,
@@ -122,6 +130,57 @@ describe('sharing', () => {
       { connect: { env: { LANG: 'C' } } },
     )
     expect((await pool.run(destination, 'x')).stdout).toContain('LANG')
+  })
+})
+
+test('an agent is lent to the programs of whichever connection there is room on', async () => {
+  const agent = () => {
+    const [here, there] = streamPair()
+    new ScriptedAgent(fromDuplex(there), new KeyRing(userKey).answer)
+    return here
+  }
+  const counts: number[] = []
+  const { pool, destination, seen } = await pooled(
+    {
+      maxSessions: 1,
+      processFactory: async (process) => {
+        await using client = await connectAgent(process)
+        counts.push((await client.listKeys()).length)
+        process.exit(0)
+      },
+    },
+    { maxConnectionsPerHost: 2, connect: { agentPath: agent } },
+  )
+  const options = { agentForwarding: true }
+  const results = await Promise.all([1, 2, 3].map((index) => pool.run(destination, `work ${index}`, options)))
+  expect(results.map(({ exitStatus }) => exitStatus)).toEqual([0, 0, 0])
+  expect(counts).toEqual([1, 1, 1])
+  expect(seen.connections).toBe(2)
+})
+
+test('and so is a display', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'ssh-x11-test-'))
+  const x11Display = join(folder, 'display:0')
+  const display = createServer()
+  await new Promise<void>((resolve) => display.listen(x11Display, resolve))
+  onTestFinished(async () => {
+    display.close()
+    await rm(folder, { recursive: true })
+  })
+  const { pool, destination, seen } = await pooled(
+    {
+      maxSessions: 1,
+      x11Forwarding: true,
+      processFactory: (process) => process.stdout.end(`${process.x11Display}`, () => process.exit(0)),
+    },
+    { maxConnectionsPerHost: 2 },
+  )
+  const options = { x11Forwarding: true, x11Display, x11AuthPath: join(folder, 'none') }
+  const results = await Promise.all([1, 2, 3].map(() => pool.run(destination, 'show', options)))
+  for (const { stdout } of results) expect(stdout).toMatch(/^localhost:\d+\.0$/)
+  expect(seen.connections).toBe(2)
+  await expect(pool.run(destination, 'show', { ...options, x11Display: 'nowhere' })).rejects.toMatchObject({
+    name: 'X11Error',
   })
 })
 
