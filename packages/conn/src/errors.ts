@@ -6,6 +6,7 @@ export { OptionsError } from '@ssh/wire'
 
 /** The peer ended the connection with SSH_MSG_DISCONNECT (RFC 4253 §11.1). `details`: reasonCode, description. */
 export class DisconnectError extends SshError {
+  /** SSH_DISCONNECT_*: RFC 4253 §11.1. */
   readonly reasonCode: number
 
   constructor(reasonCode: number, description: string) {
@@ -69,6 +70,7 @@ export class ConnectError extends SshError {
 
 /** The peer refused to open a channel (RFC 4254 §5.1). `reasonCode` is SSH_OPEN_*. */
 export class ChannelOpenError extends SshError {
+  /** 1 administratively prohibited, 2 connect failed, 3 unknown channel type, 4 resource shortage. */
   readonly reasonCode: number
 
   constructor(reasonCode: number, message: string, options: SshErrorOptions = {}) {

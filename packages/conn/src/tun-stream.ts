@@ -30,6 +30,7 @@ const highWaterMark = 64
  * for await (const packet of tun) if (isForUs(packet)) tun.write(answerTo(packet))
  */
 export class TunStream extends Duplex {
+  /** `tun`: IP packets; `tap`: Ethernet frames. */
   readonly mode: TunMode
   readonly #channel: Channel
   readonly #waiting = new Fifo<Uint8Array>()

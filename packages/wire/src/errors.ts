@@ -29,8 +29,11 @@ export interface SshErrorOptions {
  * `code` is stable and meant for `switch`; `layer` is its second part in lower case.
  */
 export class SshError extends Error {
+  /** What happened, for programs: `ERR_SSH_…` or `ERR_SFTP_…`, stable from version to version. */
   readonly code: string
+  /** Facts about it; which ones the class or the code says. */
   readonly details: ErrorDetails
+  /** What a peer is told when this ends the connection (RFC 4253 §11.1). */
   readonly disconnectReason: number | undefined
   readonly [brand] = true
 

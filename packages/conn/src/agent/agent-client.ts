@@ -59,6 +59,7 @@ export interface AgentRequestOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** Options of `sign`. */
 export interface AgentSignOptions extends AgentRequestOptions {
   /** One of the key's `signatureAlgorithms`; default the first. Decides the flags. */
   readonly algorithm?: string | undefined
@@ -66,6 +67,7 @@ export interface AgentSignOptions extends AgentRequestOptions {
   readonly flags?: number | undefined
 }
 
+/** Options of `addKey`. */
 export interface AddKeyOptions extends AgentRequestOptions {
   /** What is listed beside the key. Default: the comment of the key. */
   readonly comment?: string | undefined

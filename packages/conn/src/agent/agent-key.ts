@@ -15,6 +15,7 @@ export type AgentSign = (key: PublicKey, data: Uint8Array, algorithm: string) =>
  * told by `algorithm` and `publicKey.blob`.
  */
 export class AgentKey implements Signer {
+  /** Its public half, as the agent lists it. */
   readonly publicKey: PublicKey
   readonly #sign: AgentSign
 

@@ -19,6 +19,7 @@ export interface TunDevice {
   readonly packets: Duplex
 }
 
+/** Which device is wanted. */
 export interface TunDeviceOptions {
   /** IP packets or Ethernet frames. */
   readonly mode: 'tun' | 'tap'

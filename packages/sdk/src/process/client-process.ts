@@ -28,7 +28,9 @@ import { type CompletedProcess, failureOf, maxBufferFailure, type Output, Proces
 /** What a process is, as far as it was decided before its session opened. */
 export interface ProcessSettings {
   readonly command: string | undefined
+  /** Name of the subsystem; undefined for a command or a shell. */
   readonly subsystem: string | undefined
+  /** Variables that were sent with it. */
   readonly env: Readonly<Record<string, string>>
   /** Of collected output. */
   readonly encoding: OutputEncoding
@@ -142,10 +144,12 @@ export class SshClientProcess<O extends Output = string> extends EventEmitter<Pr
     return signal && signalCode(signal.name)
   }
 
+  /** As {@link exitCode}, by the name that SSH gives it. */
   get exitStatus(): number | null {
     return this.#session.exit.exitStatus
   }
 
+  /** The signal that ended the program, with what the server said of it; null while it runs, and when there was none. */
   get exitSignal(): ExitSignal | null {
     return this.#session.exit.exitSignal
   }

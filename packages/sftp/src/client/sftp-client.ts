@@ -230,6 +230,7 @@ export class SftpClient {
     return writeStream(() => this.#openFile(path, flags, attrs, options), { ...options, autoClose: true })
   }
 
+  /** Attributes of a file, or of what a symbolic link points to. @throws SftpError `ENOENT` when there is none */
   async stat(path: string, options: SftpCallOptions = {}): Promise<SftpStats> {
     return statPath(this.#session, this.#resolve(path), true, signalOf('stat', options))
   }
@@ -239,6 +240,7 @@ export class SftpClient {
     return statPath(this.#session, this.#resolve(path), false, signalOf('lstat', options))
   }
 
+  /** Sets the attributes that are named, and no others. */
   async setstat(path: string, attrs: SftpAttrs, options: SftpLinkOptions = {}): Promise<void> {
     const { followSymlinks = true, signal } = knownOptions('setstat', options, optionNames.link)
     await setstatPath(this.#session, this.#resolve(path), attrs, followSymlinks, signal)
@@ -255,10 +257,12 @@ export class SftpClient {
     await this.setstat(path, { size }, options)
   }
 
+  /** Sets owner and group, by number. */
   async chown(path: string, uid: number, gid: number, options: SftpLinkOptions = {}): Promise<void> {
     await this.setstat(path, { uid, gid }, options)
   }
 
+  /** Sets permission bits, for instance `0o644`. */
   async chmod(path: string, mode: number, options: SftpLinkOptions = {}): Promise<void> {
     await this.setstat(path, { permissions: mode }, options)
   }
@@ -283,14 +287,17 @@ export class SftpClient {
     return (await this.#statIfThere(path, false, signalOf('lexists', options))) !== undefined
   }
 
+  /** Whether a regular file is there, perhaps behind a link. */
   async isFile(path: string, options: SftpCallOptions = {}): Promise<boolean> {
     return (await this.#statIfThere(path, true, signalOf('isFile', options)))?.isFile() ?? false
   }
 
+  /** Whether a directory is there, perhaps behind a link. */
   async isDir(path: string, options: SftpCallOptions = {}): Promise<boolean> {
     return (await this.#statIfThere(path, true, signalOf('isDir', options)))?.isDirectory() ?? false
   }
 
+  /** Whether a symbolic link is there. */
   async isLink(path: string, options: SftpCallOptions = {}): Promise<boolean> {
     return (await this.#statIfThere(path, false, signalOf('isLink', options)))?.isSymbolicLink() ?? false
   }
@@ -331,6 +338,7 @@ export class SftpClient {
     await this.#extended(expectDone, 'posix-rename@openssh.com', fields, oldPath, options)
   }
 
+  /** Makes a directory; its parent must be there. See {@link SftpClient.makedirs}. */
   async mkdir(path: string, options: SftpMkdirOptions = {}): Promise<void> {
     const { mode, signal } = knownOptions('mkdir', options, optionNames.mkdir)
     const attrs = mode === undefined ? {} : { permissions: mode }

@@ -150,10 +150,12 @@ export class SftpFile implements AsyncIterable<Buffer> {
     return this.#position
   }
 
+  /** Attributes of the open file. */
   async stat(options: SftpCallOptions = {}): Promise<SftpStats> {
     return statHandle(this.#open(), signalOf('stat', options))
   }
 
+  /** Sets the attributes that are named, and no others. */
   async setstat(attrs: SftpAttrs, options: SftpCallOptions = {}): Promise<void> {
     await setstatHandle(this.#open(), attrs, signalOf('setstat', options))
   }
@@ -170,10 +172,12 @@ export class SftpFile implements AsyncIterable<Buffer> {
     await this.setstat({ size: size ?? (await this.tell(options)) }, options)
   }
 
+  /** Sets owner and group, by number. */
   chown(uid: number, gid: number, options: SftpCallOptions = {}): Promise<void> {
     return this.setstat({ uid, gid }, options)
   }
 
+  /** Sets permission bits, for instance `0o644`. */
   chmod(mode: number, options: SftpCallOptions = {}): Promise<void> {
     return this.setstat({ permissions: mode }, options)
   }
