@@ -70,3 +70,10 @@ test('every guide and every decision can be reached from another page', () => {
   )
   expect(lost).toEqual([])
 })
+
+test('every example is in the list of examples', () => {
+  const folder = join(root, 'packages/examples/src')
+  const examples = readdirSync(folder).filter((name) => /^(?:client|server|sftp|keys)-.*\.ts$/.test(name))
+  const listed = new Set(linksOf(pages.get('packages/examples/README.md') ?? ''))
+  expect(examples.filter((name) => !listed.has(`src/${name}`))).toEqual([])
+})
