@@ -28,6 +28,7 @@ class Connection(asyncssh.SSHClientConnection):
 asyncssh.connection.SSHClientConnection = Connection
 
 connections = []
+forwards = []
 listeners = []
 reverse_listeners = []
 reverse_connections = []
@@ -257,12 +258,28 @@ async def run_file_step(sftp, name, step):
 
 
 async def forward(job):
-    reader, writer = await connections[job['connection']].open_connection(job['host'], job['port'], encoding=None)
+    conn = connections[job['connection']]
+    if 'path' in job:
+        reader, writer = await conn.open_unix_connection(job['path'], encoding=None)
+    else:
+        reader, writer = await conn.open_connection(job['host'], job['port'], encoding=None)
     writer.write(decode(job['input']))
     writer.write_eof()
     data = await reader.read()
     writer.close()
     return {'data': encode(data)}
+
+
+async def start_forward(job):
+    listener = await getattr(connections[job['connection']], job['method'])(*job['arguments'])
+    forwards.append(listener)
+    return {'port': listener.get_port(), 'forward': len(forwards) - 1}
+
+
+async def stop_forward(job):
+    forwards[job['forward']].close()
+    await forwards[job['forward']].wait_closed()
+    return {}
 
 
 async def disconnect(job):
@@ -324,6 +341,12 @@ class Server(asyncssh.SSHServer):
         return True
 
     def server_requested(self, listen_host, listen_port):
+        return self.job.get('forwards', False)
+
+    def unix_connection_requested(self, dest_path):
+        return self.job.get('forwards', False)
+
+    def unix_server_requested(self, listen_path):
         return self.job.get('forwards', False)
 
 
@@ -410,6 +433,8 @@ calls = {
     'transfer': transfer,
     'files': files,
     'forward': forward,
+    'startForward': start_forward,
+    'stopForward': stop_forward,
     'disconnect': disconnect,
 }
 

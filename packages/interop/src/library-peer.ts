@@ -45,7 +45,7 @@ export interface LibraryServerOptions extends LibraryAlgorithms {
   /** Go, Paramiko: the key first, then the password. */
   readonly requiresBoth?: boolean
   readonly banner?: string
-  /** AsyncSSH: listens for its clients. */
+  /** AsyncSSH: listens for its clients, and connects them to Unix sockets. */
   readonly forwards?: boolean
 }
 
@@ -174,9 +174,23 @@ interface Calls {
   }
   /** Through a direct-tcpip channel: sends `input`, ends, and reads to the end. */
   forward: {
-    with: { readonly connection: number; readonly host: string; readonly port: number; readonly input: string }
+    with: { readonly connection: number; readonly input: string } & (
+      | { readonly host: string; readonly port: number }
+      /** AsyncSSH: direct-streamlocal. */
+      | { readonly path: string }
+    )
     gives: { readonly data: string }
   }
+  /** AsyncSSH: calls the method of a connection that forwards what connects to somewhere. */
+  startForward: {
+    with: {
+      readonly connection: number
+      readonly method: `forward_${'local' | 'remote'}_${'port' | 'path' | 'port_to_path' | 'path_to_port'}`
+      readonly arguments: readonly (string | number)[]
+    }
+    gives: { readonly port: number; readonly forward: number }
+  }
+  stopForward: { with: { readonly forward: number }; gives: object }
   disconnect: { with: { readonly connection: number }; gives: object }
 }
 

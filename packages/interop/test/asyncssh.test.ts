@@ -3,6 +3,7 @@
 import { PermissionDenied } from '@ssh/sdk'
 import { describe, expect, test } from 'vitest'
 import { connectTo, runBuiltin } from '../src/index.js'
+import { describeOurForwarding, describeTheirConnections, describeTheirForwarding } from './libraries/forwarding.js'
 import { describeOurClient } from './libraries/our-client.js'
 import { describeOurFiles } from './libraries/our-files.js'
 import { describeOurServer } from './libraries/our-server.js'
@@ -14,6 +15,7 @@ await describeLibrary('asyncssh', 'AsyncSSH', (bench) => {
     // Its connections share the key that signs, set to the algorithm of whoever came last: one RSA client at a time.
     describeOurClient(bench, { lanes: 1, relaysSignals: true, canRequireBoth: false })
     describeOurFiles(bench, { renameReplaces: false })
+    describeOurForwarding(bench)
 
     test('has an expired password changed', async () => {
       const strict = await theirServer(bench, { expiredPassword: 'old' })
@@ -35,6 +37,8 @@ await describeLibrary('asyncssh', 'AsyncSSH', (bench) => {
   describe('as a client', () => {
     describeOurServer(bench, { sendsSignals: true, tellsSignals: true })
     describeTheirFiles(bench)
+    describeTheirConnections(bench)
+    describeTheirForwarding(bench)
 
     test('changes an expired password', async () => {
       const changed: string[] = []

@@ -1,6 +1,7 @@
 /** Go, both ways. */
 
 import { describe } from 'vitest'
+import { describeTheirConnections } from './libraries/forwarding.js'
 import { describeOurClient } from './libraries/our-client.js'
 import { describeOurFiles } from './libraries/our-files.js'
 import { describeOurServer } from './libraries/our-server.js'
@@ -15,5 +16,6 @@ await describeLibrary('go', 'Go', (bench) => {
   describe('as a client', () => {
     describeOurServer(bench, { sendsSignals: true, tellsSignals: true })
     describeTheirFiles(bench)
+    describeTheirConnections(bench)
   })
 })

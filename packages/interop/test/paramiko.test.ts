@@ -1,6 +1,7 @@
 /** Paramiko, both ways. */
 
 import { describe } from 'vitest'
+import { describeTheirConnections } from './libraries/forwarding.js'
 import { describeOurClient } from './libraries/our-client.js'
 import { describeOurFiles } from './libraries/our-files.js'
 import { describeOurServer } from './libraries/our-server.js'
@@ -15,5 +16,6 @@ await describeLibrary('paramiko', 'Paramiko', (bench) => {
   describe('as a client', () => {
     describeOurServer(bench, { sendsSignals: false, tellsSignals: false })
     describeTheirFiles(bench)
+    describeTheirConnections(bench)
   })
 })
