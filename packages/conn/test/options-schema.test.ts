@@ -31,7 +31,7 @@ describe('options', () => {
 
   test.each<[object, string]>([
     [{ prot: 22 }, 'Invalid options for connect: unknown option "prot"'],
-    [{ porrt: 22, pasword: '' }, 'unknown option "prot", "pasword"'],
+    [{ porrt: 22, pasword: '' }, 'unknown option "porrt", "pasword"'],
     [{ porrt: 22, pasword: '' }, '; did you mean "port", "password"?'],
     [{ 'a\u001b[2J': 1 }, 'unknown option "a\\x1b[2J"'],
     [{ port: 0 }, 'port: '],
