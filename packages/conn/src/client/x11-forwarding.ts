@@ -83,7 +83,7 @@ async function findX11Target(options: Pick<X11ForwardingOptions, 'x11Display' | 
   }
   const display = parseX11Display(name)
   const cookie = await readCookie(display, options.x11AuthPath ?? defaultX11AuthPath())
-  const addresses = x11Addresses(display)
+  const addresses = x11Addresses(display, process.platform)
   return { cookie, screen: display.screen, connect: (signal) => connectX11Display(addresses, signal) }
 }
 

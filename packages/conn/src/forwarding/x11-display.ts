@@ -46,12 +46,17 @@ export function parseX11Display(name: string): X11Display {
   return { host: hostOf(place, name), path: undefined, ...numbers }
 }
 
-/** Where a display may listen, in the order in which to try. */
-export function x11Addresses({ host, path, display }: X11Display): readonly X11Address[] {
+/**
+ * Where a display may listen, in the order in which to try. Of this machine's displays that is their socket alone, as with
+ * OpenSSH: at the port of a display that does not run any user may listen, and would be told the cookie. Windows has no
+ * such sockets.
+ * @param platform as `process.platform`
+ */
+export function x11Addresses({ host, path, display }: X11Display, platform: string): readonly X11Address[] {
   if (path !== undefined) return [{ path }]
   const port = x11BasePort + display
   if (host !== undefined) return [{ host, port }]
-  return [{ path: `${socketFolder}/X${display}` }, { host: 'localhost', port }]
+  return platform === 'win32' ? [{ host: 'localhost', port }] : [{ path: `${socketFolder}/X${display}` }]
 }
 
 function hostOf(place: string, name: string): string | undefined {

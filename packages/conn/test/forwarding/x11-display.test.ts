@@ -18,15 +18,15 @@ describe('names of X displays', () => {
   test('a path is the name of a socket, as on macOS', () => {
     const display = parseX11Display('/private/tmp/com.apple.launchd.x/org.xquartz:0.1')
     expect(display).toMatchObject({ host: undefined, display: 0, screen: 1 })
-    expect(x11Addresses(display)).toEqual([{ path: '/private/tmp/com.apple.launchd.x/org.xquartz:0' }])
+    expect(x11Addresses(display, 'darwin')).toEqual([{ path: '/private/tmp/com.apple.launchd.x/org.xquartz:0' }])
   })
 
-  test('a display of this machine is looked for behind its socket, then behind its port', () => {
-    expect(x11Addresses(parseX11Display(':7'))).toEqual([
-      { path: '/tmp/.X11-unix/X7' },
-      { host: 'localhost', port: 6007 },
-    ])
-    expect(x11Addresses(parseX11Display('host:7'))).toEqual([{ host: 'host', port: 6007 }])
+  test('a display of this machine is looked for behind its socket, and at no port that anybody can have', () => {
+    for (const name of [':7', 'unix:7']) {
+      expect(x11Addresses(parseX11Display(name), 'linux')).toEqual([{ path: '/tmp/.X11-unix/X7' }])
+    }
+    expect(x11Addresses(parseX11Display(':7'), 'win32')).toEqual([{ host: 'localhost', port: 6007 }])
+    expect(x11Addresses(parseX11Display('host:7'), 'linux')).toEqual([{ host: 'host', port: 6007 }])
   })
 
   test.for([
