@@ -51,3 +51,4 @@ export { certify, type SshAgent, type SshAgentOptions, startSshAgent } from './s
 export { canMount, type SshdOptions, startSshd } from './sshd.js'
 export { type SystemUser, systemUser } from './system-user.js'
 export { type TemporaryFolder, temporaryFolder } from './temporary-folder.js'
+export { startTmux, type Tmux, type TmuxOptions } from './tmux.js'

@@ -59,6 +59,8 @@ export interface Redirectable {
   kill(signal: never): boolean
   resize?(columns: number, rows: number, width?: number, height?: number): void
   sendBreak?(lengthMs: number): unknown
+  /** The client has gone. Absent, it is sent SIGHUP. */
+  hangUp?(): void
 }
 
 /** Streams to connect; those that are left out stay as they are. */
@@ -266,7 +268,7 @@ export class SshServerProcess<Info extends object = ServerProcessInfo> extends E
     const relaySize = ({ columns, rows, widthPixels, heightPixels }: TerminalSize) =>
       child.resize?.(columns, rows, widthPixels, heightPixels)
     const relayBreak = (lengthMs: number) => void Promise.resolve(child.sendBreak?.(lengthMs)).catch(ignoreError)
-    const hangUp = () => relaySignal('SIGHUP')
+    const hangUp = () => (child.hangUp === undefined ? relaySignal('SIGHUP') : child.hangUp())
     this.on('signal', relaySignal).on('resize', relaySize).on('break', relayBreak).once('close', hangUp)
     try {
       const ended = new Promise<readonly [number | null, string | null]>((resolve, reject) => {

@@ -152,7 +152,16 @@ describe.each(['python3', 'script'] as const)('spawnPty by %s', (helper) => {
     await until(child, 'ready')
     controller.abort()
     const [code, signal] = await once(child, 'close')
-    expect([code, signal]).toEqual(helper === 'python3' ? [null, 'SIGHUP'] : [129, null])
+    expect([code, signal]).toEqual([null, 'SIGHUP'])
+  })
+
+  test.skipIf(!isThere(helper))('hangs up on a program that takes no notice, and does not wait for it', async () => {
+    const child = shell('trap "" HUP; echo ready; cat; echo at-end >&2; sleep 0.1')
+    await until(child, 'ready')
+    child.hangUp()
+    child.hangUp()
+    expect(await once(child, 'close')).toEqual([null, 'SIGHUP'])
+    expect(child.signalCode).toBe('SIGHUP')
   })
 
   test.skipIf(!isThere(helper))('says of a program that is not there what a shell says, or an error', async () => {

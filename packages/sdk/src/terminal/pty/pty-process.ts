@@ -30,6 +30,7 @@ export class PtyProcess extends EventEmitter<PtyProcessEvents> {
   readonly stdin: Writable
   readonly stdout: Readable
   readonly stderr = null
+  readonly #child: ChildProcess
   readonly #control: Duplex
   readonly #helper: PtyHelperName
   readonly #command: string
@@ -42,6 +43,7 @@ export class PtyProcess extends EventEmitter<PtyProcessEvents> {
   #signals: number[] = []
   #size: readonly [columns: number, rows: number] | undefined
   #isResizing = false
+  #isHungUp = false
 
   /** Made by `spawnPty`. */
   constructor(child: ChildProcess, helper: PtyHelperName, command: string, signal: AbortSignal | undefined) {
@@ -51,20 +53,25 @@ export class PtyProcess extends EventEmitter<PtyProcessEvents> {
     if (stdin === null || stdout === null || stderr === null || !isDuplex(control)) throw new Error('four pipes')
     this.#helper = helper
     this.#command = command
-    this.stdin = helper === 'script' ? finishingLines(stdin) : stdin
+    this.stdin = endingOnlyByEnd(stdin, (isUnfinished) => {
+      if (helper === 'python3') this.#tell('e')
+      // It sends one Ctrl-D then, which in the middle of a line ends that and no more.
+      stdin.end(helper === 'script' && isUnfinished ? '\x04' : '')
+    })
     this.stdout = stdout
     this.#control = control
+    this.#child = child
     for (const stream of [stdin, this.stdin, stdout, control]) stream.on('error', ignoreError)
     stderr.setEncoding('utf8').on('data', (text: string) => {
       this.#complaint = (this.#complaint + text).slice(0, longestComplaint)
     })
     this.#listen()
-    const hangUp = () => this.kill('SIGHUP')
+    const hangUp = () => this.hangUp()
     signal?.addEventListener('abort', hangUp, { once: true })
     child.once('error', (error) => this.#fail(error))
     child.once('close', (code, killedBy) => {
       signal?.removeEventListener('abort', hangUp)
-      control.destroy()
+      for (const stream of [this.stdin, stdin, control]) stream.destroy()
       this.#closed(code, killedBy)
     })
     if (signal?.aborted) hangUp()
@@ -94,6 +101,18 @@ export class PtyProcess extends EventEmitter<PtyProcessEvents> {
     else if (this.#pid === undefined) this.#signals.push(number)
     else sendSignal(this.#pid, number)
     return true
+  }
+
+  /**
+   * Takes the terminal away, as when a line is cut: the program is sent SIGHUP, and whatever still uses the terminal finds
+   * it at its end. Nobody waits for a program that goes on without one.
+   */
+  hangUp(): void {
+    if (this.#isHungUp) return
+    this.#isHungUp = true
+    this.kill('SIGHUP')
+    if (this.#helper === 'python3') this.#control.end()
+    else this.#child.kill('SIGKILL')
   }
 
   /** Changes the size of the terminal; what runs in it is told by SIGWINCH. 0 leaves it as it is. */
@@ -149,6 +168,7 @@ export class PtyProcess extends EventEmitter<PtyProcessEvents> {
   #closed(code: number | null, killedBy: NodeJS.Signals | null): void {
     const isScript = this.#helper === 'script' && this.#pid !== undefined && code !== null
     if (isScript) this.#exited(code, null)
+    if (this.#isHungUp) this.#exited(null, 'SIGHUP')
     if (this.#exit === undefined && this.#error === undefined) {
       const how = killedBy ?? `status ${code}`
       const said = this.#complaint === '' ? '' : `, saying: ${printable(this.#complaint.trim(), longestComplaint)}`
@@ -200,8 +220,11 @@ function notStarted(command: string, code: string): Error {
   })
 }
 
-/** Ends a line that is not finished: `script` sends one Ctrl-D at the end, which then does that and no more. */
-function finishingLines(stdin: Writable): Writable {
+/**
+ * A helper's input, whose end is an end of input only when it was meant so: what is destroyed is a line that was cut.
+ * @param end ends it; `isUnfinished` when it ends in the middle of a line
+ */
+function endingOnlyByEnd(stdin: Writable, end: (isUnfinished: boolean) => void): Writable {
   let lastByte = lineFeed
   return new Writable({
     write(chunk: Uint8Array, _encoding, callback) {
@@ -209,11 +232,8 @@ function finishingLines(stdin: Writable): Writable {
       stdin.write(chunk, callback)
     },
     final(callback) {
-      stdin.end(lastByte === lineFeed ? '' : '\x04', callback)
-    },
-    destroy(error, callback) {
-      stdin.destroy()
-      callback(error)
+      end(lastByte !== lineFeed)
+      callback()
     },
   })
 }

@@ -3,8 +3,9 @@
  * built on every machine. Python's standard library has all of it.
  *
  * Its standard input goes to the terminal and the terminal's output to its standard output, with buffers of 64 KiB.
- * Descriptor 3 goes both ways, line by line: `s ROWS COLUMNS WIDTH HEIGHT` and `k SIGNAL` in; `pid N`, `error NAME`,
- * `exit N`, `signal N` out. When descriptor 3 ends, so does the terminal, which hangs up on what runs in it.
+ * Descriptor 3 goes both ways, line by line. In: `s ROWS COLUMNS WIDTH HEIGHT`, `k SIGNAL`, and `e` when the end of
+ * standard input that is to come is meant for the program. Out: `pid N`, `error NAME`, `exit N`, `signal N`. When
+ * descriptor 3 ends, so does the terminal, which hangs up on what runs in it.
  */
 export const pythonHelper = `
 import errno, fcntl, os, select, signal, struct, sys, termios
@@ -47,12 +48,13 @@ class Terminal:
         self.master, self.pid = master, pid
         self.to_child, self.to_client, self.commands = b'', b'', b''
         self.has_input, self.has_output, self.has_client, self.status = True, True, True, None
+        self.ends = False
 
     def take_input(self):
         data = read(0)
         if data == b'':
             self.has_input = False
-            data = end_of_input(self.master)
+            data = end_of_input(self.master) if self.ends else b''
         self.to_child += data or b''
 
     def take_output(self):
@@ -86,6 +88,8 @@ class Terminal:
             try:
                 if name == 's':
                     resize(self.master, *numbers)
+                elif name == 'e':
+                    self.ends = True
                 elif name == 'k' and self.status is None:
                     os.killpg(self.pid, *numbers)
             except OSError:
@@ -122,6 +126,11 @@ def serve(terminal, woken):
         # Once the child has gone, what it left in the terminal is taken, and nobody else is waited for.
         is_last = terminal.status is not None and takes_output
         readable, writable, _ = select.select(reading, writing, [], 0 if is_last else None)
+        if CONTROL in readable:
+            data = read(CONTROL)
+            if data == b'':
+                return False
+            terminal.obey(data or b'')
         if terminal.master in readable:
             terminal.take_output()
         elif is_last:
@@ -135,11 +144,6 @@ def serve(terminal, woken):
         if woken in readable:
             os.read(woken, 512)
             terminal.reap()
-        if CONTROL in readable:
-            data = read(CONTROL)
-            if data == b'':
-                return False
-            terminal.obey(data or b'')
     return True
 
 def main(size, argv):
