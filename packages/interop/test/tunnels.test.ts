@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   connectTo,
   type ForeignServer,
+  freePort,
   knownHostsOf,
   lacks,
   makeKey,
@@ -116,6 +117,54 @@ describe.skipIf(lacks('sshd', 'ssh', 'ssh-keygen'))('through sshd', () => {
       await conn.close()
       await expect(conn.closed).resolves.toBeUndefined()
     }
+  })
+
+  describe.skipIf(lacks('nc'))('by the program nc', () => {
+    test('as an argv and as a command of the shell, and it goes with the connection', async () => {
+      for (const proxyCommand of [[peer('nc'), '%h', '%p'], `${peer('nc')} %h %p`]) {
+        const conn = await connectTo(inner, { proxyCommand, config: null })
+        await works(conn)
+        await conn.close()
+        await expect(conn.closed).resolves.toBeUndefined()
+      }
+    })
+
+    test('from behind a jump host, which is reached by it', async () => {
+      const { destination, options } = hopTo(gate)
+      const tunnel = [{ destination, options: { ...options, proxyCommand: [peer('nc'), '%h', '%p'] } }]
+      await using conn = await connectTo(inner, { tunnel, config: null })
+      await works(conn)
+    })
+
+    test('as ssh_config has it', async () => {
+      using folder = temporaryFolder()
+      const config = folder.write(
+        'config',
+        `Host inner\n  HostName ${inner.host}\n  ProxyCommand ${peer('nc')} %h %p\n`,
+      )
+      const { port, username, clientKey } = inner
+      await using conn = await connect('inner', {
+        port,
+        username,
+        clientKeys: clientKey.path,
+        knownHosts: knownHostsOf(inner),
+        agentPath: null,
+        config,
+      })
+      await works(conn)
+      expect(conn.info.remoteAddress).toBeUndefined()
+    })
+
+    test('whose words are in the error when nobody listens', async () => {
+      const proxyCommand = [peer('nc'), '-v', '%h', '%p']
+      await expect(
+        connectTo({ ...inner, port: await freePort() }, { proxyCommand, config: null }),
+      ).rejects.toMatchObject({
+        code: 'ERR_SSH_CONNECT_PROXY_COMMAND_FAILED',
+        message: expect.stringMatching(/nc.* ended with status 1 .*refused/s),
+        details: { exitStatus: 1 },
+      })
+    })
   })
 
   test('by the program ssh that does not trust the gate, whose words are in the error', async () => {
