@@ -226,7 +226,7 @@ export const clientKeywords = {
   ),
   syslogFacility: row('SyslogFacility', syslogFacility, ignored.log, { fallback: 'USER' }),
   tag: row('Tag', word, 'Match tagged'),
-  tcpKeepAlive: row('TCPKeepAlive', yesNo, 'tcpKeepAlive', { aliases: ['KeepAlive'], fallback: true }),
+  tcpKeepAlive: row('TCPKeepAlive', yesNo, 'tcpKeepalive', { aliases: ['KeepAlive'], fallback: true }),
   tunnel: row(
     'Tunnel',
     choices(['ethernet', 'ethernet'], ['point-to-point', 'point-to-point', 'yes', 'true'], ['no', 'false', 'no']),
