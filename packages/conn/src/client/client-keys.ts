@@ -9,6 +9,7 @@ import {
   type Signer,
 } from '@ssh/crypto'
 import { SshError } from '@ssh/wire'
+import type { AgentKey } from '../agent/agent-key.js'
 import { readFileIfThere } from '../io/files.js'
 import { isKeyText, type KeySource, loadNamedKey, type PassphraseSource, readKey } from '../key-source.js'
 import type { AgentIdentity, AgentSource } from './agent-options.js'
@@ -116,7 +117,7 @@ export class ClientKeys {
   }
 
   async *#agentKeys(): AsyncGenerator<LoadedKey, void> {
-    let keys: Awaited<ReturnType<LoginAgent['keys']>>
+    let keys: readonly AgentKey[]
     try {
       keys = await this.#agent.keys()
     } catch (error) {
@@ -125,13 +126,21 @@ export class ClientKeys {
     }
     if (this.#identities === undefined) {
       if (keys.length === 0) yield { skipped: 'the agent holds no keys, or is locked' }
-      for (const key of keys) yield usable(key)
+      for (const key of await this.#usualFirst(keys)) yield usable(key)
       return
     }
     for (const identity of this.#identities) {
       const key = keys.find(({ publicKey }) => publicKey.equals(identity))
       yield key === undefined ? { skipped: `the agent does not hold ${identity.getFingerprint()}` } : usable(key)
     }
+  }
+
+  /** Those that are in files to look at come first, as with OpenSSH: a server may count every other one as an attempt. */
+  async #usualFirst(keys: readonly AgentKey[]): Promise<readonly AgentKey[]> {
+    if (keys.length < 2) return keys
+    const usual = (await Promise.all(this.#defaultFiles.map(publicKeyOf))).filter((key) => key !== undefined)
+    const isUsual = ({ publicKey }: AgentKey) => usual.some((key) => key.equals(publicKey))
+    return [...keys.filter(isUsual), ...keys.filter((key) => !isUsual(key))]
   }
 
   get #noFile(): string {
@@ -174,7 +183,7 @@ export class ClientKeys {
   }
 }
 
-function usable(key: Awaited<ReturnType<LoginAgent['keys']>>[number]): LoadedKey {
+function usable(key: AgentKey): LoadedKey {
   const why = whyUnusable(key)
   return why === undefined ? { signer: key } : { skipped: why }
 }

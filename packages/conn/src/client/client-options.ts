@@ -61,7 +61,8 @@ export const clientOptionsSchema = z.strictObject({
   passwordChange: callback<PasswordChangeHandler>().optional(),
   /**
    * Keys to log in with. Of a file that is encrypted, or of which only the `.pub` is here, the agent may hold the key.
-   * Default: the agent's, then id_ed25519, id_ecdsa and id_rsa in ~/.ssh. `null`: no public key login, and no agent for it.
+   * Default: the agent's, those first that are in a file here too, then id_ed25519, id_ecdsa and id_rsa in ~/.ssh. `null`: no
+   * public key login, and no agent for it.
    */
   clientKeys: z.union([keySource, z.array(keySource).readonly(), z.null()]).optional(),
   ...agentOptions,

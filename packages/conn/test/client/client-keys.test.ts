@@ -80,6 +80,16 @@ describe('a user who names nothing', () => {
     expect(agents).toHaveLength(1)
   })
 
+  test('offers those first that are in the usual files too, or in those of ssh_config: servers take few (trap 14)', async () => {
+    const agent = new KeyRing(first, second, third).answer
+    await atHome({ id_ecdsa: await text(third, 'secret'), 'id_ed25519.pub': second.exportPublicKey() })
+    const { keys } = await prepared({}, agent)
+    expect((await story(keys)).slice(0, 3)).toEqual(['second (agent)', 'third (agent)', 'first (agent)'])
+    const identityFiles = [await file('work.pub', third.exportPublicKey())]
+    const configured = await prepared({ identityFiles }, agent)
+    expect((await story(configured.keys)).slice(0, 3)).toEqual(['third (agent)', 'first (agent)', 'second (agent)'])
+  })
+
   test('asks nobody for the passphrase of a key that the agent holds', async () => {
     await atHome({ id_ed25519: await text(first, 'secret'), id_ecdsa: await text(third, 'secret') })
     const passphrase = vi.fn(() => 'secret')
