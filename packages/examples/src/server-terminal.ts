@@ -16,6 +16,8 @@ const server = await listen({
     }
     // Single keys, in place of lines that are edited here; then "\n" is not made "\r\n" either.
     client.terminal?.setLineMode(false)
+    // Keys as they are typed, and not lines.
+    client.terminal?.setLineMode(false)
     const showSize = () => client.stdout.write(`${client.termSize?.rows} ${client.termSize?.columns}\r\n`)
     client.stdout.write(`Your terminal is of type ${client.termType}. Resize it, or type q\r\n`)
     showSize()
