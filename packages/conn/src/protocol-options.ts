@@ -54,7 +54,7 @@ export const softwareVersionText = z
 const protocolSchema = z.object(protocolOptions)
 
 /** These options, checked. */
-export type ProtocolOptions = z.output<typeof protocolSchema>
+export type ProtocolOptions = Partial<z.output<typeof protocolSchema>>
 
 /**
  * Algorithms to offer.

@@ -3,6 +3,7 @@
 import { ChannelOpenError, type ClientLink, type Destination, establishClient } from '@ssh/conn'
 import { AbortError } from '@ssh/wire'
 import type { ClientOptions } from '../client/client-options.js'
+import { withConfigured } from '../client/configured-sessions.js'
 import type { SessionDefaults } from '../process/create-process.js'
 import { isConnectionFault } from './connection-fault.js'
 import { poolClosed } from './pool-errors.js'
@@ -320,7 +321,7 @@ export class HostPool implements PooledConnectionOwner {
   async #connected(link: ClientLink): Promise<void> {
     this.#connecting = undefined
     this.#pauseMs = shortestPauseMs
-    const connection = new PooledConnection(link, this.#defaults, this)
+    const connection = new PooledConnection(link, withConfigured(this.#defaults, link.configured?.sessions), this)
     this.#connections.add(connection)
     const ended = () => {
       this.#connections.delete(connection)

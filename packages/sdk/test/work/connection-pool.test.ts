@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -131,6 +131,18 @@ describe('sharing', () => {
     )
     expect((await pool.run(destination, 'x')).stdout).toContain('LANG')
   })
+})
+
+test('what ssh_config says of sessions holds for those of a pool', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'ssh-sdk-'))
+  onTestFinished(() => rm(folder, { recursive: true }))
+  const config = join(folder, 'config')
+  await writeFile(config, 'Host *\n  SetEnv LC_POOLED=yes\n')
+  const { pool, destination } = await pooled(
+    { processFactory: (process) => process.stdout.end(`${process.env.get('LC_POOLED')}`, () => process.exit(0)) },
+    { connect: { config } },
+  )
+  expect((await pool.run(destination, 'x')).stdout).toBe('yes')
 })
 
 test('an agent is lent to the programs of whichever connection there is room on', async () => {
