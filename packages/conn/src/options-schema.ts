@@ -3,6 +3,7 @@
 import { parseDuration, parseSize, unknownOptions } from '@ssh/wire'
 import { z } from 'zod'
 import { OptionsError } from './errors.js'
+import { shareable } from './shared-signal.js'
 
 /** Milliseconds, or text like `'30s'`, `'5m'`, `'1w2d3h'`. */
 export const duration = z
@@ -36,9 +37,10 @@ export function objectWith<T>(what: string, ...members: string[]) {
 /** Bytes. */
 export const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array, { message: 'expected bytes' })
 
-export const abortSignal = z.custom<AbortSignal>((value) => value instanceof AbortSignal, {
-  message: 'expected an AbortSignal',
-})
+/** From then on any number of requests may wait for it. */
+export const abortSignal = z
+  .custom<AbortSignal>((value) => value instanceof AbortSignal, { message: 'expected an AbortSignal' })
+  .overwrite(shareable)
 
 function withIssue<I, O>(parse: (input: I) => O) {
   return (input: I, context: z.RefinementCtx): O => {

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
 import { clientOptionsSchema } from '../src/client/client-options.js'
 import { parseOptions } from '../src/options-schema.js'
@@ -81,4 +81,16 @@ describe('options', () => {
     expect(parse(shared)).toEqual(expected)
     expect(parseOptions('listen', serverOptionsSchema, { ...shared, serverHostKeys: 'key' })).toMatchObject(expected)
   })
+})
+
+test('a signal that was given as an option may be waited for by any number of requests, without a warning', async () => {
+  const { signal } = new AbortController()
+  parse({ signal })
+  const warnings: Error[] = []
+  const onWarning = (warning: Error) => void warnings.push(warning)
+  process.on('warning', onWarning)
+  onTestFinished(() => void process.off('warning', onWarning))
+  for (let count = 0; count < 1000; count++) signal.addEventListener('abort', () => {})
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(warnings).toEqual([])
 })

@@ -67,6 +67,7 @@ export const boundaries: readonly PackageRules[] = [
     leaves: ['errors.ts', 'events.ts', 'log.ts'],
     rooms: [
       { path: '', rooms: 'any', packages: ['wire', 'crypto', 'streams'], dependencies: ['zod'], node: ['stream'] },
+      { path: 'shared-signal.ts', node: ['events'] },
       { path: 'tracing.ts', rooms: ['transport', 'userauth'], node: ['diagnostics_channel'] },
       { path: 'transport', ...conn, node: ['crypto'], isCallsOnly: true },
       { path: 'userauth', ...conn, isCallsOnly: true },
