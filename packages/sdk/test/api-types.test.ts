@@ -82,8 +82,8 @@ describe('run and createProcess', () => {
     const check: ProcessOptions = { check: true }
     // @ts-expect-error: standard output has no place to come from
     const stdout: RunOptions = { stdout: { from: process.stdin } }
-    // @ts-expect-error: for now
-    const agent: RunOptions = { agentForwarding: true }
+    // @ts-expect-error: on, off, or a key agent
+    const agent: RunOptions = { agentForwarding: 1 }
     expectTypeOf([misspelt, encoding, check, stdout, agent]).toBeArray()
   })
 })
@@ -133,10 +133,10 @@ describe('connect', () => {
     const port: ClientOptions = { port: '22' }
     // @ts-expect-error: no such policy
     const policy: ClientOptions = { hostKeyPolicy: 'yes' }
-    // @ts-expect-error: for now
-    const tunnel: ClientOptions = { tunnel: 'jump' }
-    // @ts-expect-error: for now
-    const config: ClientOptions = { config: null }
+    // @ts-expect-error: no way through a number
+    const tunnel: ClientOptions = { tunnel: 5 }
+    // @ts-expect-error: a path, not a switch
+    const config: ClientOptions = { config: true }
     // @ts-expect-error: no source of a key
     const key: ClientOptions = { clientKeys: 5 }
     expectTypeOf([port, policy, tunnel, config, key]).toBeArray()
@@ -202,8 +202,6 @@ describe('listen', () => {
   })
 
   test('refuses what is wrong', () => {
-    // @ts-expect-error: a host proves itself by a key
-    const keyless: ListenOptions = { authorizedClientKeys: 'authorized_keys' }
     // @ts-expect-error: misspelt
     const misspelt: ListenOptions = { serverHostKeys: 'key', sftpFactory: { rot: '/srv' } }
     // @ts-expect-error: a password is right or not
@@ -212,7 +210,7 @@ describe('listen', () => {
     const key: ListenOptions = { serverHostKeys: 5 }
     // @ts-expect-error: a server stays where it listens
     const port: UpdateOptions = { port: 22 }
-    expectTypeOf([keyless, misspelt, number, key, port]).toBeArray()
+    expectTypeOf([misspelt, number, key, port]).toBeArray()
   })
 })
 

@@ -42,8 +42,3 @@ export const configOptions = {
    */
   addKeysToAgent: z.union([z.boolean(), z.literal('confirm'), duration]).optional(),
 }
-
-const configOptionsSchema = z.object(configOptions)
-
-/** These options, checked. */
-export type ParsedConfigOptions = z.output<typeof configOptionsSchema>

@@ -6,7 +6,7 @@
 import type { ConfigParseError } from '../errors.js'
 import { type ConfigLine, type ConfigPosition, configError, splitConfigLines } from './config-line.js'
 import { type CriterionKind, type MatchCriterion, parseCriteria } from './config-match.js'
-import { isNone, shown, someWords, ValueFault, type ValueKind } from './config-values.js'
+import { shown, someWords, ValueFault, type ValueKind } from './config-values.js'
 
 /** What there is to know of a keyword. One row each, in `ssh-config-keywords.ts` and `sshd-config-keywords.ts`. */
 export interface KeywordRow<T> {
@@ -336,10 +336,4 @@ export function append<T>(earlier: readonly T[], later: readonly T[]): readonly 
 export function appendNew<T>(earlier: readonly T[], later: readonly T[]): readonly T[] {
   const known = new Set(earlier.map((value) => JSON.stringify(value)))
   return [...earlier, ...later.filter((value) => !known.has(JSON.stringify(value)) && known.add(JSON.stringify(value)))]
-}
-
-/** Whether a value of several words is the one word `none`. */
-export function isOnlyNone(words: readonly string[]): boolean {
-  const [first, ...others] = words
-  return first !== undefined && others.length === 0 && isNone(first)
 }
