@@ -90,6 +90,6 @@ async function open({ target, cipher }: Job): Promise<SshClientConnection> {
   const knownHosts = target.hostKeys.map((key) => `[${target.host}]:${target.port} ${key}\n`).join('')
   return await connect(
     { host: target.host, port: target.port, username: target.username },
-    { clientKeys: target.keyFile, knownHosts, encryptionAlgs: [cipher] },
+    { clientKeys: target.keyFile, knownHosts, config: null, encryptionAlgs: [cipher] },
   )
 }

@@ -56,7 +56,7 @@ async function demonstrateEmbedded(): Promise<void> {
   await using _ = server
   step('A server in this process, with fresh keys', `await listen({ port: 0, serverHostKeys: [hostKey], … })`)
   fact(`listening on 127.0.0.1 port ${server.port}`)
-  await demonstrate(`demo@127.0.0.1:${server.port}`, { clientKeys: [userKey], knownHosts })
+  await demonstrate(`demo@127.0.0.1:${server.port}`, { config: null, clientKeys: [userKey], knownHosts })
 }
 
 async function demonstrate(destination: string, options: ClientOptions): Promise<void> {

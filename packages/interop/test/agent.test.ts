@@ -173,7 +173,10 @@ describe.skipIf(lacks('sshd', 'ssh-agent', 'ssh-add', 'ssh-keygen'))('with sshd'
   /** Logs in with nothing but what the options say. */
   async function whoAmI(options: ClientOptions): Promise<string> {
     const { host, port, username } = server
-    await using conn = await connect({ host, port, username }, { knownHosts: knownHostsOf(server), ...options })
+    await using conn = await connect(
+      { host, port, username },
+      { config: null, knownHosts: knownHostsOf(server), ...options },
+    )
     return (await conn.run('id -un', { check: true })).stdout.trim()
   }
   const onlyAgent = (options: ClientOptions): ClientOptions => ({
@@ -281,7 +284,7 @@ describe.skipIf(lacks('sshd', 'ssh-agent', 'ssh-add', 'ssh-keygen'))('with sshd'
     const hop = async (process: ServerProcess): Promise<void> => {
       if (process.command !== 'hop') return runInShell(process)
       const { host, port, username } = server
-      const options = { knownHosts: knownHostsOf(server), agentPath: process, clientKeys: undefined }
+      const options = { config: null, knownHosts: knownHostsOf(server), agentPath: process, clientKeys: undefined }
       await using conn = await connect({ host, port, username }, options)
       const { stdout } = await conn.run('id -un', { check: true })
       process.stdout.write(stdout)

@@ -35,6 +35,7 @@ describe.skipIf(lacks('sshd', 'sftp-server', 'ssh-keygen'))('the first lines wit
 
   const login = () =>
     connect(`${server.username}@127.0.0.1:${server.port}`, {
+      config: null,
       clientKeys: [here('id_ed25519')],
       knownHosts: here('known_hosts'),
     })
