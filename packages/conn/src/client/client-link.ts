@@ -39,6 +39,11 @@ export interface ClientTarget {
   readonly username: string
 }
 
+/** What is kept of what a server says before anybody can listen, in characters. */
+const mostEarly = 512 * 1024
+/** What an event without a text counts for. */
+const overhead = 128
+
 /** A server may open only what this side asked for. */
 const notAskedFor = {
   reasonCode: openFailureReasons.administrativelyProhibited,
@@ -56,7 +61,8 @@ export class ClientLink extends PeerLink {
   /** Which agent sessions may lend to the server. */
   readonly agentForwarding: AgentForwarding
   #teller: Teller | undefined
-  /** Bounded: a server may send little before login, and name its host keys once after it. */
+  /** Room for what the server says before somebody can hear it, in characters. */
+  #earlyRoom = mostEarly
   #early: { readonly event: keyof ClientEvents; readonly tell: () => void }[] = []
   /** Events that somebody has listened to. */
   readonly #heard = new Set<keyof ClientEvents>()
@@ -70,9 +76,24 @@ export class ClientLink extends PeerLink {
   /** Passes an event on, or keeps it until there is somebody to pass it to. */
   tell<E extends keyof ClientEvents>(event: E, ...values: ClientEvents[E]): void {
     const tell = () => this.#teller?.(event, ...values)
-    if (this.#teller === undefined) this.#early.push({ event, tell })
+    if (this.#teller === undefined) this.#keep(event, values, tell)
     // Never from inside the protocol: what a listener throws is its own fault and must not end the connection.
     else setImmediate(tell)
+  }
+
+  /** What is too much is dropped, but for the end, which comes once. */
+  #keep(event: keyof ClientEvents, values: readonly unknown[], tell: () => void): void {
+    this.#earlyRoom -= values.reduce<number>(
+      (sum, value) => sum + (typeof value === 'string' ? value.length : 0),
+      overhead,
+    )
+    if (this.#earlyRoom >= 0 || event === 'close') this.#early.push({ event, tell })
+  }
+
+  /** Nobody will ever listen: from now on events go nowhere. */
+  deliverToNobody(): void {
+    this.#teller = () => {}
+    this.#early = []
   }
 
   /** Does what only serves listeners of `event` once there is one: now, or in a turn of its own, or never. */

@@ -123,6 +123,7 @@ export async function connectHops(
       // What ssh_config forwards for a host is not meant for connections through it.
       const hopOptions = { clearAllForwardings: true, ...inherited, ...options, ...through, signal }
       last = await connectHop(destination, hopOptions, connect)
+      last.deliverToNobody()
     }
   } catch (error) {
     last?.destroy(last.closedError())
