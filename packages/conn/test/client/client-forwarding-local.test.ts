@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { channelTypes, openFailureReasons } from '@ssh/wire'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Channel } from '../../src/connection/channel.js'
 import type { ChannelOpenRequest } from '../../src/connection/channel-open.js'
 import { ChannelOpenError } from '../../src/errors.js'
@@ -573,9 +573,14 @@ describe('a SOCKS proxy of this machine', () => {
       requestTimeout: 20,
       onError: (error) => void errors.push(error),
     })
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
     const silent = await program(listener)
     const slow = await program(listener)
-    slow.write(Uint8Array.of(5, 1))
+    slow.write(Uint8Array.of(5, 1, 0))
+    await once(slow, 'data')
+    await until(() => listener.connections === 2)
+    vi.advanceTimersByTime(20)
     expect(await Promise.all([readAll(silent), readAll(slow)])).toMatchObject([{ length: 0 }, { length: 0 }])
     await until(() => errors.length === 2)
     expect(errors[0]).toMatchObject({ code: 'ERR_SSH_SOCKS_REFUSED', message: expect.stringContaining('20 ms') })
