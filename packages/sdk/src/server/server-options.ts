@@ -112,7 +112,7 @@ export type RunServerOptions = Omit<ListenOptions, ListeningOptionName>
 export type ConnectReverseOptions = Omit<ReverseServerOptions, 'serverFactory'> & z.input<typeof sessionOptionsSchema>
 
 export const closeOptionsSchema = z.strictObject({
-  /** How long open sessions are given to end by themselves; forwarded connections are not waited for. Default 0. */
+  /** How long open sessions and forwarded connections are given to end by themselves; none is added meanwhile. Default 0. */
   drain: duration.optional(),
 })
 
