@@ -191,6 +191,7 @@ export {
 } from './keys/key-files.js'
 export { readAuthorizedKeys, readKnownHosts } from './keys/key-lists.js'
 // Processes
+export type { ChildEnvOptions } from './process/child-env.js'
 export { SshClientProcess } from './process/client-process.js'
 export { ExpectError, type Expected, type ExpectOptions, expect } from './process/expect.js'
 export type {

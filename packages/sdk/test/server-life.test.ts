@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { connect, type ListenOptions, lines, type ServerProcess } from '../src/index.js'
-import { clientOptions, embedded, parrot } from './embedded-server.js'
+import { clientOptions, embedded, parrot, userLine } from './embedded-server.js'
 import { expectNothingLeftOpen } from './open-handles.js'
 
 expectNothingLeftOpen()
@@ -11,7 +11,7 @@ const turns = async (count: number) => {
 }
 
 describe('close', () => {
-  test('with drain lets programs end, takes no more, and ends tunnels', async () => {
+  test('with drain lets programs and tunnels end, takes no more, and waits no longer than told', async () => {
     const running: ServerProcess[] = []
     const { server, connect: login } = await embedded({
       allowTcpForwarding: true,
@@ -28,11 +28,22 @@ describe('close', () => {
     running[0]?.stdout.write('done')
     running[0]?.exit(0)
     expect(await remote.wait()).toMatchObject({ stdout: 'done', exitStatus: 0 })
+    expect(conn.isClosed).toBe(false)
+    tunnel.destroy()
     await closing
-    if (!tunnel.destroyed) await once(tunnel, 'close')
     await conn.closed
     expect([server.connections.size, server.port]).toEqual([0, 0])
-    await expect(connect({ host: '127.0.0.1', port: 1, username: 'x' }, clientOptions())).rejects.toBeInstanceOf(Error)
+  })
+
+  test('ends tunnels that are open when the time is over', async () => {
+    const { server, connect: login } = await embedded({ allowTcpForwarding: true })
+    const other = await embedded({ processFactory: parrot })
+    const conn = await login()
+    const tunnel = await conn.openConnection('127.0.0.1', other.server.port)
+    tunnel.resume().on('error', () => {})
+    await server.close({ drain: 20 })
+    if (!tunnel.destroyed) await once(tunnel, 'close')
+    await conn.closed
   })
 
   test('twice, and while somebody logs in, ends once and for all', async () => {
@@ -176,6 +187,33 @@ describe('acceptEnv', () => {
     const conn = await login()
     const env = { LANG: 'C', LC_ALL: 'C', XY: '1', XYZ: '2', LD_PRELOAD: 'x', PATH: '/' }
     expect((await conn.run('x', { env })).stdout).toBe('LANG,LC_ALL,XY')
+  })
+})
+
+describe('childEnv of a process', () => {
+  test('is what sshd gives, and of the client only what is named', async () => {
+    const { connect: login, server } = await embedded({
+      authorizedClientKeys: `command="menu",environment="ROLE=guest" ${userLine}`,
+      processFactory: (process) => {
+        const env = process.childEnv({ base: { PATH: '/bin', SSH_CONNECTION: 'ours', TERM: 'ours' }, accept: ['LC_*'] })
+        process.stdout.write(JSON.stringify(env))
+        process.exit(0)
+      },
+    })
+    const conn = await login()
+    const env = { LC_ALL: 'C', LD_PRELOAD: 'evil.so', ROLE: 'admin', PATH: '/evil', SSH_CONNECTION: 'evil' }
+    const { localPort } = conn.info
+    expect(JSON.parse((await conn.run('rm -rf /', { env })).stdout)).toEqual({
+      PATH: '/bin',
+      LC_ALL: 'C',
+      ROLE: 'guest',
+      SSH_ORIGINAL_COMMAND: 'rm -rf /',
+      SSH_CLIENT: `127.0.0.1 ${localPort} ${server.port}`,
+      SSH_CONNECTION: `127.0.0.1 ${localPort} 127.0.0.1 ${server.port}`,
+    })
+    const shell = await conn.createProcess(undefined, { requestPty: true, termType: 'vt220' })
+    const { SSH_ORIGINAL_COMMAND, TERM } = JSON.parse((await shell.wait()).stdout)
+    expect([SSH_ORIGINAL_COMMAND, TERM]).toEqual([undefined, 'vt220'])
   })
 })
 

@@ -15,6 +15,7 @@ import { ByteReadable, ByteWritable, ignoreError } from '@ssh/streams'
 import { asBuffer, type TerminalModes, toUtf8 } from '@ssh/wire'
 import { ServerTerminal } from '../terminal/server-terminal.js'
 import { type TerminalSettings, TerminalStreams } from '../terminal/terminal-streams.js'
+import { type ChildEnvOptions, childEnv } from './child-env.js'
 import { signalCode } from './client-process.js'
 import { type Pump, pump } from './pump.js'
 
@@ -135,6 +136,7 @@ export class SshServerProcess<Info extends object = ServerProcessInfo> extends E
   readonly #session: SessionServer
   readonly #openAgentConnection: ImposedSettings['openAgentConnection']
   readonly #onError: ((error: unknown) => void) | undefined
+  readonly #imposedEnv: ReadonlyMap<string, string>
   #isExiting = false
 
   /**
@@ -145,6 +147,7 @@ export class SshServerProcess<Info extends object = ServerProcessInfo> extends E
     super()
     const { forcedCommand, environment = [] } = imposed
     this.#session = session
+    this.#imposedEnv = new Map(environment)
     this.#onError = imposed.onError
     this.info = info
     this.x11Display = imposed.x11Display?.()
@@ -193,6 +196,18 @@ export class SshServerProcess<Info extends object = ServerProcessInfo> extends E
 
   get termModes(): TerminalModes | undefined {
     return this.#pty?.modes
+  }
+
+  /**
+   * Variables for a program of this machine that runs for the client, as sshd makes them: those of this process, or of
+   * `base`; those that the server set for the user; `TERM`, `SSH_CLIENT`, `SSH_CONNECTION`, and with a forced command
+   * `SSH_ORIGINAL_COMMAND`. What the client set is left out, but for names in `accept`: others could make a program run
+   * what it should not (`LD_PRELOAD`, `BASH_ENV`).
+   * @example process.redirect(spawn('backup', { env: process.childEnv({ accept: ['LANG', 'LC_*'] }) }))
+   */
+  childEnv(options: ChildEnvOptions = {}): Record<string, string> {
+    const { env: clientEnv, originalCommand, termType, info } = this
+    return childEnv({ clientEnv, imposedEnv: this.#imposedEnv, originalCommand, termType, info }, options)
   }
 
   /**

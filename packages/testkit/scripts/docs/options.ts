@@ -13,6 +13,7 @@ import { clientOptionsSchema } from '../../../conn/src/client/client-options.js'
 import { reverseListenOptionsSchema } from '../../../conn/src/client/reverse-listen-options.js'
 import { reverseServerOptionsSchema } from '../../../conn/src/server/connect-reverse.js'
 import { serverOptionsSchema } from '../../../conn/src/server/server-options.js'
+import { userOptionsSchema } from '../../../conn/src/server/user-settings.js'
 import { sessionDefaultsSchema } from '../../../sdk/src/client/client-options.js'
 import {
   readPrivateKeyOptionsSchema,
@@ -27,6 +28,8 @@ import {
   waitOptionsSchema,
 } from '../../../sdk/src/process/process-options.js'
 import { closeOptionsSchema, sessionOptionsSchema } from '../../../sdk/src/server/server-options.js'
+import { spawnPtyOptionsSchema } from '../../../sdk/src/terminal/pty/spawn-pty.js'
+import { readLineOptionsSchema } from '../../../sdk/src/terminal/server-terminal.js'
 import { hostsOptionsSchema } from '../../../sdk/src/work/hosts-options.js'
 import { poolCloseOptionsSchema, poolOptionsSchema } from '../../../sdk/src/work/pool-options.js'
 import { reconnectOptionsSchema } from '../../../sdk/src/work/reconnect-options.js'
@@ -84,6 +87,11 @@ export function optionsPage(files: readonly SourceText[]): string {
     sourceOf('conn/src/client/x11-forwarding.ts'),
     sourceOf('sdk/src/process/process-options.ts'),
   )
+  const terminal = commentsIn(
+    sourceOf('sdk/src/terminal/server-terminal.ts'),
+    sourceOf('sdk/src/terminal/pty/spawn-pty.ts'),
+  )
+  const user = commentsIn(sourceOf('conn/src/server/user-settings.ts'))
   const keys = commentsIn(sourceOf('sdk/src/keys/key-files.ts'))
   const { serverFactory: _, ...protocol } = serverOptionsSchema.shape
   const { shape: processShape } = processOptionsSchema
@@ -104,6 +112,9 @@ export function optionsPage(files: readonly SourceText[]): string {
     ...workSections(sourceOf),
     ...forwardingSections(sourceOf('conn/src/client/client-forwarding-options.ts')),
     section('`listen`', { ...sessionOptionsSchema.shape, ...protocol }, server),
+    section('`readLine` of a terminal', readLineOptionsSchema.shape, terminal, 'readLineOptionsSchema'),
+    section('`spawnPty`', spawnPtyOptionsSchema.shape, terminal, 'spawnPtyOptionsSchema'),
+    section('`setOptions` of a connection of a server', userOptionsSchema.shape, user),
     ...reverseSections(sourceOf),
     section('`close` of a server', closeOptionsSchema.shape, server),
     section('`readPrivateKey`', readPrivateKeyOptionsSchema.shape, keys, 'readPrivateKeyOptionsSchema'),
