@@ -1,7 +1,7 @@
 /** Between an agent and somebody it is lent to: each request is looked at before it gets there (draft-ietf-sshm-ssh-agent §5). */
 
 import type { PublicKey } from '@ssh/crypto'
-import { type AgentRequest, agentRequests, agentResponses, type ByteChannel, SshError } from '@ssh/wire'
+import { type AgentRequest, agentRequests, agentResponses, asBuffer, type ByteChannel, SshError } from '@ssh/wire'
 import { FrameReader, frame } from './agent-frames.js'
 import { readAgentKey } from './agent-key.js'
 
@@ -17,6 +17,8 @@ export interface LentAgentRequest {
   readonly data: Uint8Array | undefined
   /** Of `extension`: its name. The other end chose it. */
   readonly extensionType: string | undefined
+  /** Whether it has the agent load a library of the machine it runs on: a PKCS#11 module, or the provider of a security key. */
+  readonly loadsLibrary: boolean
 }
 
 /** Exactly true lets a request through; whoever asked is told that the agent refused the others. */
@@ -169,7 +171,7 @@ class AgentRelay {
 
 /** @throws WireError when it is malformed, which no filter need think about */
 function describe(payload: Uint8Array): LentAgentRequest {
-  const nothing = { publicKey: undefined, data: undefined, extensionType: undefined }
+  const nothing = { publicKey: undefined, data: undefined, extensionType: undefined, loadsLibrary: false }
   const [number] = payload
   if (number !== undefined && !agentRequests.has(number)) return { type: undefined, number, ...nothing }
   const request = agentRequests.decode(payload)
@@ -179,5 +181,19 @@ function describe(payload: Uint8Array): LentAgentRequest {
     publicKey: 'publicKey' in request ? readAgentKey(request.publicKey, '') : undefined,
     data: 'data' in request ? request.data : undefined,
     extensionType: 'extensionType' in request ? request.extensionType : undefined,
+    loadsLibrary: loadsLibrary(request),
+  }
+}
+
+function loadsLibrary(request: AgentRequest): boolean {
+  switch (request.type) {
+    case 'addSmartcardKey':
+    case 'addSmartcardKeyConstrained':
+      return true
+    case 'addIdConstrained':
+      // Wherever it stands: what comes before a constraint is of a length that the key's type alone knows.
+      return asBuffer(request.keyData).includes('sk-provider@openssh.com')
+    default:
+      return false
   }
 }

@@ -35,9 +35,17 @@ export class AgentForwarding {
     const own = typeof agentForwarding === 'string' ? agentForwarding : agentPath
     const transport = agentTransport(asked === true ? own : asked)
     if (transport === undefined) return undefined
-    const join: AgentJoin | undefined = agentFilter && ((channel, agent) => relayAgent(channel, agent, agentFilter))
+    const join: AgentJoin = (channel, agent) => relayAgent(channel, agent, sparing(agentFilter))
     const grant = this.#forward.grant(async () => fromDuplex(await transport.connect()), join)
     void session.closed.then(() => grant.revoke())
     return grant
   }
+}
+
+/**
+ * Whoever borrows an agent has no business with the libraries of its machine: they run as its user (CVE-2023-38408). The
+ * agent of OpenSSH refuses them to those whom it knows to be elsewhere, which takes more than a connection to tell it.
+ */
+function sparing(filter: AgentFilter = () => true): AgentFilter {
+  return (request) => !request.loadsLibrary && filter(request)
 }

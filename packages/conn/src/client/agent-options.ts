@@ -57,7 +57,7 @@ export const agentOptions = {
   agentForwarding: z.union([z.boolean(), z.string().min(1)]).optional(),
   /**
    * Asked about each request that comes from the server for an agent it was lent; only true lets it through. Default:
-   * all pass, as with OpenSSH.
+   * all pass. Those that have the agent load a library of its machine never do, and nobody is asked about them.
    */
   agentFilter: callback<AgentFilter>().optional(),
 } as const

@@ -70,9 +70,9 @@ describe('a filter (G16)', () => {
     const smartcard = agentRequests.definitions[5].encode({ readerId: '/tmp/evil.so', pin: new Uint8Array(0) })
     borrower.write(Buffer.concat([framed(smartcard), framed(Uint8Array.of(99, 1, 2))]))
     await turn()
-    expect(seen.map(({ type, number }) => [type, number])).toEqual([
-      ['addSmartcardKey', 20],
-      [undefined, 99],
+    expect(seen.map(({ type, number, loadsLibrary }) => [type, number, loadsLibrary])).toEqual([
+      ['addSmartcardKey', 20, true],
+      [undefined, 99, false],
     ])
     expect(got).toEqual([0, 0, 0, 1, 5, 0, 0, 0, 1, 5])
     expect(agent.requests).toEqual([])

@@ -2,13 +2,14 @@
 
 import { statSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { connect as connectSocket, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { generatePrivateKey, type PrivateKey } from '@ssh/crypto'
 import { fromDuplex } from '@ssh/streams'
+import { agentRequests, Writer } from '@ssh/wire'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { KeyRing, ScriptedAgent } from '../../../conn/test/agent/scripted-agent.js'
+import { framed, KeyRing, ScriptedAgent } from '../../../conn/test/agent/scripted-agent.js'
 import {
   AgentError,
   type AgentFilter,
@@ -297,6 +298,37 @@ describe('an agent that is lent', () => {
     await expect(borrowed.removeAll()).rejects.toMatchObject({ code: 'ERR_SSH_AGENT_REFUSED' })
     expect(agent.ring.keys).toHaveLength(2)
     await borrowed.close()
+    process.exit(0)
+    await remote.wait()
+  })
+
+  test.for([
+    ['without a filter', {}],
+    ['by a filter that lets all through', { agentFilter: () => true }],
+  ] as const)('is not made to load libraries of its machine %s (G16)', async ([, options]) => {
+    const { conn, agent, next } = await lending({}, { agentForwarding: true, ...options })
+    const remote = await conn.createProcess('work')
+    const process = await next()
+    const socket = connectSocket(process.agentPath ?? '')
+    const [, , , , , smartcard, , , , constrained, smartcardConstrained] = agentRequests.definitions
+    const pin = new Uint8Array(0)
+    const provider = new Writer().writeUtf8('sk-provider@openssh.com').writeUtf8('/usr/lib/evil.so').finish()
+    const requests = [
+      smartcard.encode({ readerId: '/usr/lib/evil.so', pin }),
+      smartcardConstrained.encode({ readerId: '/usr/lib/evil.so', pin, constraints: Uint8Array.of(2) }),
+      constrained.encode({ keyType: 'x', keyData: Buffer.concat([Uint8Array.of(255), provider]) }),
+    ]
+    socket.write(Buffer.concat(requests.map(framed)))
+    const got: Buffer[] = []
+    socket.on('data', (chunk) => got.push(chunk))
+    const refusal = [0, 0, 0, 1, 5]
+    await vi.waitFor(() => expect([...Buffer.concat(got)]).toEqual([...refusal, ...refusal, ...refusal]))
+    // What adds a key and loads nothing gets there.
+    await using borrowed = await connectAgent(process.agentPath)
+    await borrowed.addKey(rsa, { confirm: true })
+    const asked = [...agent.open].flatMap((scripted) => scripted.requests.map(({ type }) => type))
+    expect(asked).toEqual(['addIdConstrained'])
+    socket.destroy()
     process.exit(0)
     await remote.wait()
   })
