@@ -23,7 +23,7 @@ import {
 } from '@ssh/wire'
 import { AgentError, OptionsError } from '../errors.js'
 import { FrameReader, frame } from './agent-frames.js'
-import { AgentKey, readAgentKey } from './agent-key.js'
+import { AgentKey } from './agent-key.js'
 import { signatureNameOf, signFlagsOf } from './key-algorithms.js'
 
 const [
@@ -88,6 +88,8 @@ interface PendingRequest {
 }
 
 const defaultTimeoutMs = 30_000
+/** Keys of one agent, as OpenSSH has it (MAX_AGENT_IDENTITIES). */
+const mostKeys = 2048
 
 /**
  * A connection to an agent. Requests are answered in the order of the calls, one at a time. An agent that answers what it
@@ -141,7 +143,7 @@ export class AgentClient {
     const answer = await this.#ask(requestIdentities.encode({}), 'to list its keys', 'identitiesAnswer', options)
     return answer.identities.map(
       ({ publicKey, comment }) =>
-        new AgentKey(readAgentKey(publicKey, comment), (key, data, algorithm) => this.sign(key, data, { algorithm })),
+        new AgentKey(publicKey, comment, (key, data, algorithm) => this.sign(key, data, { algorithm })),
     )
   }
 
@@ -258,6 +260,9 @@ export class AgentClient {
   ): Promise<Extract<AgentResponse, { type: T }>> {
     return this.#request(payload, what, options, timeoutMs, (reply) => {
       const answer = agentResponses.decode(reply)
+      if (answer.type === 'identitiesAnswer' && answer.identities.length > mostKeys) {
+        throw invalidReply(`it lists ${answer.identities.length} keys, and at most ${mostKeys} are believed`)
+      }
       if (answer.type === expected) return answer as Extract<AgentResponse, { type: T }>
       if (answer.type === 'failure' || answer.type === 'extensionFailure') throw refused(what)
       throw invalidReply(`it answered ${answer.type}, and not ${expected}, when it was asked ${what}`)

@@ -1,7 +1,7 @@
 /** A key in an agent: a `Signer` whose signatures the agent makes. */
 
 import { type FingerprintHash, KeyImportError, type PublicKey, parsePublicKey, type Signer } from '@ssh/crypto'
-import { printable } from '@ssh/wire'
+import { equalBytes, printable } from '@ssh/wire'
 import { AgentError } from '../errors.js'
 import { OpaquePublicKey } from './opaque-public-key.js'
 
@@ -16,23 +16,33 @@ export type AgentSign = (key: PublicKey, data: Uint8Array, algorithm: string) =>
  */
 export class AgentKey implements Signer {
   /** Its public half, as the agent lists it. */
-  readonly publicKey: PublicKey
+  /** What whoever added the key wrote beside it. It may hold any characters. */
+  readonly comment: string
+  readonly #blob: Uint8Array
   readonly #sign: AgentSign
+  #publicKey: PublicKey | undefined
 
   /** Made by `listKeys` of an agent. */
-  constructor(publicKey: PublicKey, sign: AgentSign) {
-    this.publicKey = publicKey
+  constructor(blob: Uint8Array, comment: string, sign: AgentSign) {
+    this.#blob = Uint8Array.from(blob)
+    this.comment = comment
     this.#sign = sign
+  }
+
+  /** Taken apart when it is first asked for: one that says that it holds thousands of keys must not cost a second. */
+  get publicKey(): PublicKey {
+    this.#publicKey ??= readAgentKey(this.#blob, this.comment)
+    return this.#publicKey
+  }
+
+  /** Whether it is this key. */
+  holds(publicKey: PublicKey): boolean {
+    return equalBytes(this.#blob, publicKey.blob)
   }
 
   /** Key type, for instance `ssh-ed25519`. */
   get algorithm(): string {
     return this.publicKey.algorithm
-  }
-
-  /** What whoever added the key wrote beside it. It may hold any characters. */
-  get comment(): string {
-    return this.publicKey.comment
   }
 
   /** Signature algorithms, best first; none for a key of a type that nobody here knows, which cannot log in. */

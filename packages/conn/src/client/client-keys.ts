@@ -130,7 +130,7 @@ export class ClientKeys {
       return
     }
     for (const identity of this.#identities) {
-      const key = keys.find(({ publicKey }) => publicKey.equals(identity))
+      const key = keys.find((candidate) => candidate.holds(identity))
       yield key === undefined ? { skipped: `the agent does not hold ${identity.getFingerprint()}` } : usable(key)
     }
   }
@@ -139,7 +139,7 @@ export class ClientKeys {
   async #usualFirst(keys: readonly AgentKey[]): Promise<readonly AgentKey[]> {
     if (keys.length < 2) return keys
     const usual = (await Promise.all(this.#defaultFiles.map(publicKeyOf))).filter((key) => key !== undefined)
-    const isUsual = ({ publicKey }: AgentKey) => usual.some((key) => key.equals(publicKey))
+    const isUsual = (key: AgentKey) => usual.some((publicKey) => key.holds(publicKey))
     return [...keys.filter(isUsual), ...keys.filter((key) => !isUsual(key))]
   }
 

@@ -30,7 +30,7 @@ export class LoginAgent {
   /** The agent's key with this public half; undefined also where there is no agent. */
   async holding(publicKey: PublicKey): Promise<Signer | undefined> {
     const keys = await this.keys().catch(() => [])
-    return keys.find((key) => key.publicKey.equals(publicKey))
+    return keys.find((key) => key.holds(publicKey))
   }
 
   /** Hands a key to the agent. @throws AgentError */

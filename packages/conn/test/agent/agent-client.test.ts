@@ -234,6 +234,10 @@ describe('an agent that does not (G14)', () => {
     ['a request', Uint8Array.of(11)],
     ['bytes behind success', Uint8Array.of(6, 0)],
     ['a count of 2^32 - 1', Uint8Array.of(12, 255, 255, 255, 255)],
+    [
+      'more keys than any agent has (H6)',
+      replies.identities(...Array.from({ length: 2049 }, () => [new Uint8Array(0), ''] as const)),
+    ],
     ['a count of 2^32 - 1 and a few keys', Buffer.concat([Uint8Array.of(12, 255, 255, 255, 255), new Uint8Array(64)])],
     ['a signature longer than the frame', Uint8Array.of(14, 255, 255, 255, 255)],
     ['a signature that is none', replies.signature(Uint8Array.of(0, 0, 0, 9, 1))],
