@@ -18,7 +18,7 @@ async function established() {
 /** Events that somebody gets who comes now. */
 async function early(link: ClientLink): Promise<readonly (readonly unknown[])[]> {
   const told: (readonly unknown[])[] = []
-  link.deliverTo((...event) => void told.push(event))
+  link.deliverTo((event, ...values) => void told.push([event, ...values]))
   for (const event of ['banner', 'debug', 'rekey', 'close'] as const) link.deliverEarly(event)
   await turn()
   return told
