@@ -16,9 +16,15 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['packages/{wire,crypto,conn,sftp,streams,sdk,testkit}/test/**/*.test.ts'],
-          setupFiles: ['packages/testkit/src/property-seed.ts', 'packages/testkit/src/empty-home.ts'],
-          // Nothing here takes a second; a machine that is busy with other things may make it seem so.
-          testTimeout: 20_000,
+          setupFiles: [
+            'packages/testkit/src/property-seed.ts',
+            'packages/testkit/src/empty-home.ts',
+            'packages/testkit/src/patience.ts',
+          ],
+          // Few tests here take a second; a machine that is slow or busy with other things needs many.
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          expect: { poll: { timeout: 45_000 } },
         },
       },
       {
@@ -26,9 +32,10 @@ export default defineConfig({
         test: {
           name: 'interop',
           include: ['packages/interop/test/**/*.test.ts'],
-          setupFiles: ['packages/testkit/src/empty-home.ts'],
+          setupFiles: ['packages/testkit/src/empty-home.ts', 'packages/testkit/src/patience.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
+          expect: { poll: { timeout: 90_000 } },
           // Half of the work is done by the programs on the other side.
           maxWorkers: 2,
           // Behind the unit tests, not beside them: some of these tests look at what happens when a peer is slow.
