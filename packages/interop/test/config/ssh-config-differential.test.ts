@@ -16,8 +16,8 @@ import { lacks, makeKey, mustRun, peer, runProgram, type TemporaryFolder, tempor
 import { type GeneratedConfig, generateClientConfig, generateServerConfig } from './generated-ssh-config.js'
 import { trickyClientConfigs, trickyServerConfigs } from './tricky-configs.js'
 
-/** Files compared of each kind. `CONFIG_SEED=7` draws others. */
-const files = 300
+/** Files compared of each kind. `CONFIG_FILES=2000 CONFIG_SEED=7` draws more, and others. */
+const files = Number(process.env.CONFIG_FILES ?? 300)
 const seed = process.env.CONFIG_SEED ?? 'ssh-config'
 
 /** What a distribution or a build changes, and what only newer versions print. */
