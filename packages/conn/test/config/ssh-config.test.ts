@@ -1,5 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of ssh_config are written so
 
+import { processorTimeMs } from '@ssh/testkit'
 import { describe, expect, test } from 'vitest'
 import type { ConfigSource, IncludeReader } from '../../src/config/config-model.js'
 import { printClientConfig } from '../../src/config/print-config.js'
@@ -85,9 +86,8 @@ describe('Host', () => {
 
   // threats.md G19: CVE-2026-0967.
   test('with a hundred stars takes no time', async () => {
-    const started = performance.now()
-    await resolve(`Host ${'*a'.repeat(100)}b\nPort 1`, { host: 'a'.repeat(250) })
-    expect(performance.now() - started).toBeLessThan(1000)
+    const text = `Host ${'*a'.repeat(100)}b\nPort 1`
+    expect(await processorTimeMs(() => resolve(text, { host: 'a'.repeat(250) }))).toBeLessThan(3000)
   })
 })
 

@@ -40,14 +40,12 @@ describe('a file of configuration', () => {
   })
 
   // threats.md G19: CVE-2026-0965.
-  test.skipIf(!isPosix)('that is a FIFO or a folder is refused at once', async () => {
+  test.skipIf(!isPosix)('that is a FIFO or a folder is refused, and no writer is waited for', async () => {
     const fifo = join(folder, 'fifo')
     await mustRun('mkfifo', [fifo])
     for (const path of [fifo, folder]) {
-      const started = performance.now()
       await expect(readConfigFile(path)).rejects.toThrow(ConfigParseError)
       await expect(readConfigFile(path)).rejects.toThrow('it is not a regular file')
-      expect(performance.now() - started).toBeLessThan(1000)
     }
   })
 

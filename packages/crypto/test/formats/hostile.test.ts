@@ -1,3 +1,4 @@
+import { processorTimeMs } from '@ssh/testkit'
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
 import {
@@ -178,10 +179,11 @@ describe('files of any bytes', () => {
     ['key types', 'ssh-rsa AAAA\n'.repeat(2 ** 16)],
     ['DER of nothing', Buffer.alloc(2 ** 20, '3080', 'hex')],
     ['DER of empty values', Buffer.concat([Buffer.from('308300fff0', 'hex'), Buffer.alloc(0xfff0, '0500', 'hex')])],
-  ])('are refused within a second: %s', async (_what, data) => {
-    const start = performance.now()
-    await expect(importPrivateKeyList(data)).rejects.toMatchObject({ code: 'ERR_SSH_KEY_IMPORT' })
-    expect(thrownBy(() => importPublicKey(data))?.code).toBe('ERR_SSH_KEY_IMPORT')
-    expect(performance.now() - start).toBeLessThan(1000)
+  ])('are refused within seconds: %s', async (_what, data) => {
+    const attempt = async () => {
+      await expect(importPrivateKeyList(data)).rejects.toMatchObject({ code: 'ERR_SSH_KEY_IMPORT' })
+      expect(thrownBy(() => importPublicKey(data))?.code).toBe('ERR_SSH_KEY_IMPORT')
+    }
+    expect(await processorTimeMs(attempt)).toBeLessThan(3000)
   })
 })

@@ -1,3 +1,4 @@
+import { processorTimeMs } from '@ssh/testkit'
 import { Reader, Writer } from '@ssh/wire'
 import { beforeAll, describe, expect, it } from 'vitest'
 import {
@@ -99,9 +100,8 @@ describe('an OpenSSH private key', () => {
   it.each([0, 2049, 2 ** 32 - 1])('is refused at once when it asks for %i bcrypt rounds', async (rounds) => {
     const options = bcryptOptions(Buffer.alloc(16), rounds)
     const data = container({ cipher: '3des-cbc', kdf: 'bcrypt', options })
-    const start = performance.now()
-    await refused(data, /bcrypt rounds/, { passphrase: 'x' })
-    expect(performance.now() - start).toBeLessThan(1000)
+    const time = await processorTimeMs(() => refused(data, /bcrypt rounds/, { passphrase: 'x' }))
+    expect(time).toBeLessThan(3000)
   })
 
   it('is refused for a cipher or derivation nobody knows, and for salt of no or any length', async () => {

@@ -1,3 +1,4 @@
+import { processorTimeMs } from '@ssh/testkit'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { LineEditor, type LineEditorOptions } from '../../src/terminal/line-editor.js'
@@ -540,17 +541,16 @@ describe('hostile terminals', () => {
     }
   })
 
-  test('a storm of keys costs no more than it should', () => {
+  test('a storm of keys costs no more than it should', async () => {
     const { type, screen, editor } = bench({ columns: 80, maxLineLength: 1024 })
     type('x'.repeat(1024))
     const before = screen.received.length
     editor.receive(`${home}${end}`.repeat(5000), () => true)
     // Only what there is to see in the end is sent.
     expect(screen.received.length - before).toBeLessThan(100)
-    const started = performance.now()
     editor.setInput('')
-    type(`e${'\u0301'.repeat(2000)}${'漢'.repeat(2000)}${left.repeat(5000)}${'é'.repeat(1000)}`)
-    expect(performance.now() - started).toBeLessThan(5000)
+    const storm = `e${'\u0301'.repeat(2000)}${'漢'.repeat(2000)}${left.repeat(5000)}${'é'.repeat(1000)}`
+    expect(await processorTimeMs(() => type(storm))).toBeLessThan(5000)
     expect(editor.takeInput().length).toBe(1024)
   })
 

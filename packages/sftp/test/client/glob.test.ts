@@ -1,3 +1,4 @@
+import { processorTimeMs } from '@ssh/testkit'
 import { describe, expect, test } from 'vitest'
 import { MemoryHandler } from '../../src/server/memory-handler.js'
 import { serve, servers } from '../servers.js'
@@ -82,7 +83,6 @@ test('a pattern is searched while it is iterated, and no further', async () => {
 test('a matcher does not run away on hostile names', async () => {
   const { client } = await serve(new MemoryHandler())
   await client.writeFile('a'.repeat(250), '')
-  const startedAt = performance.now()
-  await expect(client.glob(`${'*a'.repeat(24)}*b`)).rejects.toMatchObject({ code: 'ENOENT' })
-  expect(performance.now() - startedAt).toBeLessThan(2000)
+  const search = () => expect(client.glob(`${'*a'.repeat(24)}*b`)).rejects.toMatchObject({ code: 'ENOENT' })
+  expect(await processorTimeMs(search)).toBeLessThan(3000)
 })
