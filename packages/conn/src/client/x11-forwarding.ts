@@ -17,6 +17,7 @@ import {
 } from '../io/x11-display-socket.js'
 import { abortSignal, parseOptions } from '../options-schema.js'
 import type { SessionClient } from '../session/session-client.js'
+import { unlessAborted } from '../unless-aborted.js'
 
 /** Options of a session about X11, as AsyncSSH has them. */
 export const x11Options = {
@@ -57,8 +58,7 @@ export interface PreparedX11 {
 export async function prepareX11(client: X11Client, options: X11ForwardingOptions): Promise<PreparedX11> {
   const { signal, x11SingleConnection = false, ...where } = parseOptions('prepareX11', x11ForwardingSchema, options)
   if (signal?.aborted) throw new AbortError(signal.reason)
-  const target = await findX11Target(where)
-  if (signal?.aborted) throw new AbortError(signal.reason)
+  const target = await unlessAborted(findX11Target(where), signal)
   return {
     grantTo(session) {
       const grant = client.grant(target, { singleConnection: x11SingleConnection })

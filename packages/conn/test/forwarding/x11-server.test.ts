@@ -283,5 +283,14 @@ describe('a client without a display', () => {
     })
     const signal = AbortSignal.abort()
     await expect(client.prepareX11({ x11Display: ':0', signal })).rejects.toMatchObject({ code: 'ABORT_ERR' })
+    // No file and no name service is waited for.
+    const controller = new AbortController()
+    let failure: unknown
+    client.prepareX11({ x11Display: 'localhost:0', signal: controller.signal }).catch((error: unknown) => {
+      failure = error
+    })
+    controller.abort()
+    for (let step = 0; step < 20; step++) await Promise.resolve()
+    expect(failure).toMatchObject({ code: 'ABORT_ERR' })
   })
 })
