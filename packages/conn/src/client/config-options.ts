@@ -37,8 +37,8 @@ export const configOptions = {
   /** How many passwords a server may refuse before `password` is not asked for another. Default: no limit. */
   numberOfPasswordPrompts: z.int().min(0).optional(),
   /**
-   * Adds a private key read from a file to the agent once it has let us in: `true`, or for how long; `'confirm'`: the
-   * agent asks before each use. Default false.
+   * Adds the private key that let us in to the agent, unless it is there: `true`, or for how long; `'confirm'`: the agent
+   * asks before each use. Default false.
    */
   addKeysToAgent: z.union([z.boolean(), z.literal('confirm'), duration]).optional(),
 }
