@@ -10,10 +10,10 @@ test.concurrent.each(['run', 'failure', 'abort', 'broken', 'unref'])(
   'a process ends by itself after: %s',
   async (scenario) => {
     const { stdout, stderr } = await promisify(execFile)(process.execPath, [...flags, program, scenario], {
-      timeout: 30_000,
+      timeout: 90_000,
     })
     expect(stderr).toBe('')
     expect(Number(stdout)).toBeLessThan(1500)
   },
-  40_000,
+  120_000,
 )
