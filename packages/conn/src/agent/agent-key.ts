@@ -15,7 +15,6 @@ export type AgentSign = (key: PublicKey, data: Uint8Array, algorithm: string) =>
  * told by `algorithm` and `publicKey.blob`.
  */
 export class AgentKey implements Signer {
-  /** Its public half, as the agent lists it. */
   /** What whoever added the key wrote beside it. It may hold any characters. */
   readonly comment: string
   readonly #blob: Uint8Array
@@ -29,7 +28,10 @@ export class AgentKey implements Signer {
     this.#sign = sign
   }
 
-  /** Taken apart when it is first asked for: one that says that it holds thousands of keys must not cost a second. */
+  /**
+   * Its public half, as the agent lists it. Taken apart when it is first asked for: an agent that says that it holds
+   * thousands of keys must not cost a second.
+   */
   get publicKey(): PublicKey {
     this.#publicKey ??= readAgentKey(this.#blob, this.comment)
     return this.#publicKey
