@@ -43,6 +43,6 @@ export {
 export type { MacAlgorithm } from './macs/mac.js'
 export { macs } from './macs/mac-rows.js'
 // Registries, randomness, secrets
-export { type RandomSource, systemRandom } from './random.js'
+export { type RandomSource, randomFraction, systemRandom } from './random.js'
 export { type AlgorithmRow, type Registry, registry } from './registry.js'
 export { Secret } from './secret.js'

@@ -12,3 +12,9 @@ export interface RandomSource {
 export const systemRandom: RandomSource = {
   bytes: (length) => randomFillSync(Buffer.allocUnsafe(length)),
 }
+
+/** A number from 0 to less than 1. */
+export function randomFraction(random: RandomSource = systemRandom): number {
+  const bytes = random.bytes(4)
+  return new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0) / 2 ** 32
+}

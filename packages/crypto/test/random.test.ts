@@ -1,12 +1,19 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
-import { systemRandom } from '../src/index.js'
+import { randomFraction, systemRandom } from '../src/index.js'
 
 describe('systemRandom', () => {
   it('gives as many bytes as asked for, and other ones each time', () => {
     expect(systemRandom.bytes(0)).toHaveLength(0)
     const draws = Array.from({ length: 100 }, () => Buffer.from(systemRandom.bytes(16)).toString('hex'))
     expect(new Set(draws).size).toBe(100)
+  })
+
+  it('gives fractions from 0 to less than 1', () => {
+    const fractionOf = (byte: number) =>
+      randomFraction({ ...systemRandom, bytes: (count) => Buffer.alloc(count, byte) })
+    expect([fractionOf(0), fractionOf(0x80), fractionOf(0xff)]).toEqual([0, 0x80808080 / 2 ** 32, 1 - 2 ** -32])
+    expect(new Set(Array.from({ length: 20 }, () => randomFraction())).size).toBeGreaterThan(1)
   })
 })
 

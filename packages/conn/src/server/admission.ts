@@ -1,6 +1,6 @@
 /** Who is let through to the key exchange: limits of connections, as sshd's MaxStartups and PerSourceMaxStartups. */
 
-import { systemRandom } from '@ssh/crypto'
+import { randomFraction } from '@ssh/crypto'
 
 /**
  * Connections that may be logging in at once. `[start, rate, full]` refuses some before that, as sshd does: none up to
@@ -35,7 +35,7 @@ export class Admission {
   readonly #connections = new Counter()
 
   /** @param random from 0 to less than 1 */
-  constructor(limits: AdmissionLimits, random: () => number = systemChance) {
+  constructor(limits: AdmissionLimits, random: () => number = randomFraction) {
     this.#limits = limits
     this.#random = random
   }
@@ -110,9 +110,4 @@ function isReached(limit: number | undefined, count: number): boolean {
 /** An IPv4 address that comes in as `::ffff:192.0.2.1` is the same client. */
 function withoutMapping(address: string): string {
   return address.replace(/^::ffff:(?=\d+\.)/i, '')
-}
-
-/** From 0 to less than 1, and nobody's to foresee: who could would know when to come. */
-function systemChance(): number {
-  return Buffer.from(systemRandom.bytes(4)).readUInt32BE() / 2 ** 32
 }

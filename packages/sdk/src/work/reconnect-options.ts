@@ -10,7 +10,7 @@ import {
   objectWith,
   PermissionDenied,
 } from '@ssh/conn'
-import { KeyEncryptionError, KeyImportError } from '@ssh/crypto'
+import { KeyEncryptionError, KeyImportError, randomFraction } from '@ssh/crypto'
 import { SshError } from '@ssh/wire'
 import { z } from 'zod'
 import type { PooledClientOptions } from './pool-options.js'
@@ -43,7 +43,7 @@ export const reconnectOptionsSchema = z.strictObject({
   waitTimeout: duration.optional(),
   /** Gives up for good, as `close`. */
   signal: abortSignal.optional(),
-  /** Numbers from 0 to 1. Default: Math.random. */
+  /** Numbers from 0 to 1. Default: the system's randomness. */
   random: callback<() => number>().optional(),
   /** Default: the system's time. */
   clock: objectWith<ReconnectClock>('a clock', 'now', 'schedule').optional(),
@@ -77,7 +77,7 @@ export function reconnectPolicy(options: z.output<typeof reconnectOptionsSchema>
     maxAttempts: options.maxAttempts ?? Number.POSITIVE_INFINITY,
     waitTimeoutMs: options.waitTimeout ?? 30_000,
     retryable: options.retryable ?? isWorthRetrying,
-    random: options.random ?? Math.random,
+    random: options.random ?? randomFraction,
     clock: options.clock ?? systemClock,
   }
 }
