@@ -55,6 +55,9 @@ export interface Redirectable {
   readonly stdin: Writable | null
   readonly stdout: Readable | null
   readonly stderr: Readable | null
+  /** How it ended, where it has. */
+  readonly exitCode?: number | null
+  readonly signalCode?: string | null
   once(event: 'close', listener: (code: number | null, signal: string | null) => void): unknown
   once(event: 'error', listener: (error: Error) => void): unknown
   kill(signal: never): boolean
@@ -138,6 +141,8 @@ export class SshServerProcess<Info extends object = ServerProcessInfo> extends E
   readonly #onError: ((error: unknown) => void) | undefined
   readonly #imposedEnv: ReadonlyMap<string, string>
   #isExiting = false
+  /** `close` was emitted. */
+  #isOver = false
 
   /**
    * @param session with its program decided, and nobody reading it
@@ -178,7 +183,12 @@ export class SshServerProcess<Info extends object = ServerProcessInfo> extends E
       this.#later(() => this.emit('break', lengthMs))
       return this.listenerCount('break') > 0
     }
-    this.closed = session.closed.then(() => this.#later(() => this.emit('close')))
+    this.closed = session.closed.then(() => {
+      this.#later(() => {
+        this.#isOver = true
+        this.emit('close')
+      })
+    })
   }
 
   /** The terminal's type, for instance `xterm-256color`; undefined when the client did not ask for a terminal. */
@@ -286,10 +296,14 @@ export class SshServerProcess<Info extends object = ServerProcessInfo> extends E
     const hangUp = () => (child.hangUp === undefined ? relaySignal('SIGHUP') : child.hangUp())
     this.on('signal', relaySignal).on('resize', relaySize).on('break', relayBreak).once('close', hangUp)
     try {
-      const ended = new Promise<readonly [number | null, string | null]>((resolve, reject) => {
+      const ended = new Promise<Ending>((resolve, reject) => {
         child.once('error', reject)
         child.once('close', (code, signal) => resolve([code, signal]))
+        const ending = endingOf(child)
+        if (ending !== undefined) resolve(ending)
       })
+      // Nobody is told a second time that the client has gone.
+      if (this.#isOver) hangUp()
       // A child that does not read all of its input is no failure.
       if (child.stdin) pump(this.stdin, child.stdin)
       const outputs: Pump[] = []
@@ -379,6 +393,14 @@ export class SshServerProcess<Info extends object = ServerProcessInfo> extends E
   #later(action: () => unknown): void {
     process.nextTick(action)
   }
+}
+
+type Ending = readonly [code: number | null, signal: string | null]
+
+/** How a program ended of which no event is to come; undefined while it runs, or has output that nobody took. */
+function endingOf({ exitCode = null, signalCode = null, stdin, stdout, stderr }: Redirectable): Ending | undefined {
+  const isOpen = [stdin, stdout, stderr].some((stream) => stream?.closed === false)
+  return isOpen || (exitCode === null && signalCode === null) ? undefined : [exitCode, signalCode]
 }
 
 function isNotFound(error: unknown): boolean {

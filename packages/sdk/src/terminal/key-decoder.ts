@@ -62,6 +62,13 @@ export class KeyDecoder {
     }
   }
 
+  /** Ends a sequence that is half received. @returns as much as there is of it */
+  takeRest(): string {
+    const rest = this.#state === 'ground' || this.#state === 'string' ? '' : this.#sequence
+    this.#state = 'ground'
+    return rest
+  }
+
   #begin(): undefined {
     this.#state = 'escape'
     this.#sequence = esc

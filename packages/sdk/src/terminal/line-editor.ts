@@ -74,6 +74,7 @@ export class LineEditor {
   #isAskingForPastes = false
   #wasReturn = false
   #hasRung = false
+  #isSeen = true
 
   constructor(options: LineEditorOptions, handlers: LineEditorHandlers) {
     this.#handlers = handlers
@@ -138,18 +139,25 @@ export class LineEditor {
   end(): void {
     this.#hide()
     const held = this.#output.flush()
-    if (held.length > 0) this.#handlers.send(held)
+    if (held.length > 0 && this.#isSeen) this.#handlers.send(held)
     this.#draw()
     this.finish()
     if (this.#isAskingForPastes) this.#send(paste.off)
     this.#isAskingForPastes = false
   }
 
-  /** Takes what is typed so far away from the line. */
+  /** Nobody sees it any more: keys are taken as before, and nothing is drawn. */
+  unseen(): void {
+    this.#isSeen = false
+  }
+
+  /** Takes what is typed so far away from the line, with keys that are half received or may begin a registered one. */
   takeInput(): string {
+    const keys = [...this.#pending.map(({ text }) => text), this.#keys.takeRest()]
     const { text } = this.#line
+    this.#pending = []
     this.setInput('')
-    return text
+    return text + keys.join('')
   }
 
   /** Replaces what is typed so far. Line ends and what the length forbids are left out. */
@@ -196,7 +204,7 @@ export class LineEditor {
 
   /** Writes what the program says. */
   print(bytes: Uint8Array): void {
-    if (bytes.length === 0) return
+    if (bytes.length === 0 || !this.#isSeen) return
     this.#hide()
     const sent = this.#output.take(bytes, this.#display.columns)
     if (sent.length > 0) this.#handlers.send(sent)
@@ -204,6 +212,7 @@ export class LineEditor {
   }
 
   resize(columns: number, rows: number): void {
+    if (!this.#isSeen) return
     const column = this.#display.resize(columns, rows, this.#shownLine, this.#output.column)
     this.#output.movedTo(column)
   }
@@ -330,6 +339,7 @@ export class LineEditor {
   }
 
   #leave(ending = ''): void {
+    if (!this.#isSeen) return
     this.#display.leave(this.#shownLine, this.#output.column, ending)
     this.#output.movedTo(0)
   }
@@ -382,15 +392,16 @@ export class LineEditor {
   }
 
   #draw(): void {
-    if (this.#isActive) this.#display.show(this.#shownLine, this.#output.column)
+    if (this.#isActive && this.#isSeen) this.#display.show(this.#shownLine, this.#output.column)
   }
 
   #hide(): void {
+    if (!this.#isSeen) return
     this.#output.movedTo(this.#display.hide(this.#output.column))
   }
 
   #send(text: string): void {
-    this.#handlers.send(toUtf8(text))
+    if (this.#isSeen) this.#handlers.send(toUtf8(text))
   }
 }
 

@@ -61,6 +61,10 @@ export class TerminalStreams {
   #isWanted = false
   #isPumping = false
   #hasRoom = true
+  /** A size that came while there was no room to draw anything. */
+  #latestSize: { readonly columns: number; readonly rows: number } | undefined
+  /** The channel is closed: what is written goes nowhere, and takes no room. */
+  #isGone = false
   #hasEnded = false
   #isOver = false
   #openOutputs = 2
@@ -147,8 +151,10 @@ export class TerminalStreams {
     })
   }
 
+  /** A client that reads nothing can send any number of sizes, and each has the line drawn: only the last one counts. */
   resize(columns: number, rows: number): void {
-    this.editor.resize(columns, rows)
+    if (this.#hasRoom) this.editor.resize(columns, rows)
+    else this.#latestSize = { columns, rows }
   }
 
   #attach(): void {
@@ -161,10 +167,14 @@ export class TerminalStreams {
       },
       onDrain: () => {
         this.#hasRoom = true
+        this.#resizeLate()
         for (const output of this.#outputs) output.handlers.onDrain()
         this.#pump()
       },
       onClose: (error) => {
+        this.#isGone = true
+        this.#hasRoom = true
+        this.editor.unseen()
         for (const output of this.#outputs) output.handlers.onClose(error)
         if (error === undefined) {
           this.#hasEnded = true
@@ -178,6 +188,12 @@ export class TerminalStreams {
         }
       },
     })
+  }
+
+  #resizeLate(): void {
+    const size = this.#latestSize
+    this.#latestSize = undefined
+    if (size !== undefined) this.editor.resize(size.columns, size.rows)
   }
 
   #receive(chunk: Uint8Array): void {
@@ -350,7 +366,7 @@ export class TerminalStreams {
     this.editor.pause()
     this.editor.end()
     const undecoded = this.#decoder.decode()
-    const text = typed + (this.#rest?.text ?? undecoded)
+    const text = typed + (this.#rest?.text ?? '') + undecoded
     if (text !== '') this.#rest = { text, byteCount: this.#rest?.byteCount ?? 0 }
   }
 
@@ -374,6 +390,6 @@ export class TerminalStreams {
   }
 
   #send(bytes: Uint8Array): void {
-    if (!this.#session.channel.write(bytes)) this.#hasRoom = false
+    if (!this.#session.channel.write(bytes)) this.#hasRoom = this.#isGone
   }
 }

@@ -142,6 +142,30 @@ describe('redirect', () => {
     expect(await exited).toEqual([null, 'SIGHUP'])
   })
 
+  test('hangs up at once on one that is started when the client has gone already', async () => {
+    let ending: Promise<unknown[]> | undefined
+    const { openSession } = sessionPair(async (remote) => {
+      await remote.closed
+      await new Promise((resolve) => setImmediate(resolve))
+      const child = spawn('sleep', ['1000'])
+      ending = once(child, 'close')
+      await remote.redirect(child)
+    })
+    const remote = await createProcess(openSession, 'x')
+    await remote.close()
+    while (ending === undefined) await new Promise((resolve) => setImmediate(resolve))
+    expect(await ending).toEqual([null, 'SIGHUP'])
+  })
+
+  test('ends as a program that had ended before, of which there is no event to come', async () => {
+    const { openSession } = sessionPair(async (remote) => {
+      const child = spawn('sh', ['-c', 'exit 5'])
+      await once(child, 'close')
+      await remote.redirect(child)
+    })
+    expect(await runProcess(openSession, 'x')).toMatchObject({ exitStatus: 5 })
+  })
+
   test('says 127 for a program that is not there', async () => {
     const pair = sessionPair((remote) => remote.redirect(spawn('/no/such/program')))
     expect((await runProcess(pair.openSession, 'x')).exitStatus).toBe(127)

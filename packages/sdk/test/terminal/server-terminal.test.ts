@@ -232,6 +232,20 @@ describe('readLine', () => {
 })
 
 describe('interrupts and ends', () => {
+  test('gives what was typed ahead also when the client has gone meanwhile, and then the end', async () => {
+    const answers: unknown[] = []
+    const { remote } = await seat(async (process) => {
+      await process.closed
+      for (let count = 0; count < 4; count++) answers.push(await process.terminal?.readLine({ prompt: '> ' }))
+    })
+    remote.stdin.write('one\rtwo\rthr')
+    remote.stdin.end()
+    await turns(50)
+    await remote.close()
+    while (answers.length < 4) await turns(1)
+    expect(answers).toEqual(['one', 'two', 'thr', undefined])
+  })
+
   test('Ctrl-C ends a program that does not care for it, even one that reads nothing', async () => {
     for (const handler of [echoLines, () => {}]) {
       const { type, remote } = await seat(handler)
@@ -324,6 +338,34 @@ describe('raw mode', () => {
     expect(screen.takesPastes).toBe(false)
   })
 
+  test('gets what was half typed: keys that may begin a registered one, and half an escape sequence', async () => {
+    const chunks: Buffer[] = []
+    const lines: unknown[] = []
+    const { see, type, remote } = await seat(async (process) => {
+      const { terminal, stdin } = process
+      terminal?.registerKey('jk', () => 'bell')
+      terminal?.readLine({ prompt: '> ' }).then((line) => lines.push(line))
+      await once(process, 'resize')
+      terminal?.setLineMode(false)
+      process.stdout.write('raw\n')
+      for await (const chunk of stdin) {
+        chunks.push(chunk)
+        if (Buffer.concat(chunks).includes('q')) break
+      }
+      terminal?.setLineMode(true)
+      process.exit(0)
+    })
+    await see('> ')
+    await type('helj', 'hel')
+    await type('\x1b')
+    await turns(50)
+    remote.resize(60, 20)
+    await see('raw')
+    await type('q')
+    await remote.wait()
+    expect(Buffer.concat(chunks).toString()).toBe('helj\x1bq')
+  })
+
   test('a key can turn it on; what came behind it is raw', async () => {
     const chunks: Buffer[] = []
     const { see, type, remote } = await seat(async (process) => {
@@ -387,5 +429,75 @@ describe('what a client can do to the server', () => {
     await turns(1000)
     expect(session).toBeDefined()
     expect(process.memoryUsage.rss() - before).toBeLessThan(64 << 20)
+  })
+
+  test('a program that reads lines gets to their end when the client goes without having read the answers', async () => {
+    let hasEnded = false
+    const conn = await (
+      await embedded({
+        processFactory: async (process) => {
+          for await (const _ of process.stdin);
+          hasEnded = true
+        },
+      })
+    ).connect()
+    const remote = await conn.createProcess(undefined, { requestPty: true, termType: 'xterm' })
+    remote.stdin.write(`${'x'.repeat(1000)}\r`)
+    for (let count = 0; count < 10; count++) remote.stdin.write('\x1b[A\r'.repeat(2000))
+    await turns(1000)
+    await remote.close()
+    while (!hasEnded) await turns(1)
+  })
+
+  test('new sizes are drawn no faster than they are taken', async () => {
+    const conn = await (
+      await embedded({
+        processFactory: async (process) => {
+          await process.terminal?.readLine()
+          process.exit(0)
+        },
+      })
+    ).connect()
+    const remote = await conn.createProcess(undefined, { requestPty: true, termType: 'xterm', termSize: [40, 24] })
+    remote.stdin.write('x'.repeat(1000))
+    // A line of a thousand characters is drawn anew for each, which nobody reads.
+    for (let count = 0; count < 10_000; count++) {
+      remote.resize(30 + (count % 20), 24)
+      if (count % 100 === 0) await turns(5)
+    }
+    let taken = 0
+    remote.stdout.on('data', (chunk: Buffer) => {
+      taken += chunk.length
+    })
+    remote.stdin.write('\r')
+    expect(await remote.wait()).toMatchObject({ exitStatus: 0 })
+    expect(taken).toBeLessThan(4 << 20)
+  })
+
+  test('a size that came while nothing was taken is the one that lines are drawn for afterwards', async () => {
+    const conn = await (
+      await embedded({
+        processFactory: async (process) => {
+          process.stdout.write(Buffer.alloc(8 << 20, 'y'))
+          await process.terminal?.readLine()
+          process.exit(0)
+        },
+      })
+    ).connect()
+    const remote = await conn.createProcess(undefined, { requestPty: true, termType: 'xterm', termSize: [40, 24] })
+    await turns(200)
+    remote.resize(10, 24)
+    await turns(50)
+    let tail = ''
+    remote.stdout.on('data', (chunk: Buffer) => {
+      tail = (tail + chunk.toString()).slice(-200)
+    })
+    remote.stdin.write('x'.repeat(15))
+    while (!tail.includes('xxxxx')) await turns(1)
+    await turns(50)
+    remote.stdin.write('\x01z\r')
+    expect(await remote.wait()).toMatchObject({ exitStatus: 0 })
+    // Going to the beginning of the line leads one row up at least: it is wider than the screen is now.
+    expect(tail).toMatch(/\x1b\[[12]A/)
   })
 })
