@@ -30,14 +30,19 @@ const outcome = (promise: PromiseLike<unknown>) =>
 async function hosts(names: readonly string[]) {
   /** Commands that wait for the test to end them. */
   const running: ServerProcess[] = []
-  let now = 0
+  const going = new Set<ServerProcess>()
   let most = 0
   const { server, destination } = await embedded({
     maxStartups: 1000,
     processFactory: (process) => {
-      now++
-      most = Math.max(most, now)
-      process.closed.then(() => now--)
+      going.add(process)
+      most = Math.max(most, going.size)
+      // Over when its program says so: the client may know before the session is closed at this end.
+      const exit = process.exit.bind(process)
+      process.exit = (status) => {
+        going.delete(process)
+        exit(status)
+      }
       if (process.command === 'hang') running.push(process)
       else if (process.command === 'whoami') process.stdout.end(process.info.username, () => process.exit(0))
       else parrot(process)
@@ -51,7 +56,7 @@ async function hosts(names: readonly string[]) {
       return most
     },
     get now() {
-      return now
+      return going.size
     },
   }
 }

@@ -208,7 +208,8 @@ test('an upload asks for nothing but open, write and close', async () => {
   }
   const { client } = await serve(new Recorder())
   const root = temporaryDirectory()
-  writeFileSync(join(root, 'a'), 'a', { mode: 0o750 })
+  writeFileSync(join(root, 'a'), 'a')
+  chmodSync(join(root, 'a'), 0o750)
   await client.put(join(root, 'a'), 'a')
   expect(asked).toEqual(['open 750'])
 })

@@ -1,6 +1,6 @@
 import { execFile, spawn, spawnSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
-import { readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -29,7 +29,8 @@ const hash = (path: string): string => createHash('sha256').update(readFileSync(
 describe.skipIf(!hasSftp)("OpenSSH's sftp with our sftp-server", { timeout: 30_000 }, () => {
   test('puts and gets a file unchanged, and preserves its mode and time', async () => {
     const directory = temporaryDirectory()
-    writeFileSync(join(directory, 'a'), randomBytes(3_000_001), { mode: 0o750 })
+    writeFileSync(join(directory, 'a'), randomBytes(3_000_001))
+    chmodSync(join(directory, 'a'), 0o750)
     await sftp([`put -p ${directory}/a ${directory}/b`, `get -p ${directory}/b ${directory}/c`])
     expect(hash(join(directory, 'c'))).toBe(hash(join(directory, 'a')))
     expect(statSync(join(directory, 'c')).mode & 0o777).toBe(0o750)
