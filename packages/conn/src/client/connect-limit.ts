@@ -2,6 +2,7 @@
 
 import { AbortError, type SshError } from '@ssh/wire'
 import { TimeoutError } from '../errors.js'
+import { maximumDelayMs } from '../io/clock.js'
 
 export class ConnectLimit {
   /** What is being waited for, for the error of the timeout. */
@@ -32,7 +33,8 @@ export class ConnectLimit {
       const text = `Connecting to ${this.where} took longer than ${timeoutMs} ms; what was missing was ${this.step}`
       this.#exceed(new TimeoutError('ERR_SSH_CONNECT_TIMEOUT', text, { details: { timeoutMs, step: this.step } }))
     }
-    this.#timer = setTimeout(exceed, Math.max(0, timeoutMs - (performance.now() - this.#startedAt)))
+    const leftMs = Math.max(0, timeoutMs - (performance.now() - this.#startedAt))
+    this.#timer = setTimeout(exceed, Math.min(leftMs, maximumDelayMs))
   }
 
   /** Fires when the limits are exceeded; its reason is the error to fail with. */

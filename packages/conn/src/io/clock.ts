@@ -14,7 +14,7 @@ export function schedule(callback: () => void, delayMs: number): () => void {
 }
 
 /** Longest delay setTimeout takes without overflowing to 1 ms. */
-const maximumDelayMs = 0x7fffffff
+export const maximumDelayMs = 0x7fffffff
 
 /**
  * One alarm that follows a moving deadline. Moving it later costs nothing: the timer that is running wakes up,

@@ -5,6 +5,7 @@ import { ignoreError } from '@ssh/streams'
 import { AbortError, parseDuration } from '@ssh/wire'
 import { withoutUndefined } from '../client/options-from-config.js'
 import { Deferred } from '../deferred.js'
+import { maximumDelayMs } from '../io/clock.js'
 import { parseOptions } from '../options-schema.js'
 import { acceptStreams, type StreamAcceptor } from '../stream-acceptor.js'
 import { acceptConnection, type PreparedServerOptions } from './accept-connection.js'
@@ -179,7 +180,7 @@ export class SshServer {
     if (milliseconds === 0) return
     let timer: NodeJS.Timeout | undefined
     const deadline = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, milliseconds)
+      timer = setTimeout(resolve, Math.min(milliseconds, maximumDelayMs))
     })
     await Promise.race([Promise.all([...this.#links.values()].map((link) => link.drain())), deadline])
     clearTimeout(timer)

@@ -1,7 +1,6 @@
 /** A caller's signal and a time limit as one. */
 
-/** The longest that a Node timer waits, in milliseconds; it takes more for 1. */
-const longestTimer = 0x7fff_ffff
+import { longestTimerMs } from '../longest-timer.js'
 
 export class Deadline {
   readonly #controller = new AbortController()
@@ -24,7 +23,7 @@ export class Deadline {
           this.#hasExpired = true
           this.#controller.abort()
         },
-        Math.min(timeoutMs, longestTimer),
+        Math.min(timeoutMs, longestTimerMs),
       )
     }
   }

@@ -9,6 +9,7 @@ import {
   sftpClientOptionsSchema,
 } from '../client/client-options.js'
 import { divideOptions } from '../client/divide-options.js'
+import { longestTimerMs } from '../longest-timer.js'
 import type { SshClientProcess } from '../process/client-process.js'
 import { createProcess } from '../process/create-process.js'
 import {
@@ -28,6 +29,7 @@ import { type LateSessions, lateSessions } from './late-sessions.js'
 import { poolClosed } from './pool-errors.js'
 import {
   checkPooledClientOptions,
+  leaseOptionsSchema,
   type PoolCloseOptions,
   type PooledClientOptions,
   type PoolLimits,
@@ -93,9 +95,11 @@ export class ConnectionPool {
   #connected = 0
   #tickets = 0
   #isTurnScheduled = false
-  #closing: Promise<void> | undefined
+  #isClosing = false
+  /** Settles when every connection is closed; undefined while what is in use may still end by itself. */
+  #ending: Promise<void> | undefined
   /** Called whenever something ends, while the pool waits for that. */
-  #onSettled: (() => void) | undefined
+  readonly #onSettled = new Set<() => void>()
   readonly #closed: Promise<void>
   #resolveClosed: () => void = () => {}
 
@@ -127,6 +131,7 @@ export class ConnectionPool {
    */
   async connect(destination: Destination, options: ClientOptions = {}): Promise<ConnectionLease> {
     const { signal, ...rest } = options
+    parseOptions('connect', leaseOptionsSchema, { signal })
     const { connection, release } = await this.#host(this.#wanted(destination, rest)).lease(signal)
     return new ConnectionLease(connection, release)
   }
@@ -210,45 +215,48 @@ export class ConnectionPool {
 
   /** Whether the pool takes nothing new any more. */
   get isClosed(): boolean {
-    return this.#closing !== undefined
+    return this.#isClosing
   }
 
   /**
-   * Closes every connection; whoever waits for one is told `ERR_SSH_POOL_CLOSED`.
+   * Closes every connection; whoever waits for one is told `ERR_SSH_POOL_CLOSED`. Another call may shorten `drain`.
    * @param options.drain how long sessions and leases are given to end by themselves; default 0
    * @throws OptionsError when `drain` is no duration, and for nothing else
    */
   async close(options: PoolCloseOptions = {}): Promise<void> {
     const { drain = 0 } = parseOptions('close', poolCloseOptionsSchema, options)
-    this.#closing ??= this.#close(drain)
-    await this.#closing
+    this.#isClosing = true
+    for (const { pool } of this.#hosts) pool.refuse()
+    if (drain > 0) await this.#drained(drain)
+    this.#ending ??= this.#end()
+    await this.#ending
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
 
-  async #close(drainMs: number): Promise<void> {
-    for (const { pool } of this.#hosts) pool.refuse()
-    if (drainMs > 0) await this.#drained(drainMs)
+  async #end(): Promise<void> {
     await Promise.all([...this.#hosts].map(({ pool }) => pool.close()))
     this.#hosts.clear()
     this.#resolveClosed()
+    for (const settled of this.#onSettled) settled()
   }
 
-  /** Resolves once nothing is in use, or when the time is over. */
+  /** Resolves once nothing is in use, when the time is over, or when others would not wait. */
   #drained(milliseconds: number): Promise<void> {
     return new Promise((resolve) => {
       const done = () => {
         clearTimeout(timer)
-        this.#onSettled = undefined
+        this.#onSettled.delete(settled)
         resolve()
       }
-      const timer = setTimeout(done, milliseconds)
-      this.#onSettled = () => {
+      const timer = setTimeout(done, Math.min(milliseconds, longestTimerMs))
+      const settled = () => {
         if ([...this.#hosts].every(({ pool }) => pool.isIdle)) done()
       }
-      this.#onSettled()
+      this.#onSettled.add(settled)
+      settled()
     })
   }
 
@@ -269,7 +277,7 @@ export class ConnectionPool {
 
   /** @throws OptionsError; PoolError when the pool is closed */
   #wanted(destination: Destination, given: ClientOptions): Wanted {
-    if (this.#closing !== undefined) throw poolClosed()
+    if (this.#isClosing) throw poolClosed()
     const all = { ...this.#shared, ...given }
     checkPooledClientOptions('a connection of a pool', all)
     const { port: givenPort, username: givenName, ...options } = all
@@ -282,7 +290,7 @@ export class ConnectionPool {
 
   /** The connections that are wanted; there may be none yet. To be used at once, as it is forgotten when it is empty. */
   #host({ destination, options }: Wanted): HostPool {
-    if (this.#closing !== undefined) throw poolClosed()
+    if (this.#isClosing) throw poolClosed()
     for (const known of this.#hosts) {
       if (sameOptions(known.destination, destination) && sameOptions(known.options, options)) return known.pool
     }
@@ -293,7 +301,7 @@ export class ConnectionPool {
   }
 
   #admit(asking: HostPool): boolean {
-    if (this.#closing !== undefined) return false
+    if (this.#isClosing) return false
     const free = this.#limits.maxConnections - this.#connections
     // Those who have waited longer, and have no connection to wait for, go first.
     const before = this.#starving.filter((pool) => pool !== asking && ticketOf(pool) < ticketOf(asking))
@@ -334,7 +342,7 @@ export class ConnectionPool {
   }
 
   #settled(host: HostPool): void {
-    this.#onSettled?.()
+    for (const settled of this.#onSettled) settled()
     if (host.isEmpty) for (const known of this.#hosts) if (known.pool === host) this.#hosts.delete(known)
     // A connection that is idle here may be what another host waits for.
     if (host.oldestTicket === undefined && host.counts.idle > 0 && this.#connections >= this.#limits.maxConnections)
@@ -343,7 +351,7 @@ export class ConnectionPool {
 
   /** Lets hosts try again for whom the pool was full, whoever waits longest first. */
   #giveTurns(): void {
-    if (this.#isTurnScheduled || this.#closing !== undefined) return
+    if (this.#isTurnScheduled || this.#isClosing) return
     this.#isTurnScheduled = true
     queueMicrotask(() => {
       this.#isTurnScheduled = false

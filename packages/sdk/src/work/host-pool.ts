@@ -4,6 +4,7 @@ import { ChannelOpenError, type ClientLink, type Destination, establishClient } 
 import { AbortError } from '@ssh/wire'
 import type { ClientOptions } from '../client/client-options.js'
 import { withConfigured } from '../client/configured-sessions.js'
+import { longestTimerMs } from '../longest-timer.js'
 import type { SessionDefaults } from '../process/create-process.js'
 import { isConnectionFault } from './connection-fault.js'
 import { poolClosed } from './pool-errors.js'
@@ -360,7 +361,8 @@ export class HostPool implements PooledConnectionOwner {
     if (this.#idleTimers.has(connection)) return
     connection.unref()
     const { idleTimeoutMs } = this.#ledger.limits
-    const timer = idleTimeoutMs === 0 ? undefined : setTimeout(() => void connection.close(), idleTimeoutMs).unref()
+    const close = () => void connection.close()
+    const timer = idleTimeoutMs === 0 ? undefined : setTimeout(close, Math.min(idleTimeoutMs, longestTimerMs)).unref()
     this.#idleTimers.set(connection, timer)
   }
 

@@ -1,6 +1,6 @@
 /** Options of a connection pool: strict schemas, checked at the edge. Types are inferred from them. */
 
-import { clientOptionsSchema, duration, parseOptions } from '@ssh/conn'
+import { abortSignal, clientOptionsSchema, duration, parseOptions } from '@ssh/conn'
 import { z } from 'zod'
 import { type ClientOptions, sessionDefaultsSchema } from '../client/client-options.js'
 
@@ -22,6 +22,12 @@ export const poolOptionsSchema = z.strictObject({
   maxSessionsPerConnection: z.int().min(1).optional(),
   /** How long a connection that nobody uses stays open. Default 60 s; 0 keeps it until the pool is closed. */
   idleTimeout: duration.optional(),
+})
+
+/** What `connect` of a pool takes beside options of connections. */
+export const leaseOptionsSchema = z.strictObject({
+  /** Gives up waiting; concerns nobody else who waits for the same connection. */
+  signal: abortSignal.optional(),
 })
 
 export const poolCloseOptionsSchema = z.strictObject({

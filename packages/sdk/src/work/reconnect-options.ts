@@ -13,6 +13,7 @@ import {
 import { KeyEncryptionError, KeyImportError, randomFraction } from '@ssh/crypto'
 import { SshError } from '@ssh/wire'
 import { z } from 'zod'
+import { longestTimerMs } from '../longest-timer.js'
 import type { PooledClientOptions } from './pool-options.js'
 
 /** Time, for tests. */
@@ -89,8 +90,6 @@ const systemClock: ReconnectClock = {
     return () => clearTimeout(timer)
   },
 }
-
-const longestTimerMs = 0x7fff_ffff
 
 /** What will not be different next time. */
 const final = [

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { generatePrivateKey } from '@ssh/crypto'
 import { fromDuplex } from '@ssh/streams'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { KeyRing, ScriptedAgent } from '../../../conn/test/agent/scripted-agent.js'
 import { streamPair } from '../../../conn/test/loopback.js'
 import {
@@ -371,6 +371,12 @@ describe('failure', () => {
     await first
   })
 
+  test('a signal that is none is refused', async () => {
+    const { pool, destination } = await pooled()
+    await expect(pool.connect(destination, { signal: 'soon' as never })).rejects.toMatchObject({ name: 'OptionsError' })
+    expect(pool.stats).toMatchObject({ waiting: 0, connecting: 0 })
+  })
+
   test('an option that nobody knows, and a stream, are refused at once', async () => {
     const { pool, destination } = await pooled()
     await expect(pool.run(destination, 'x', { bogus: 1 } as object)).rejects.toMatchObject({ name: 'OptionsError' })
@@ -473,6 +479,28 @@ describe('the end', () => {
     running[0]?.exit(4)
     expect(await open).toMatchObject({ exitStatus: 4 })
     await closing
+  })
+
+  test('another close need not wait as long, and neither does the first then', async () => {
+    const { pool, run, running } = await pooled()
+    const command = outcome(run('hang'))
+    await until(() => running.length === 1)
+    const patient = pool.close({ drain: '30d' })
+    await pool.close()
+    await Promise.all([patient, pool.closed])
+    expect(await command).toMatchObject({ name: 'ConnectionLost' })
+  })
+
+  test('times that no timer can wait are long ones', async () => {
+    const spy = vi.spyOn(globalThis, 'setTimeout')
+    onTestFinished(() => spy.mockRestore())
+    const { pool, run } = await pooled({}, { idleTimeout: '30d', connect: { connectTimeout: '30d' } })
+    await run('x')
+    await until(() => pool.stats.idle === 1)
+    await pool.close({ drain: '30d' })
+    const delays = spy.mock.calls.map(([, delay]) => delay)
+    expect(delays.filter((delay) => (delay ?? 0) > 0x7fff_ffff)).toEqual([])
+    expect(delays).toContain(0x7fff_ffff)
   })
 
   test('close with drain waits no longer than it says', async () => {
