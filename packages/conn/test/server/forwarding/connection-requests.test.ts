@@ -190,7 +190,7 @@ describe('the builder', () => {
     await client.openTcp('web', 80)
     await client.openTcp('db', 5432)
     await client.openUnix('web')
-    expect([port.sockets.length, socket.sockets.length]).toEqual([2, 1])
+    await vi.waitFor(() => expect([port.sockets.length, socket.sockets.length]).toEqual([2, 1]))
   })
 
   test('is the other end itself', async () => {
