@@ -1,6 +1,6 @@
 /** One command on many hosts. */
 
-import type { Destination } from '@ssh/conn'
+import { type Destination, OptionsError } from '@ssh/conn'
 import { AbortError, SshError } from '@ssh/wire'
 import { run } from '../connect.js'
 import type { OutputEncoding, OutputOf } from '../process/process-options.js'
@@ -39,7 +39,7 @@ export interface HostRuns<O extends Output = string>
  * @param destinations as of `connect`; may come one after another
  * @param command as of `run`, or a function that makes it for each host
  * @param options those of `connect` and `run` for all hosts, and how to go about it
- * @throws OptionsError at once
+ * @throws OptionsError at once, also when `destinations` is one destination and no list
  * @throws AbortError from the loop, once all is ended, when `signal` fires
  * @example
  * for await (const { destination, result, error } of runOnHosts(hosts, 'uptime', { check: true })) {
@@ -57,15 +57,15 @@ export function runOnHosts<E extends OutputEncoding | undefined = undefined>(
     [Symbol.asyncIterator]: () => work.results(),
     // biome-ignore lint/suspicious/noThenProperty: awaiting it for all results is what it is for
     then: (onFulfilled, onRejected) => {
-      all ??= collect(work.results())
+      all ??= collect(work)
       return all.then(onFulfilled, onRejected)
     },
   }
 }
 
-async function collect<O extends Output>(results: AsyncIterable<HostResult<O>>): Promise<HostResult<O>[]> {
+async function collect<O extends Output>(work: HostsWork<O>): Promise<HostResult<O>[]> {
   const all: HostResult<O>[] = []
-  for await (const result of results) all.push(result)
+  for await (const result of work.results()) all.push(result)
   return all.sort((one, other) => one.index - other.index)
 }
 
@@ -97,6 +97,11 @@ class HostsWork<O extends Output> {
     command: Command | ((destination: Destination, index: number) => Command),
     options: HostsOptions,
   ) {
+    if (!isList(destinations)) {
+      throw new OptionsError(
+        'runOnHosts takes a list of destinations, or what gives one after the other; for one host, [host]',
+      )
+    }
     this.#destinations = destinations
     this.#command = command
     this.#options = divideHostsOptions(options)
@@ -119,8 +124,8 @@ class HostsWork<O extends Output> {
     const { signal } = this.#options
     const onAbort = () => this.#end(signal?.reason)
     if (signal?.aborted) throw new AbortError(signal.reason)
-    signal?.addEventListener('abort', onAbort, { once: true })
     const source = new Upcoming(this.#destinations, () => this.#wake())
+    signal?.addEventListener('abort', onAbort, { once: true })
     try {
       for (;;) {
         const woken = new Promise<void>((resolve) => {
@@ -206,6 +211,11 @@ class HostsWork<O extends Output> {
     const event = { destination, index, state, done: this.#done, failed: this.#failed, running: this.#running.size }
     this.#options.own.progress?.({ ...event, total: this.#total })
   }
+}
+
+/** Text can be iterated as well, letter by letter. */
+function isList(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && (Symbol.iterator in value || Symbol.asyncIterator in value)
 }
 
 /** What is yet to come of something that is iterated, asked for one at a time while other things go on. */

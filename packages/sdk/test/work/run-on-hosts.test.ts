@@ -122,6 +122,10 @@ describe('results', () => {
     const first = await runs
     expect(await runs).toBe(first)
     expect(() => runs[Symbol.asyncIterator]()).toThrow(expect.objectContaining({ code: 'ERR_SSH_HOSTS_TAKEN' }))
+    const iterated = runOnHosts([], 'whoami', options())
+    for await (const _ of iterated);
+    expect(await outcome(iterated)).toMatchObject({ code: 'ERR_SSH_HOSTS_TAKEN' })
+    expect(await outcome(iterated.then())).toMatchObject({ code: 'ERR_SSH_HOSTS_TAKEN' })
   })
 
   test('no destination is no result', async () => {
@@ -237,6 +241,14 @@ describe('options', () => {
     )
     expect(results[0]?.result?.stdout).toBe('echo 0')
     expect(results[1]?.error).toMatchObject({ message: 'none for this one' })
+  })
+
+  test('what is no list of destinations is refused at once, also one destination alone', () => {
+    for (const wrong of ['user@host', undefined, null, 1, {}] as unknown as Destination[][]) {
+      expect(() => runOnHosts(wrong, 'x', options())).toThrow(
+        expect.objectContaining({ name: 'OptionsError', message: expect.stringContaining('list') }),
+      )
+    }
   })
 
   test('wrong ones are refused at once, and streams that only one host could use', () => {
