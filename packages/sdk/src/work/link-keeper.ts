@@ -16,6 +16,9 @@ export interface LinkKeeperHandlers {
   onClose(error: unknown): void
 }
 
+/** A link that breaks sooner is none, however short the pauses are. */
+const leastLastingMs = 1000
+
 /** One who waits for the link. */
 interface Waiter {
   resolve(connection: SshClientConnection): void
@@ -158,7 +161,8 @@ export class LinkKeeper {
     if (this.isClosed) return
     this.#handlers.onDisconnect(error)
     // A connection that never lasts is as good as none: pauses grow as if it had not been made.
-    const hasLasted = this.#policy.clock.now() - this.#connectedAt >= this.#lastPauseMs
+    const lastedMs = this.#policy.clock.now() - this.#connectedAt
+    const hasLasted = this.#retries === 0 || lastedMs >= Math.max(this.#lastPauseMs, leastLastingMs)
     this.#failures = hasLasted ? 0 : this.#failures + 1
     if (hasLasted) this.#retries = 0
     this.#tryAgain(error)

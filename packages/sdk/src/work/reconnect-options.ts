@@ -25,7 +25,7 @@ export interface ReconnectClock {
 }
 
 export const reconnectOptionsSchema = z.strictObject({
-  /** Pause before the first new attempt. Default 1 s. */
+  /** Pause before the first new attempt. Default 1 s; 0 is none, and 0.2 s before the second. */
   minDelay: duration.optional(),
   /** Longest pause between two attempts. Default 60 s. */
   maxDelay: duration.optional(),
@@ -106,9 +106,14 @@ function isWorthRetrying(error: unknown): boolean {
   return !(SshError.isSshError(error) && error.code === 'ERR_SSH_KEX_NO_COMMON_ALGORITHM')
 }
 
+/** What pauses grow from when the first is none. */
+const leastBaseMs = 100
+
 /** The pause before the attempt of this number; the first is 1. */
 export function pauseBefore(attempt: number, policy: ReconnectPolicy): number {
   const { minDelayMs, maxDelayMs, factor, jitter, random } = policy
-  const longest = Math.min(maxDelayMs, minDelayMs * factor ** (attempt - 1))
+  // What begins with nothing would never grow.
+  const base = attempt > 1 && minDelayMs === 0 ? leastBaseMs : minDelayMs
+  const longest = attempt > 1 ? Math.min(maxDelayMs, base * factor ** (attempt - 1)) : minDelayMs
   return longest * (1 - jitter * random())
 }

@@ -91,6 +91,9 @@ export class ReconnectingConnection extends EventEmitter<ReconnectingEvents> {
   readonly #kept = new Set<KeptListener>()
   readonly #closed: Promise<void>
   #settleClosed: (error: unknown) => void = () => {}
+  /** Resolves when it is over for good, before everything is closed. */
+  readonly #over: Promise<void>
+  #settleOver: () => void = () => {}
   readonly #signal: AbortSignal | undefined
   readonly #onAbort = () => void this.close()
 
@@ -106,6 +109,9 @@ export class ReconnectingConnection extends EventEmitter<ReconnectingEvents> {
       this.#settleClosed = (error) => (error === undefined ? resolve() : reject(error))
     })
     this.#closed.catch(() => {})
+    this.#over = new Promise((resolve) => {
+      this.#settleOver = resolve
+    })
     this.#keeper = new LinkKeeper(
       host,
       (signal) => connectClient(destination, { ...forConnection, signal }),
@@ -321,7 +327,7 @@ export class ReconnectingConnection extends EventEmitter<ReconnectingEvents> {
   /** Ends the connection and every listener, for good; resolves when all is closed. Never rejects. */
   async close(): Promise<void> {
     await this.#keeper.close()
-    await Promise.all([...this.#kept].map(({ listener }) => listener.close()))
+    await this.#closed.catch(() => {})
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -378,7 +384,7 @@ export class ReconnectingConnection extends EventEmitter<ReconnectingEvents> {
     const isClosed = () => this.isClosed
     return {
       logger: options.logger,
-      closed: this.#closed,
+      closed: this.#over,
       get isClosed() {
         return isClosed()
       },
@@ -393,9 +399,12 @@ export class ReconnectingConnection extends EventEmitter<ReconnectingEvents> {
 
   #onClose(error: unknown): void {
     this.#signal?.removeEventListener('abort', this.#onAbort)
-    for (const { listener } of this.#kept) void listener.close()
-    this.#settleClosed(error)
-    this.#tell('close', error)
+    this.#settleOver()
+    const closing = [...this.#kept].map(({ listener }) => listener.close())
+    Promise.all([this.#keeper.close(), ...closing]).then(() => {
+      this.#settleClosed(error)
+      this.#tell('close', error)
+    })
   }
 
   /** In a turn of its own: what a listener throws is its own fault, and must not hold up the rest. */

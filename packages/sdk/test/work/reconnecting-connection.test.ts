@@ -135,6 +135,25 @@ describe('coming back', () => {
     ])
   })
 
+  test('without a first pause there are pauses all the same, also while links are made that never last', async () => {
+    const { link, clock, told, drop, relay } = await linked({ minDelay: 0, maxDelay: '1s' })
+    await link.connected
+    await drop()
+    clock.advance(0)
+    await link.connected
+    clock.advance(20)
+    await drop()
+    relay.isPulledOut = true
+    for (const pause of [200, 400, 800]) {
+      const before = told.length
+      clock.advance(pause)
+      await until(() => told.length > before)
+    }
+    expect(told.filter((line) => line.startsWith('retry'))).toEqual(
+      [0, 200, 400, 800, 1000].map((pause, index) => `retry ${index + 1} after ${pause}`),
+    )
+  })
+
   test('chance takes its part of each pause', async () => {
     const numbers = [0, 0.5, 1]
     const { link, clock, told, drop, relay } = await linked({ jitter: 0.5, random: () => numbers.shift() ?? 0 })
@@ -503,6 +522,20 @@ describe('the end', () => {
     const { link: late } = await linked({ signal: AbortSignal.abort() })
     await late.closed
     expect(late.isClosed).toBe(true)
+  })
+
+  test('closed is told once the connection is closed, and not before', async () => {
+    const controller = new AbortController()
+    const { link } = await linked({ signal: controller.signal })
+    const connection = await link.connected
+    const order: string[] = []
+    connection.closed.then(() => order.push('connection'))
+    link.on('close', () => order.push('event'))
+    controller.abort()
+    await link.closed
+    order.push('closed')
+    await until(() => order.length === 3)
+    expect(order).toEqual(['connection', 'closed', 'event'])
   })
 
   test('disposal is close', async () => {
