@@ -1,6 +1,7 @@
 /** What one connection tells whoever watches: log entries and traces. Of both roles, and never a secret. */
 
 import { printable } from '@ssh/wire'
+import { describeAlgorithms } from './connection-algorithms.js'
 import type { LogEntry, Logger } from './log.js'
 import {
   type AuthTrace,
@@ -13,7 +14,6 @@ import {
   type Trace,
   type TracedConnection,
 } from './tracing.js'
-import type { NegotiatedAlgorithms } from './transport/negotiate.js'
 import type { HostKeyOffer, KeysChanged } from './transport/transport-options.js'
 import type { AuthDecision } from './userauth/auth-decision.js'
 import type { AuthMethodName } from './userauth/auth-order.js'
@@ -78,7 +78,7 @@ export class LinkJournal {
     this.#hasKeys = true
     this.#kex?.succeed({ algorithms })
     this.#kex = undefined
-    this.#debug('transport', 'keys-changed', { isFirst, ...algorithmNames(algorithms) })
+    this.#debug('transport', 'keys-changed', { isFirst, ...describeAlgorithms(algorithms) })
   }
 
   /** Client: whether the server's key is believed. @param error why not */
@@ -175,20 +175,6 @@ export class LinkJournal {
   #entry(layer: string, event: string, facts: object): LogEntry {
     const { role, host, port, username } = this.#describe()
     return { layer, event, connection: this.#connection, role, host, port, username: printable(username), ...facts }
-  }
-}
-
-/** Names that were agreed upon, in the words of `info` of a connection. */
-function algorithmNames({ kex, serverHostKey, clientToServer, serverToClient }: NegotiatedAlgorithms): object {
-  return {
-    kex,
-    serverHostKey,
-    encryptionClientToServer: clientToServer.encryption,
-    encryptionServerToClient: serverToClient.encryption,
-    macClientToServer: clientToServer.mac,
-    macServerToClient: serverToClient.mac,
-    compressionClientToServer: clientToServer.compression,
-    compressionServerToClient: serverToClient.compression,
   }
 }
 

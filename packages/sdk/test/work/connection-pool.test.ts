@@ -17,22 +17,9 @@ import {
 } from '../../src/index.js'
 import { clientOptions, embedded, parrot, userKey } from '../embedded-server.js'
 import { expectNothingLeftOpen } from '../open-handles.js'
+import { outcome, turn, until } from '../turns.js'
 
 expectNothingLeftOpen()
-
-/** Lets everything that is under way go on for one turn of the event loop. */
-const turn = () => new Promise((resolve) => setImmediate(resolve))
-
-/** Waits for what needs no time but turns of the event loop. */
-async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await turn()
-}
-
-const outcome = (promise: Promise<unknown>) =>
-  promise.then(
-    () => undefined,
-    (error: unknown) => error,
-  )
 
 /** A server that counts its connections and sessions, and a pool whose connections may log in to it. */
 async function pooled(options: Partial<ListenOptions> = {}, limits: PoolOptions = {}) {

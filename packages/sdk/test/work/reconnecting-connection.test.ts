@@ -12,20 +12,9 @@ import {
 import { clientOptions, embedded, parrot } from '../embedded-server.js'
 import { expectNothingLeftOpen } from '../open-handles.js'
 import { type Relay, relayTo } from '../relay.js'
+import { outcome, turn, until } from '../turns.js'
 
 expectNothingLeftOpen()
-
-const turn = () => new Promise((resolve) => setImmediate(resolve))
-
-async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await turn()
-}
-
-const outcome = (promise: Promise<unknown>) =>
-  promise.then(
-    () => undefined,
-    (error: unknown) => error,
-  )
 
 /** Answers commands that begin with `hang` when the test wants it, and others at once. */
 function hanging(running: ServerProcess[]): ProcessHandler {

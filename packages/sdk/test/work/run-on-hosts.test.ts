@@ -11,20 +11,9 @@ import {
 } from '../../src/index.js'
 import { clientOptions, embedded, parrot } from '../embedded-server.js'
 import { expectNothingLeftOpen } from '../open-handles.js'
+import { outcome, turn, until } from '../turns.js'
 
 expectNothingLeftOpen()
-
-const turn = () => new Promise((resolve) => setImmediate(resolve))
-
-async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await turn()
-}
-
-const outcome = (promise: PromiseLike<unknown>) =>
-  promise.then(
-    () => undefined,
-    (error: unknown) => error,
-  )
 
 /** One server that plays many hosts, by the name of the user. */
 async function hosts(names: readonly string[]) {
