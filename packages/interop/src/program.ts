@@ -131,19 +131,33 @@ function descendantsOf(ancestor: number): number[] {
   return collect(ancestor)
 }
 
-/** A port of 127.0.0.1 that was free a moment ago, for programs that cannot choose one themselves. */
+/**
+ * Ports below those that systems give to whoever asks for any: else somebody gets the one that was free a moment ago, or
+ * connects from it. Each worker that runs tests has a part of its own, and each process begins somewhere else in it.
+ */
+const portsOfWorker = 1500
+const firstPort = 10_000 + ((Number(process.env.VITEST_POOL_ID ?? 1) - 1) % 4) * portsOfWorker
+let portsGiven = (process.pid * 7) % portsOfWorker
+
+/** A port that is free at every address, for programs that cannot choose one themselves. No call gives it again. */
 export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  if (address === null || typeof address === 'string') throw new Error('No free port')
-  return address.port
+  for (let tries = 0; tries < portsOfWorker; tries++) {
+    const port = firstPort + (portsGiven++ % portsOfWorker)
+    const server = createServer()
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false))
+      server.listen({ port, exclusive: true }, () => resolve(true))
+    })
+    if (!isFree) continue
+    await new Promise((resolve) => server.close(resolve))
+    return port
+  }
+  throw new Error('No free port')
 }
 
-/** Returns once a connection to the port is accepted. @throws Error with the log when the program ends or 10 s pass */
+/** Returns once a connection to the port is accepted. @throws Error with the log when the program ends or 60 s pass */
 export async function untilListening(port: number, program: RunningProgram): Promise<void> {
-  const deadline = Date.now() + 10_000
+  const deadline = Date.now() + 60_000
   let hasEnded = false
   program.firstLine.catch(() => (hasEnded = true))
   for (;;) {
