@@ -141,7 +141,7 @@ export { debugLogger } from './io/debug-logger.js'
 export { expandHome, readRegularFile } from './io/files.js'
 export type { OpenTunDevice, TunDevice, TunDeviceOptions } from './io/tun-device.js'
 export type { KeySource, PassphraseSource } from './key-source.js'
-export type { LogEntry, Logger } from './log.js'
+export { type LogEntry, type Logger, safeLogger } from './log.js'
 // Options: how they are checked
 export { abortSignal, bytes, callback, duration, objectWith, parseOptions, size } from './options-schema.js'
 export type { AgentSocket } from './server/agent-forwarding.js'

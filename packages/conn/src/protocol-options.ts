@@ -12,7 +12,7 @@ import {
 import { z } from 'zod'
 import { type AlgorithmNames, chooseAlgorithms } from './algorithm-lists.js'
 import { debugLogger } from './io/debug-logger.js'
-import type { Logger } from './log.js'
+import { type Logger, safeLogger } from './log.js'
 import { algorithmList, duration, objectWith, size } from './options-schema.js'
 import { groupExchangeAlgorithms } from './transport/group-exchange.js'
 import type { Role } from './transport/role.js'
@@ -40,10 +40,13 @@ export const protocolOptions = {
   keepaliveInterval: duration.optional(),
   /** Unanswered keepalives after which the connection counts as lost. Default 3. */
   keepaliveCountMax: z.int().min(1).optional(),
-  /** Receives structured events. Default: standard error when NODE_DEBUG names `ssh`, else none. */
+  /**
+   * Receives structured events. What it throws concerns no connection. Default: standard error when NODE_DEBUG names
+   * `ssh`, else none.
+   */
   logger: objectWith<Logger>('a logger', 'debug')
     .optional()
-    .transform((given) => given ?? debugLogger()),
+    .transform((given) => (given === undefined ? debugLogger() : safeLogger(given))),
 }
 
 /** Software version in an identification string (RFC 4253 §4.2). */

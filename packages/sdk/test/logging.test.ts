@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { connect, type LogEntry, type Logger } from '../src/index.js'
 import { clientOptions, embedded, hostKey, parrot, userKey } from './embedded-server.js'
 import { expectNothingLeftOpen } from './open-handles.js'
@@ -21,6 +21,40 @@ function keeping() {
     of: (event: string) => entries.filter((entry) => entry.event === event),
   }
 }
+
+describe('a logger that throws', () => {
+  const throwing = (): Logger => {
+    const fail = () => {
+      throw new Error('no space left on device')
+    }
+    return { debug: fail, info: fail, warn: fail }
+  }
+
+  test('breaks no connection, of a client or of a server, and one warning tells of it', async () => {
+    const warnings: Error[] = []
+    const listen = (warning: Error & { code?: string }) => {
+      if (warning.code === 'SSH_LOGGER_FAILED') warnings.push(warning)
+    }
+    process.on('warning', listen)
+    onTestFinished(() => void process.off('warning', listen))
+    const { connect: connectTo, server } = await embedded({ logger: throwing(), processFactory: parrot })
+    const conn = await connectTo({ logger: throwing() })
+    expect((await conn.run('x')).stdout).toBe('x')
+    await conn.rekey()
+    await conn.close()
+    await server.close()
+    expect(warnings).toHaveLength(2)
+    expect(warnings[0]?.message).toContain('no space left on device')
+  })
+
+  test('nor does it hold up the end of one that broke', async () => {
+    const { server, destination } = await embedded({ logger: throwing() })
+    const relay = await relayTo(server.port)
+    const conn = await connect({ ...destination, port: relay.port }, clientOptions({ logger: throwing() }))
+    relay.cut()
+    await expect(conn.closed).rejects.toMatchObject({ name: 'ConnectionLost' })
+  })
+})
 
 describe('the logger of a client', () => {
   test('is told each step of connecting, with facts', async () => {

@@ -9,6 +9,7 @@ import {
   type ServerCallbacks,
   type ServerFactory,
   type SessionRequest,
+  safeLogger,
 } from '@ssh/conn'
 import { printable } from '@ssh/wire'
 import { serveSession } from './serve-session.js'
@@ -40,7 +41,7 @@ export function protocolOptions<O extends RunServerOptions>(
     ...withoutSessionOptions(options),
     serverFactory: async (connection) => {
       const callbacks = (await sessions.serverFactory?.(connection)) ?? {}
-      return withSessions(callbacks, sessions, options.logger ?? debugLogger())
+      return withSessions(callbacks, sessions, options.logger ? safeLogger(options.logger) : debugLogger())
     },
   }
 }

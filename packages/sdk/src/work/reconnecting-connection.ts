@@ -19,6 +19,7 @@ import {
   type RemotePathOptions,
   type RemotePortOptions,
   type SocksOptions,
+  safeLogger,
 } from '@ssh/conn'
 import type { SftpClient } from '@ssh/sftp'
 import { SshError } from '@ssh/wire'
@@ -383,7 +384,7 @@ export class ReconnectingConnection extends EventEmitter<ReconnectingEvents> {
   #life(options: PooledClientOptions): Parameters<typeof LocalForwarding.lasting>[0] {
     const isClosed = () => this.isClosed
     return {
-      logger: options.logger,
+      logger: options.logger && safeLogger(options.logger),
       closed: this.#over,
       get isClosed() {
         return isClosed()
