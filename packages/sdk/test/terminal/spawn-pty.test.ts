@@ -177,4 +177,16 @@ describe.each(['python3', 'script'] as const)('spawnPty by %s', (helper) => {
     // Nobody has to listen.
     await ending(start('/no/such/program'))
   })
+
+  test.skipIf(!isThere(helper))('sizes and signals that are none harm no program', async () => {
+    const child = shell('echo ready; read line; stty size')
+    await until(child, 'ready')
+    for (const wrong of [80.5, -1, Number.NaN]) {
+      expect(() => child.resize(wrong, 24)).toThrow(expect.objectContaining({ code: 'ERR_SSH_PTY_SIZE' }))
+      expect(child.kill(wrong)).toBe(false)
+    }
+    const ended = ending(child)
+    child.stdin.write('\n')
+    expect(await ended).toEqual(['\r\n24 80\r\n', 0, null])
+  })
 })

@@ -96,7 +96,8 @@ export class PtyProcess extends EventEmitter<PtyProcessEvents> {
    */
   kill(signal: NodeJS.Signals | number = 'SIGTERM'): boolean {
     const number = typeof signal === 'number' ? signal : constants.signals[signal]
-    if (number === undefined || this.#exit !== undefined || this.#error !== undefined) return false
+    if (number === undefined || !isSignalNumber(number) || this.#exit !== undefined || this.#error !== undefined)
+      return false
     if (this.#helper === 'python3') this.#tell(`k ${number}`)
     else if (this.#pid === undefined) this.#signals.push(number)
     else sendSignal(this.#pid, number)
@@ -115,8 +116,15 @@ export class PtyProcess extends EventEmitter<PtyProcessEvents> {
     else this.#child.kill('SIGKILL')
   }
 
-  /** Changes the size of the terminal; what runs in it is told by SIGWINCH. 0 leaves it as it is. */
+  /**
+   * Changes the size of the terminal; what runs in it is told by SIGWINCH. 0 leaves it as it is.
+   * @throws SshError `ERR_SSH_PTY_SIZE` when that is no size
+   */
   resize(columns: number, rows: number, widthPixels = 0, heightPixels = 0): void {
+    for (const size of [columns, rows, widthPixels, heightPixels]) {
+      if (Number.isInteger(size) && size >= 0) continue
+      throw new SshError('ERR_SSH_PTY_SIZE', `${size} is no size of a terminal: whole numbers from 0 on are`)
+    }
     if (columns === 0 || rows === 0 || this.#exit !== undefined) return
     const [width, height] = [Math.min(columns, 0xffff), Math.min(rows, 0xffff)]
     if (this.#helper === 'python3') {
@@ -198,6 +206,14 @@ export class PtyProcess extends EventEmitter<PtyProcessEvents> {
     })
   }
 }
+
+/** 0 only asks whether the program is there. */
+function isSignalNumber(number: number): boolean {
+  return Number.isInteger(number) && number >= 0 && number <= largestSignal
+}
+
+/** Of Linux, with its real-time signals. */
+const largestSignal = 64
 
 function sendSignal(pid: number, signal: number): void {
   try {

@@ -84,15 +84,15 @@ class Terminal:
         *lines, self.commands = (self.commands + data).split(b'\\n')
         for line in lines:
             name, *numbers = line.decode().split()
-            numbers = [int(number) for number in numbers]
             try:
+                numbers = [int(number) for number in numbers]
                 if name == 's':
                     resize(self.master, *numbers)
                 elif name == 'e':
                     self.ends = True
                 elif name == 'k' and self.status is None:
                     os.killpg(self.pid, *numbers)
-            except OSError:
+            except (OSError, ValueError, struct.error):
                 pass
 
     def reap(self):
