@@ -39,8 +39,12 @@ export type { ClientEvents, ClientLink } from './client/client-link.js'
 export {
   type ClientOptions,
   clientOptionsSchema,
+  type HostKeyVerifier,
+  type KeyboardInteractiveHandler,
   type KeyboardPrompt,
+  type KnownHostsLookup,
   type OfferedHostKey,
+  type PasswordChangeHandler,
 } from './client/client-options.js'
 export type { Configured, ConfiguredForwards, ConfiguredSessions } from './client/configured.js'
 export { type ForwardingOptions, startConfiguredForwards } from './client/configured-forwards.js'
@@ -62,8 +66,9 @@ export {
 export type { ConfigPosition } from './config/config-line.js'
 export type { ConfigSource, IncludeReader, ParsedConfig } from './config/config-model.js'
 export type { ConfigTokens } from './config/config-tokens.js'
+export type { RekeyLimitValue } from './config/config-values.js'
 export type { ConfigWarning } from './config/config-warning.js'
-export type { ForwardEndpoint, ForwardSpec } from './config/forward-spec.js'
+export type { ForwardEndpoint, ForwardSpec, WrittenForward } from './config/forward-spec.js'
 export type { KeyRestrictions, PermittedEndpoint } from './config/key-restrictions.js'
 export {
   formatKnownHost,
@@ -84,6 +89,7 @@ export {
   resolveClientConfig,
 } from './config/ssh-config.js'
 export type { ClientConfigValues } from './config/ssh-config-keywords.js'
+export type { AddKeysToAgentValue, PermittedCname } from './config/ssh-config-values.js'
 export {
   parseServerConfig,
   resolveGlobalServerConfig,
@@ -92,6 +98,7 @@ export {
   type ServerConfigQuery,
 } from './config/sshd-config.js'
 export type { ServerConfigValues } from './config/sshd-config-keywords.js'
+export type { ListenAddressValue, MaxStartupsValue, SubsystemValue } from './config/sshd-config-values.js'
 // Channels: RFC 4254
 export { Channel } from './connection/channel.js'
 export type {
