@@ -153,9 +153,9 @@ describe('the logger of a client', () => {
     const { logger, of } = keeping()
     const { server, destination } = await embedded()
     const relay = await relayTo(server.port)
-    const options = clientOptions({ logger, keepaliveInterval: 5, keepaliveCountMax: 1 })
-    const conn = await connect({ ...destination, port: relay.port }, options)
+    const conn = await connect({ ...destination, port: relay.port }, clientOptions({ logger }))
     relay.mute()
+    conn.setKeepalive(5, 1)
     await conn.closed.catch(() => {})
     expect(of('keepalive-lost')).toMatchObject([
       { level: 'warn', error: { code: 'ERR_SSH_CONNECTION_TIMEOUT', details: { intervalMs: 5, countMax: 1 } } },

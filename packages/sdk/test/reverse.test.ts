@@ -3,6 +3,7 @@ import { connect as connectTcp } from 'node:net'
 import { generatePrivateKey } from '@ssh/crypto'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { answering, gone, socksProxy } from '../../conn/test/proxies.js'
+import { timeLapse } from '../../conn/test/time-lapse.js'
 import {
   type ConnectReverseOptions,
   connect,
@@ -115,8 +116,11 @@ describe('a server that connects to its client', () => {
   })
 
   test('gives up in time, by signal, and when nobody is there', async () => {
-    const silent = await answering((socket) => void socket.resume().on('end', () => socket.end()))
-    await expect(connectReverse(at(silent), serving({ connectTimeout: 200 }))).rejects.toMatchObject({
+    const pass = timeLapse()
+    const silent = await answering((socket) => {
+      socket.once('data', () => pass(60_000)).on('end', () => socket.end())
+    })
+    await expect(connectReverse(at(silent), serving({ connectTimeout: '1m' }))).rejects.toMatchObject({
       code: 'ERR_SSH_CONNECT_TIMEOUT',
       message: expect.stringContaining("the client's login"),
     })

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { generatePrivateKey } from '@ssh/crypto'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { answering, gone, httpProxy, socksProxy } from '../../conn/test/proxies.js'
+import { timeLapse } from '../../conn/test/time-lapse.js'
 import {
   type ClientOptions,
   connect,
@@ -163,10 +164,13 @@ describe('jump hosts', () => {
 
   test('count within connectTimeout of the whole', async () => {
     const [first] = await hosts()
-    const silent = await answering((socket) => void socket.resume().on('end', () => socket.end()))
+    const pass = timeLapse()
+    const silent = await answering((socket) => {
+      socket.once('data', () => pass(60_000)).on('end', () => socket.end())
+    })
     const hop = { destination: first.address }
     const tunnel = [hop, { destination: `tester@127.0.0.1:${silent.port}` }]
-    await expect(connect('inner', knowing([first], { tunnel, connectTimeout: 300 }))).rejects.toMatchObject({
+    await expect(connect('inner', knowing([first], { tunnel, connectTimeout: '1m' }))).rejects.toMatchObject({
       name: 'TimeoutError',
       code: 'ERR_SSH_CONNECT_TIMEOUT',
       message: expect.stringContaining('the way through the tunnel'),
@@ -355,9 +359,12 @@ describe('proxies', () => {
   })
 
   test('that say nothing are given up in time, and by signal', async () => {
-    const silent = await answering((socket) => void socket.resume().on('end', () => socket.end()))
+    const pass = timeLapse()
+    const silent = await answering((socket) => {
+      socket.once('data', () => pass(60_000)).on('end', () => socket.end())
+    })
     const proxy = `http://secret:hush@127.0.0.1:${silent.port}`
-    const error = await connect('h', { proxy, config: null, connectTimeout: 200 }).catch((reason: unknown) => reason)
+    const error = await connect('h', { proxy, config: null, connectTimeout: '1m' }).catch((reason: unknown) => reason)
     expect(error).toMatchObject({
       code: 'ERR_SSH_CONNECT_TIMEOUT',
       details: { step: 'the connection through the proxy' },

@@ -8,6 +8,7 @@ import type { ClientOptions } from '../../src/client/client-options.js'
 import { establishClient } from '../../src/client/connect.js'
 import { parseKnownHosts } from '../../src/config/known-hosts.js'
 import { hostKey, listening } from '../loopback.js'
+import { timeLapse } from '../time-lapse.js'
 
 const otherKey = await generatePrivateKey('ssh-ed25519')
 const password = vi.fn(() => 'secret')
@@ -160,9 +161,10 @@ describe('a verifier', () => {
   })
 
   test('that never answers is given up at the login timeout', async () => {
+    const pass = timeLapse()
     const { port } = await listening()
-    const verifyHostKey = () => new Promise<boolean>(() => {})
-    const options: ClientOptions = { ...alice, knownHosts: null, verifyHostKey, loginTimeout: 200 }
+    const verifyHostKey = () => new Promise<boolean>(() => setImmediate(pass, 60_000))
+    const options: ClientOptions = { ...alice, knownHosts: null, verifyHostKey, loginTimeout: '1m' }
     await expect(establishClient({ host: '127.0.0.1', port }, options)).rejects.toMatchObject({
       code: 'ERR_SSH_LOGIN_TIMEOUT',
       details: { phase: 'a verdict of this side' },

@@ -9,6 +9,7 @@ import { listenServer } from '../../src/server/listen.js'
 import type { ServerCallbacks, SessionRequest } from '../../src/server/server-callbacks.js'
 import type { ServerConnection } from '../../src/server/server-connection.js'
 import { aliceOptions, connecting, hostKey, listening, passwordCallbacks } from '../loopback.js'
+import { timeLapse, until } from '../time-lapse.js'
 
 const aliceKey = await generatePrivateKey('ssh-ed25519')
 const malloryKey = await generatePrivateKey('ssh-ed25519')
@@ -234,13 +235,16 @@ describe('who is let in', () => {
 
 describe('a connection before login', () => {
   test('is closed when its time is up, and makes room for others', async () => {
-    const server = await listening({ loginTimeout: 150, maxStartups: 2 })
+    const pass = timeLapse()
+    const server = await listening({ loginTimeout: '1m', maxStartups: 2 })
     const slow = [await silent(server.port), await silent(server.port)]
     const ended = slow.map((socket) => once(socket, 'close'))
-    await vi.waitFor(() => expect(server.connections.size).toBe(2))
+    await until(() => server.connections.size === 2)
     expect(await login(server.port)).not.toBe('in')
+    pass(60_000)
     await Promise.all(ended)
-    await vi.waitFor(async () => expect(await login(server.port)).toBe('in'))
+    await until(() => server.connections.size === 0)
+    expect(await login(server.port)).toBe('in')
   })
 
   test('does not count any more once it has logged in', async () => {
@@ -251,15 +255,24 @@ describe('a connection before login', () => {
   })
 
   test('is bounded also when the factory never makes its callbacks', async () => {
+    const pass = timeLapse()
     const log = logger()
+    const made: ServerConnection[] = []
     const server = await listening({
-      loginTimeout: 100,
+      loginTimeout: '10s',
       maxStartups: 1,
       logger: log,
-      serverFactory: () => new Promise<never>(() => {}),
+      serverFactory: (connection) => {
+        made.push(connection)
+        return new Promise<never>(() => {})
+      },
     })
-    expect(await login(server.port)).toBe('ERR_SSH_TRANSPORT_DISCONNECTED')
-    await vi.waitFor(() => expect(server.connections.size).toBe(0))
+    const outcome = login(server.port)
+    // Only who has said that it speaks SSH is told why it is over.
+    await until(() => made.some(({ info }) => info.clientVersion !== ''))
+    pass(10_000)
+    expect(await outcome).toBe('ERR_SSH_TRANSPORT_DISCONNECTED')
+    await until(() => server.connections.size === 0)
     expect(log.events).toContain('broken')
   })
 

@@ -9,6 +9,7 @@ import { seededRandom } from '@ssh/testkit'
 import { AbortError } from '@ssh/wire'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { timeLapse } from '../../../conn/test/time-lapse.js'
 import { ProcessError, ProcessTimeoutError } from '../../src/process/result.js'
 import { runProcess } from '../../src/process/run.js'
 import { quiet, sessionPair, shellHandler } from './session-pair.js'
@@ -154,7 +155,11 @@ describe('runProcess', () => {
         remote.on('signal', (name) => signals.push(name))
         remote.stdout.write(Buffer.from('so far €').subarray(0, -1))
       })
-      const error = await runProcess(pair.openSession, 'sleep 1000', { timeout: '50ms' }).catch((thrown) => thrown)
+      const pass = timeLapse()
+      const running = runProcess(pair.openSession, 'sleep 1000', { timeout: '50ms' }).catch((thrown) => thrown)
+      await quiet()
+      pass(50)
+      const error = await running
       expect(error).toBeInstanceOf(TimeoutError)
       expect(error).toBeInstanceOf(ProcessTimeoutError)
       expect(error).toMatchObject({ code: 'ERR_SSH_PROCESS_TIMEOUT', stdout: 'so far ', exitStatus: null })
