@@ -45,6 +45,7 @@ export {
   type KnownHostsLookup,
   type OfferedHostKey,
   type PasswordChangeHandler,
+  type RekeyOptions,
 } from './client/client-options.js'
 export type { Configured, ConfiguredForwards, ConfiguredSessions } from './client/configured.js'
 export { type ForwardingOptions, startConfiguredForwards } from './client/configured-forwards.js'
@@ -69,6 +70,7 @@ export type { ConfigTokens } from './config/config-tokens.js'
 export type { RekeyLimitValue } from './config/config-values.js'
 export type { ConfigWarning } from './config/config-warning.js'
 export type { ForwardEndpoint, ForwardSpec, WrittenForward } from './config/forward-spec.js'
+export { type InternalSftp, parseInternalSftp } from './config/internal-sftp.js'
 export type { KeyRestrictions, PermittedEndpoint } from './config/key-restrictions.js'
 export {
   formatKnownHost,

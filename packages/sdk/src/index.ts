@@ -26,7 +26,9 @@ export type {
   ConnectionHandler,
   ConnectTrace,
   Destination,
+  DirectionAlgorithms,
   ExecTrace,
+  ExitResult,
   ExitSignal,
   ForwardEndpoint,
   ForwardedTcpInfo,
@@ -69,6 +71,7 @@ export type {
   PrintedConfig,
   RefusedRequest,
   RekeyLimitValue,
+  RekeyOptions,
   RemotePathOptions,
   RemotePortOptions,
   RequestedConnection,
@@ -258,6 +261,7 @@ export type {
   ProcessOptions,
   RedirectOptions,
   RunOptions,
+  SendBreakOptions,
   WaitOptions,
 } from './process/process-options.js'
 export { type Command, quote, sh } from './process/quote.js'

@@ -8,6 +8,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { connect, type ProcessHandler, type SshClientConnection } from '../src/index.js'
 import { clientOptions, embedded, parrot } from './embedded-server.js'
 import { expectNothingLeftOpen } from './open-handles.js'
+import { relayTo } from './relay.js'
 
 expectNothingLeftOpen()
 
@@ -181,6 +182,23 @@ describe('the life of a connection', () => {
     process.stdin.end('hello')
     expect((await process.wait()).stdout).toBe('hello')
     expect(rekeys).toBe(2)
+  })
+
+  test('an abort ends the wait for new keys, and for the answer to a break', async () => {
+    const { server, destination } = await embedded({ processFactory: cat })
+    const relay = await relayTo(server.port)
+    const conn = await connect({ ...destination, port: relay.port }, clientOptions())
+    onTestFinished(() => conn.abort())
+    const process = await conn.createProcess('cat')
+    relay.mute()
+    const controller = new AbortController()
+    const { signal } = controller
+    const waiting = Promise.allSettled([conn.rekey({ signal }), process.sendBreak(100, { signal })])
+    controller.abort()
+    const outcomes = await waiting
+    expect(outcomes).toMatchObject([{ reason: { code: 'ABORT_ERR' } }, { reason: { code: 'ABORT_ERR' } }])
+    await expect(conn.rekey({ signal })).rejects.toMatchObject({ code: 'ABORT_ERR' })
+    await expect(conn.rekey({ sginal: signal } as never)).rejects.toMatchObject({ name: 'OptionsError' })
   })
 
   test('debug messages go both ways', async () => {

@@ -3,7 +3,7 @@
 import { EventEmitter } from 'node:events'
 import type { Duplex } from 'node:stream'
 import type { PublicKey } from '@ssh/crypto'
-import { parseDuration } from '@ssh/wire'
+import { AbortError, parseDuration } from '@ssh/wire'
 import type { Channel } from '../connection/channel.js'
 import { type ConnectionAlgorithms, describeAlgorithms } from '../connection-algorithms.js'
 import type { AgentGrant } from '../forwarding/agent-forward.js'
@@ -11,10 +11,12 @@ import type { ForwardedTcpInfo, ForwardedUnixInfo } from '../forwarding/forward-
 import type { Listener } from '../forwarding/listener.js'
 import { X11Client } from '../forwarding/x11-client.js'
 import type { SocketAddresses } from '../io/socket-address.js'
+import { parseOptions } from '../options-schema.js'
 import { type OpenSessionOptions, openSession } from '../session/open-session.js'
 import type { SessionClient } from '../session/session-client.js'
 import type { TunForwarding } from '../tun-join.js'
 import type { TunStream } from '../tun-stream.js'
+import { unlessAborted } from '../unless-aborted.js'
 import { ClientForwarding } from './client-forwarding.js'
 import type {
   LocalPathOptions,
@@ -27,6 +29,7 @@ import type {
 } from './client-forwarding-options.js'
 import type { ConnectionHandler } from './client-forwarding-remote.js'
 import type { ClientEvents, ClientLink, ClientTarget } from './client-link.js'
+import { type RekeyOptions, rekeyOptionsSchema } from './client-options.js'
 import { SessionSlots } from './session-slots.js'
 import { forwardTunnel, openTunnel, type TunForwardOptions, type TunOptions } from './tun.js'
 import { type PreparedX11, prepareX11, type X11ForwardingOptions } from './x11-forwarding.js'
@@ -340,9 +343,14 @@ export class ClientConnection extends EventEmitter<ClientEvents> {
     return forwardTunnel(this.#link, 'tap', localUnit, remoteUnit, options)
   }
 
-  /** Changes keys now (RFC 4253 §9). Resolves once new keys are in use. @throws ConnectionLost */
-  rekey(): Promise<void> {
-    return this.#link.rekey()
+  /**
+   * Changes keys now (RFC 4253 §9). Resolves once new keys are in use.
+   * @throws ConnectionLost, OptionsError, AbortError
+   */
+  async rekey(options: RekeyOptions = {}): Promise<void> {
+    const { signal } = parseOptions('rekey', rekeyOptionsSchema, options)
+    if (signal?.aborted) throw new AbortError(signal.reason)
+    await unlessAborted(this.#link.rekey(), signal)
   }
 
   /**

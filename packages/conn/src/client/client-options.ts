@@ -117,6 +117,14 @@ export const clientOptionsSchema = z.strictObject({
   signal: abortSignal.optional(),
 })
 
+export const rekeyOptionsSchema = z.strictObject({
+  /** Gives up waiting; keys change all the same once it has begun. */
+  signal: abortSignal.optional(),
+})
+
+/** Options of `rekey`. */
+export type RekeyOptions = z.input<typeof rekeyOptionsSchema>
+
 /** Options of `connect`. */
 export type ClientOptions = z.input<typeof clientOptionsSchema>
 

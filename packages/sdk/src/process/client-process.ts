@@ -18,6 +18,8 @@ import {
   type OutputEncoding,
   type RedirectOptions,
   redirectOptionsSchema,
+  type SendBreakOptions,
+  sendBreakOptionsSchema,
   type WaitOptions,
   waitOptionsSchema,
 } from './process-options.js'
@@ -235,9 +237,13 @@ export class SshClientProcess<O extends Output = string> extends EventEmitter<Pr
    * Sends a break (RFC 4335).
    * @param lengthMs 0 lets the server choose
    * @returns whether the server could
+   * @throws OptionsError, AbortError; what ended the session
    */
-  sendBreak(lengthMs = 0): Promise<boolean> {
-    return this.#session.sendBreak(lengthMs)
+  async sendBreak(lengthMs = 0, options: SendBreakOptions = {}): Promise<boolean> {
+    const { signal } = parseOptions('sendBreak', sendBreakOptionsSchema, options)
+    if (signal?.aborted) throw new AbortError(signal.reason)
+    const answered = this.#session.sendBreak(lengthMs)
+    return signal === undefined ? answered : unlessAborted(answered, signal)
   }
 
   /**

@@ -171,6 +171,11 @@ export const waitOptionsSchema = z.strictObject({
   signal: abortSignal.optional(),
 })
 
+export const sendBreakOptionsSchema = z.strictObject({
+  /** Gives up waiting for the answer; the break is sent. */
+  signal: abortSignal.optional(),
+})
+
 export const runOptionsSchema = processOptionsSchema.extend({
   /** Reject unless the exit status is 0. Default false. */
   check: z.boolean().optional(),
@@ -184,6 +189,8 @@ export type ProcessOptions = z.input<typeof processOptionsSchema>
 export type RunOptions = z.input<typeof runOptionsSchema>
 /** Options of `wait`. */
 export type WaitOptions = z.input<typeof waitOptionsSchema>
+/** Options of `sendBreak`. */
+export type SendBreakOptions = z.input<typeof sendBreakOptionsSchema>
 /** Options of `redirect`. */
 export type RedirectOptions = z.input<typeof redirectOptionsSchema>
 export type ParsedProcessOptions = z.output<typeof processOptionsSchema>
