@@ -20,6 +20,8 @@ export interface AcceptOptions {
   readonly port: number
   /** Connections that the operating system queues; has no effect in a tunnel. */
   readonly backlog: number
+  /** An IPv6 address takes no IPv4 clients; has no effect in a tunnel. */
+  readonly ipv6Only?: boolean | undefined
   /** Other processes may listen on the port as well; has no effect in a tunnel. */
   readonly reusePort?: boolean | undefined
   readonly tunnel: z.output<typeof listenTunnel> | undefined
@@ -105,11 +107,12 @@ async function acceptAtAll(
 }
 
 async function acceptHere(options: AcceptAtOptions): Promise<StreamAcceptor> {
-  const { host, port, backlog, reusePort, onStream, onError } = options
+  const { host, port, backlog, ipv6Only, reusePort, onStream, onError } = options
   const listener = await TcpListener.open({
     host,
     port,
     backlog,
+    ipv6Only,
     reusePort,
     onConnection: (socket) => onStream(socket, socket.remoteAddress),
     onError,

@@ -15,6 +15,11 @@ export function parseIpAddress(text: string): Uint8Array | undefined {
   return equalBytes(bytes.subarray(0, 12), mappedPrefix) ? bytes.subarray(12) : bytes
 }
 
+/** An address as text, where an IPv4 address in IPv6 form is the IPv4 address that it is. */
+export function withoutMapping(address: string): string {
+  return address.replace(/^::ffff:(?=\d+\.)/i, '')
+}
+
 /** ::ffff:0:0/96 (RFC 4291 §2.5.5.2). */
 const mappedPrefix = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff)
 
@@ -47,6 +52,14 @@ export function parseCidr(text: string): CidrBlock | undefined {
 export function isInBlock(block: CidrBlock, address: Uint8Array): boolean {
   if (address.length !== block.base.length) return false
   return address.every((value, index) => (value & maskByte(block.prefixLength, index)) === block.base[index])
+}
+
+/** The network that an address is in, as a name to compare; undefined for what is no address. */
+export function networkOf(address: string, prefixLengthV4: number, prefixLengthV6: number): string | undefined {
+  const bytes = parseIpAddress(address)
+  if (bytes === undefined) return undefined
+  const prefixLength = bytes.length === 4 ? prefixLengthV4 : prefixLengthV6
+  return bytes.map((value, index) => value & maskByte(prefixLength, index)).join(bytes.length === 4 ? '.' : ':')
 }
 
 /** Byte `index` of a mask of `prefixLength` bits. */

@@ -10,6 +10,8 @@ export interface TcpListenerOptions {
   readonly port: number
   /** Connections that the operating system queues before they are accepted. */
   readonly backlog: number
+  /** An IPv6 address takes no IPv4 clients. */
+  readonly ipv6Only?: boolean | undefined
   /** Other processes may listen there as well. */
   readonly reusePort?: boolean | undefined
   onConnection(socket: Socket): void
@@ -29,7 +31,7 @@ export class TcpListener {
 
   /** @throws ConnectError `ERR_SSH_CONNECT_LISTEN_FAILED`; `cause` is the system's error */
   static async open(options: TcpListenerOptions): Promise<TcpListener> {
-    const { host, port, backlog, reusePort = false } = options
+    const { host, port, backlog, ipv6Only = false, reusePort = false } = options
     if (reusePort && !canReusePort()) {
       const text = `Cannot share port ${port}: reusePort needs Node 22.12, or 23.1, or later; this is ${process.version}`
       throw new ConnectError('ERR_SSH_CONNECT_LISTEN_FAILED', text, { details: { host, port } })
@@ -37,12 +39,21 @@ export class TcpListener {
     const server = createServer({ noDelay: true, keepAlive: true }, (socket) => options.onConnection(socket))
     return await new Promise((resolve, reject) => {
       const onError = (cause: Error) => {
-        const where = `${host ?? 'every address'} port ${port}`
-        const text = `Cannot listen on ${where}: ${cause.message}`
+        const place = `${host ?? 'every address'} port ${port}`
+        const text = `Cannot listen on ${place}: ${cause.message}`
         reject(new ConnectError('ERR_SSH_CONNECT_LISTEN_FAILED', text, { cause, details: { host, port } }))
       }
       server.once('error', onError)
-      server.listen({ port, backlog, ...(host !== undefined && { host }), ...(reusePort && { reusePort }) }, () => {
+      // Of an IPv4 address it would be an error.
+      const isIpv6Only = ipv6Only && (host === undefined || host.includes(':'))
+      const where = {
+        port,
+        backlog,
+        ipv6Only: isIpv6Only,
+        ...(host !== undefined && { host }),
+        ...(reusePort && { reusePort }),
+      }
+      server.listen(where, () => {
         server.off('error', onError)
         server.on('error', (error) => options.onError(error))
         resolve(new TcpListener(server))

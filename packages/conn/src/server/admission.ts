@@ -1,6 +1,7 @@
 /** Who is let through to the key exchange: limits of connections, as sshd's MaxStartups and PerSourceMaxStartups. */
 
 import { randomFraction } from '@ssh/crypto'
+import { networkOf, withoutMapping } from '../config/ip-address.js'
 
 /**
  * Connections that may be logging in at once. `[start, rate, full]` refuses some before that, as sshd does: none up to
@@ -10,8 +11,10 @@ export type MaxStartups = number | readonly [start: number, rate: number, full: 
 
 export interface AdmissionLimits {
   readonly maxStartups: MaxStartups
-  /** Of one address. */
+  /** Of one address, or of one network where `perSourceNetBlockSize` says so. */
   readonly perSourceMaxStartups: number | undefined
+  /** How many bits of an IPv4 and of an IPv6 address make a source. Default: all. */
+  readonly perSourceNetBlockSize?: readonly [v4: number, v6: number] | undefined
   /** Logged in or not. */
   readonly maxConnections: number | undefined
   /** Of one address, logged in or not. */
@@ -19,7 +22,7 @@ export interface AdmissionLimits {
 }
 
 /** The option that refused a connection. */
-export type RefusedBy = keyof AdmissionLimits
+export type RefusedBy = Exclude<keyof AdmissionLimits, 'perSourceNetBlockSize'>
 
 /** A connection that was let through. */
 export interface Admitted {
@@ -43,9 +46,10 @@ export class Admission {
   /** @param address undefined when nobody knows where it comes from; limits of one address do not hold then */
   admit(address: string | undefined): Admitted | RefusedBy {
     const source = address === undefined ? undefined : withoutMapping(address)
-    const refusedBy = this.#refusedBy(source)
+    const network = source === undefined ? undefined : this.#networkOf(source)
+    const refusedBy = this.#refusedBy(source, network)
     if (refusedBy !== undefined) return refusedBy
-    const startedUp = this.#startups.add(source)
+    const startedUp = this.#startups.add(network)
     const ended = this.#connections.add(source)
     return {
       startedUp,
@@ -56,12 +60,18 @@ export class Admission {
     }
   }
 
-  #refusedBy(source: string | undefined): RefusedBy | undefined {
+  /** Whoever has one IPv6 address often has a network full of them. */
+  #networkOf(source: string): string {
+    const { perSourceNetBlockSize: [v4, v6] = [32, 128] } = this.#limits
+    return networkOf(source, v4, v6) ?? source
+  }
+
+  #refusedBy(source: string | undefined, network: string | undefined): RefusedBy | undefined {
     const { maxStartups, perSourceMaxStartups, maxConnections, maxConnectionsPerAddress } = this.#limits
     if (isReached(maxConnections, this.#connections.total)) return 'maxConnections'
     if (isReached(maxConnectionsPerAddress, this.#connections.of(source))) return 'maxConnectionsPerAddress'
     if (this.#isDropped(maxStartups)) return 'maxStartups'
-    if (isReached(perSourceMaxStartups, this.#startups.of(source))) return 'perSourceMaxStartups'
+    if (isReached(perSourceMaxStartups, this.#startups.of(network))) return 'perSourceMaxStartups'
     return undefined
   }
 
@@ -105,9 +115,4 @@ class Counter {
 
 function isReached(limit: number | undefined, count: number): boolean {
   return limit !== undefined && count >= limit
-}
-
-/** An IPv4 address that comes in as `::ffff:192.0.2.1` is the same client. */
-function withoutMapping(address: string): string {
-  return address.replace(/^::ffff:(?=\d+\.)/i, '')
 }

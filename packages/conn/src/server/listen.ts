@@ -65,10 +65,17 @@ export class SshServer {
     const {
       maxStartups = defaults.maxStartups,
       perSourceMaxStartups,
+      perSourceNetBlockSize,
       maxConnections,
       maxConnectionsPerAddress,
     } = options
-    this.#admission = new Admission({ maxStartups, perSourceMaxStartups, maxConnections, maxConnectionsPerAddress })
+    this.#admission = new Admission({
+      maxStartups,
+      perSourceMaxStartups,
+      perSourceNetBlockSize,
+      maxConnections,
+      maxConnectionsPerAddress,
+    })
   }
 
   /** The port it listens on; 0 once it is closed. */
@@ -93,11 +100,13 @@ export class SshServer {
 
   /** @internal */
   async open(): Promise<void> {
-    const { host, port = defaults.port, backlog = defaults.backlog, reusePort, tunnel, signal, logger } = this.#options
+    const { host, port = defaults.port, backlog = defaults.backlog, ipv6Only, reusePort } = this.#options
+    const { tunnel, signal, logger } = this.#options
     const acceptor = await acceptStreams({
       host,
       port,
       backlog,
+      ipv6Only,
       reusePort,
       tunnel,
       signal,
@@ -209,10 +218,11 @@ function sendAway(socket: Duplex, why: string): void {
 }
 
 function connectionOptions(options: ParsedServerOptions): ParsedServerConnectionOptions {
-  const { host: _1, port: _2, tunnel: _3, backlog: _4, reusePort: _5, signal: _6, ...others } = options
+  const { host: _1, port: _2, tunnel: _3, backlog: _4, reusePort: _5, signal: _6, ipv6Only: _, ...others } = options
   const {
     maxStartups: _7,
     perSourceMaxStartups: _8,
+    perSourceNetBlockSize: __,
     maxConnections: _9,
     maxConnectionsPerAddress: _0,
     ...rest

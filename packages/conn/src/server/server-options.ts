@@ -88,6 +88,8 @@ export const serverConnectionOptionsSchema = z.strictObject({
 export const serverOptionsSchema = serverConnectionOptionsSchema.extend({
   /** Address or host name to listen on, or several, on one port. Default: every address of this machine. */
   host: z.union([z.string().min(1), z.array(z.string().min(1)).min(1).readonly()]).optional(),
+  /** Keeps an IPv6 address to IPv6: `'::'` takes IPv4 clients as well otherwise. Default false. */
+  ipv6Only: z.boolean().optional(),
   /** TCP port. Default 22; 0 takes a free one, see `port` of the server. */
   port: z.int().min(0).max(65535).optional(),
   /**
@@ -107,6 +109,14 @@ export const serverOptionsSchema = serverConnectionOptionsSchema.extend({
   maxStartups: z.union([z.int().min(1), startupRange]).optional(),
   /** Of these, those of one address. Default: no limit of its own. */
   perSourceMaxStartups: z.int().min(1).optional(),
+  /**
+   * How many bits of an IPv4 and of an IPv6 address make one source for `perSourceMaxStartups`: `[24, 64]` counts whole
+   * networks. Default `[32, 128]`: each address by itself.
+   */
+  perSourceNetBlockSize: z
+    .tuple([z.int().min(0).max(32), z.int().min(0).max(128)])
+    .readonly()
+    .optional(),
   /** Connections that may be open, logged in or not. Default: no limit. */
   maxConnections: z.int().min(1).optional(),
   /** Of these, those of one address. Default: no limit. */

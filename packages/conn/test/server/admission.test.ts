@@ -96,3 +96,21 @@ describe('limits of an address', () => {
     for (let count = 0; count < 5; count++) admitted(admission, undefined)
   })
 })
+
+test('a source is as large a network as perSourceNetBlockSize says', () => {
+  const limits = { ...unlimited, perSourceMaxStartups: 1 }
+  const networks = new Admission({ ...limits, perSourceNetBlockSize: [24, 64] })
+  const first = admitted(networks, '2001:db8::1')
+  expect(networks.admit('2001:db8::ffff:2')).toBe('perSourceMaxStartups')
+  admitted(networks, '2001:db8:0:1::1')
+  admitted(networks, '192.0.2.1')
+  expect(networks.admit('::ffff:192.0.2.200')).toBe('perSourceMaxStartups')
+  admitted(networks, '192.0.3.1')
+  first.ended()
+  admitted(networks, '2001:db8::3')
+  const addresses = new Admission(limits)
+  admitted(addresses, '2001:db8::1')
+  admitted(addresses, '2001:db8::2')
+  admitted(addresses, 'no address')
+  expect(addresses.admit('2001:db8:0::1')).toBe('perSourceMaxStartups')
+})
