@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { MemoryHandler } from '@ssh/sftp'
+import { MemoryHandler, SftpServer } from '@ssh/sftp'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { ListenOptions, ServerProcess, SshClientConnection } from '../src/index.js'
 import { embedded, parrot, userLine } from './embedded-server.js'
@@ -292,6 +292,43 @@ describe('sftpFactory', () => {
   })
 })
 
+describe('sshd_config', () => {
+  async function configured(text: string, options: Partial<ListenOptions>): Promise<SshClientConnection> {
+    const folder = await temporaryFolder()
+    await writeFile(join(folder, 'sshd_config'), text)
+    const userLookup = () => ({ uid: 1000, homeDirectory: folder, groups: [] })
+    return connected({ ...options, config: join(folder, 'sshd_config'), userLookup })
+  }
+
+  test('says by Subsystem that files stay as they are', async () => {
+    const root = await temporaryFolder()
+    const conn = await configured('Subsystem sftp /usr/lib/openssh/sftp-server -R', { sftpFactory: { root } })
+    await using sftp = await conn.startSftpClient()
+    await expect(sftp.mkdir('/made')).rejects.toMatchObject({ code: 'EACCES' })
+  })
+
+  test('says by ForceCommand that files of a ChrootDirectory stay as they are', async () => {
+    const root = await temporaryFolder()
+    const text = `ChrootDirectory ${root}\nForceCommand internal-sftp -R`
+    const conn = await configured(text, { sftpFactory: true })
+    await using sftp = await conn.startSftpClient()
+    expect(await sftp.listdir('/')).toEqual([])
+    await expect(sftp.mkdir('/made')).rejects.toMatchObject({ code: 'EACCES' })
+  })
+
+  test('locks nobody in who is made to run a program', async () => {
+    const root = await temporaryFolder()
+    const processes: unknown[] = []
+    const conn = await configured(`ChrootDirectory ${root}`, {
+      sftpFactory: true,
+      processFactory: (process) => void processes.push(process),
+      serverFactory: (connection) => ({ authCompleted: () => connection.setOptions({ forcedCommand: 'backup' }) }),
+    })
+    await expect(conn.run('x')).rejects.toMatchObject({ code: 'ERR_SSH_CHANNEL_OPEN_REFUSED' })
+    expect(processes).toEqual([])
+  })
+})
+
 describe('lines of authorized_keys', () => {
   test('a forced command replaces commands, shells and subsystems', async () => {
     const conn = await restricted('command="backup --all"', { processFactory: describeProcess, sftpFactory: true })
@@ -315,6 +352,24 @@ describe('lines of authorized_keys', () => {
     const shell = await conn.createProcess('rm -rf /')
     expect(await shell.communicate()).toMatchObject({ exitStatus: 0, stdout: '' })
     expect(processes).toEqual([])
+  })
+
+  test('internal-sftp is held to its options, and refused with those that nobody follows', async () => {
+    const root = await temporaryFolder()
+    await writeFile(join(root, 'note.txt'), 'hello')
+    for (const sftpFactory of [{ root }, () => ({ root }), () => new SftpServer({ root })]) {
+      const conn = await restricted('command="internal-sftp -f AUTH -R"', { sftpFactory })
+      await using sftp = await conn.startSftpClient()
+      await expect(sftp.writeFile('/note.txt', 'changed')).rejects.toMatchObject({ code: 'EACCES' })
+      expect(await sftp.readFile('/note.txt', { encoding: 'utf8' })).toBe('hello')
+    }
+    const masked = await restricted('command="internal-sftp -u 0077 -d /below"', { sftpFactory: { root } })
+    await using sftp = await masked.startSftpClient()
+    await sftp.mkdir('/below')
+    await sftp.writeFile('made', 'x')
+    if (process.platform !== 'win32') expect((await stat(join(root, 'below', 'made'))).mode & 0o777).toBe(0o600)
+    const refused = await restricted('command="internal-sftp -P write"', { sftpFactory: { root } })
+    await expect(refused.startSftpClient()).rejects.toMatchObject({ code: 'ERR_SSH_CHANNEL_OPEN_REFUSED' })
   })
 
   test('variables of the line win over those of the client', async () => {

@@ -1,6 +1,6 @@
 /** Lists of hosts and addresses that may come in: `from=` of authorized_keys and its relatives. */
 
-import { isInBlock, parseCidr, parseIpAddress } from './ip-address.js'
+import { isInBlock, parseCidr, parseIpAddress, withoutMapping } from './ip-address.js'
 import { matchesPattern, matchList } from './patterns.js'
 
 /** What is wrong with a list, or undefined. An item with `/` must be a CIDR block, and none may be empty. */
@@ -22,9 +22,10 @@ export function faultOfAddressList(list: string): string | undefined {
 export function isInAddressList(list: string, address: string | undefined, host?: string): boolean {
   const bytes = address === undefined ? undefined : parseIpAddress(address)
   if (address === undefined || bytes === undefined || faultOfAddressList(list) !== undefined) return false
+  const text = withoutMapping(address).toLowerCase()
   const byAddress = matchList(list, (item) => {
     const block = parseCidr(item)
-    return block === undefined ? matchesPattern(item.toLowerCase(), address.toLowerCase()) : isInBlock(block, bytes)
+    return block === undefined ? matchesPattern(item.toLowerCase(), text) : isInBlock(block, bytes)
   })
   const name = host?.toLowerCase()
   const byHost = name === undefined ? 'unmatched' : matchList(list, (item) => matchesPattern(item.toLowerCase(), name))

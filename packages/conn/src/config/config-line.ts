@@ -42,6 +42,9 @@ export function splitConfigLines(text: string, file?: string): ConfigLine[] {
     const why = `it has ${text.length} characters, and at most ${maximumConfigLength} are read`
     throw configError({ file, line: 1 }, why)
   }
+  // Before a first Host it would make that an unknown keyword, and what stands behind it would hold for all.
+  if (text.startsWith('\ufeff'))
+    throw configError({ file, line: 1 }, 'it begins with a byte order mark; leave that out')
   const lines: ConfigLine[] = []
   for (const [index, raw] of text.split('\n').entries()) {
     const position = { file, line: index + 1 }

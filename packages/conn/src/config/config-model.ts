@@ -58,6 +58,8 @@ export interface ConfigGrammar {
   readonly criteriaBeforeAll: number
   /** Whether there is a keyword Host. */
   readonly hasHost: boolean
+  /** Whether a keyword that nobody knows is a fault: what it would have forbidden must not be granted. */
+  readonly refusesUnknown: boolean
   /** Looks at the value of a criterion. @throws ValueFault */
   checkCriterion?(criterion: MatchCriterion): void
 }
@@ -168,6 +170,9 @@ class Parser {
     }
     const keyword = this.#grammar.keywords.get(name)
     if (keyword === undefined) {
+      if (this.#grammar.refusesUnknown && !this.#grammar.obsolete.has(name)) {
+        throw new ValueFault('no keyword of this name is known here, and what it would forbid must not be granted')
+      }
       return this.#grammar.obsolete.has(name) ? undefined : { type: 'unknown', name: line.keyword, file, line: number }
     }
     if (isInMatch && keyword.row.isForMatch === false) throw new ValueFault('it must not stand behind Match')

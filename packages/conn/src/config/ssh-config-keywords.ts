@@ -285,6 +285,7 @@ export const clientGrammar: ConfigGrammar = {
   criteria,
   criteriaBeforeAll: 1,
   hasHost: true,
+  refusesUnknown: false,
   checkCriterion({ name, argument = '' }) {
     const isBlocks = name !== 'localnetwork' || argument.split(',').every((block) => parseCidr(block) !== undefined)
     if (!isBlocks) throw new ValueFault('"localnetwork" wants addresses and CIDR blocks')

@@ -183,18 +183,23 @@ export const serverKeywords = {
     { fallback: 'prohibit-password' },
   ),
   permitTty: row('PermitTTY', yesNo, 'allowPty', { fallback: true }),
-  permitTunnel: row('PermitTunnel', constants('no', 'point-to-point', 'ethernet', 'yes'), ignored.fewer, {
-    fallback: 'no',
-  }),
+  permitTunnel: row(
+    'PermitTunnel',
+    constants('no', 'point-to-point', 'ethernet', 'yes'),
+    'which tunnels are asked about',
+    {
+      fallback: 'no',
+    },
+  ),
   permitUserEnvironment: global('PermitUserEnvironment', userEnvironment, 'the environment of keys', {
     fallback: false,
   }),
   permitUserRc: row('PermitUserRC', yesNo, ignored.fewer, { fallback: true }),
-  perSourceMaxStartups: global('PerSourceMaxStartups', integerOrNone, 'a warning', {
+  perSourceMaxStartups: global('PerSourceMaxStartups', integerOrNone, 'perSourceMaxStartups', {
     merge: last,
     fallback: Number.POSITIVE_INFINITY,
   }),
-  perSourceNetBlockSize: global('PerSourceNetBlockSize', netBlockSize, 'a warning', {
+  perSourceNetBlockSize: global('PerSourceNetBlockSize', netBlockSize, 'perSourceNetBlockSize', {
     merge: last,
     fallback: '32:128',
   }),
@@ -222,7 +227,7 @@ export const serverKeywords = {
   setEnv: row('SetEnv', assignments, 'the environment of sessions'),
   streamLocalBindMask: row('StreamLocalBindMask', mode, 'streamLocalBindMask', { merge: last, fallback: 0o177 }),
   streamLocalBindUnlink: row('StreamLocalBindUnlink', yesNo, 'streamLocalBindUnlink', { fallback: false }),
-  strictModes: global('StrictModes', yesNo, 'a warning', { fallback: true }),
+  strictModes: global('StrictModes', yesNo, 'authorizedClientKeys', { fallback: true }),
   subsystem: row('Subsystem', subsystem, 'sftpFactory', { merge: firstOfEachName }),
   syslogFacility: global('SyslogFacility', syslogFacility, ignored.log, { fallback: 'AUTH' }),
   tcpKeepAlive: global('TCPKeepAlive', yesNo, 'tcpKeepalive', { aliases: ['KeepAlive'], fallback: true }),
@@ -271,6 +276,7 @@ export const serverGrammar: ConfigGrammar = {
   criteria,
   criteriaBeforeAll: 0,
   hasHost: false,
+  refusesUnknown: true,
   checkCriterion({ name, argument = '' }) {
     if (name === 'localport') parsePort(argument)
     const fault = name === 'address' || name === 'localaddress' ? faultOfAddressList(argument) : undefined

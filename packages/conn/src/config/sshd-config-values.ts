@@ -1,5 +1,6 @@
 /** Kinds of values that only sshd_config has. */
 
+import { faultOfAddressList } from './address-list.js'
 import { splitWords } from './config-line.js'
 import {
   isNone,
@@ -202,6 +203,10 @@ export const userPatterns: ValueKind<readonly string[]> = {
     const words = someWords(line)
     const wrong = words.find((text) => text.endsWith('@') || text.includes(','))
     if (wrong !== undefined) throw new ValueFault(`"${shown(wrong)}" is not user or user@host`)
+    for (const text of words) {
+      const fault = text.includes('@') ? faultOfAddressList(text.slice(text.lastIndexOf('@') + 1)) : undefined
+      if (fault !== undefined) throw new ValueFault(`"${shown(text)}" has ${shown(fault)}`)
+    }
     return words
   },
   print: (values) => values,

@@ -42,6 +42,8 @@ export class ChildStream extends Duplex {
   readonly #logger: Logger | undefined
   readonly #graceMs: number
   readonly #gone: Promise<void>
+  /** Its standard error has ended. */
+  readonly #silent: Promise<void>
   #stderr = ''
   #exit: string | undefined
   #exitStatus: number | null = null
@@ -107,6 +109,7 @@ export class ChildStream extends Duplex {
     })
     child.stdout.once('close', () => this.#outputEnded())
     child.stderr.on('data', (chunk: Buffer) => this.#said(chunk))
+    this.#silent = new Promise((resolve) => void child.stderr.once('close', resolve))
   }
 
   /**
@@ -175,14 +178,14 @@ export class ChildStream extends Duplex {
     stdout.once('close', () => clearTimeout(timer))
   }
 
-  /** The end is passed on with the exit status, which comes a moment later. */
+  /** The end is passed on with the exit status and the last words, which come a moment later. */
   async #outputEnded(): Promise<void> {
     if (!this.#isPiped) return
     let timer: NodeJS.Timeout | undefined
     const inTime = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, statusDelayMs).unref()
     })
-    await Promise.race([this.#gone, inTime])
+    await Promise.race([Promise.all([this.#gone, this.#silent]), inTime])
     clearTimeout(timer)
     if (this.destroyed) return
     this.#hasFailed = true

@@ -2,7 +2,9 @@
 
 import { lookup, reverse } from 'node:dns/promises'
 import { constants } from 'node:fs'
-import { open, readFile } from 'node:fs/promises'
+import { open, readFile, realpath, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { printable } from '@ssh/wire'
 import { ConfigParseError } from '../errors.js'
 
 /** What the files say of a user. */
@@ -32,12 +34,16 @@ async function records(path: string): Promise<readonly (readonly string[])[]> {
 /** The host name of an address, when that name has this address as well: otherwise anybody could take any name. */
 export async function verifiedHostName(address: string): Promise<string | undefined> {
   const names = await reverse(address).catch(() => [])
-  for (const name of names) {
+  // Whoever has the address chooses how many names it has.
+  for (const name of names.slice(0, maximumHostNames)) {
     const addresses = await lookup(name, { all: true }).catch(() => [])
     if (addresses.some((each) => each.address === address)) return name.toLowerCase()
   }
   return undefined
 }
+
+/** Names of one address that are looked up. */
+const maximumHostNames = 8
 
 /** Largest file of keys that is read, in bytes. */
 const maximumKeysSize = 1024 * 1024
@@ -45,7 +51,8 @@ const maximumKeysSize = 1024 * 1024
 /**
  * Content of a file that belongs to a user who logs in.
  * @param owner number of the user; undefined: it is not known, and whose the file is does not matter
- * @param isStrict refuses a file that somebody else owns or may write to (StrictModes)
+ * @param isStrict refuses a file that somebody else owns or may write to, and one in a folder like that (StrictModes)
+ * @param home the folders above it do not matter; undefined: all do
  * @returns undefined when there is no such file
  * @throws ConfigParseError when it is no regular file, too large, not readable, or not the user's
  */
@@ -53,10 +60,11 @@ export async function readUserFile(
   file: string,
   owner: number | undefined,
   isStrict: boolean,
+  home?: string,
 ): Promise<string | undefined> {
   const refuse = (why: string, cause?: unknown): never => {
     const options = { details: { file }, ...(cause !== undefined && { cause }) }
-    throw new ConfigParseError(`Cannot read ${file}: ${why}`, options)
+    throw new ConfigParseError(`Cannot read ${printable(file, 1024)}: ${why}`, options)
   }
   try {
     // A FIFO that nobody writes to would keep open() waiting for ever.
@@ -67,11 +75,15 @@ export async function readUserFile(
       if (found.size > maximumKeysSize) {
         return refuse(`it has ${found.size} bytes, and at most ${maximumKeysSize} are read`)
       }
-      if (isStrict && (found.mode & 0o022) !== 0) return refuse('its mode lets others write to it (StrictModes)')
-      if (isStrict && owner !== undefined && found.uid !== 0 && found.uid !== owner) {
-        return refuse(`it belongs to user ${found.uid} (StrictModes)`)
+      const fault = isStrict ? (foreignHand(found, owner) ?? (await faultOfFolders(file, owner, home))) : undefined
+      if (fault !== undefined) return refuse(`${fault} (StrictModes)`)
+      // It may have grown since.
+      const buffer = Buffer.allocUnsafe(maximumKeysSize)
+      let length = 0
+      for (let count = -1; count !== 0 && length < buffer.length; length += count) {
+        count = (await handle.read(buffer, length, buffer.length - length)).bytesRead
       }
-      return await handle.readFile('utf8')
+      return buffer.toString('utf8', 0, length)
     } finally {
       await handle.close()
     }
@@ -81,4 +93,24 @@ export async function readUserFile(
     if (cause instanceof ConfigParseError) throw cause
     return refuse(cause instanceof Error ? cause.message : String(cause), cause)
   }
+}
+
+/** Who else could change something; undefined: nobody. */
+function foreignHand({ uid, mode }: { uid: number; mode: number }, owner: number | undefined): string | undefined {
+  if ((mode & 0o022) !== 0) return 'its mode lets others write to it'
+  return owner === undefined || uid === 0 || uid === owner ? undefined : `it belongs to user ${uid}`
+}
+
+/** As sshd: whoever may write to a folder on the way puts a file of their choice in place of this one. */
+async function faultOfFolders(file: string, owner: number | undefined, home?: string): Promise<string | undefined> {
+  // Where there are no such numbers there are no such rights either.
+  if (process.getuid === undefined) return undefined
+  const top = home === undefined ? undefined : await realpath(home).catch(() => undefined)
+  for (let path = await realpath(file), above = dirname(path); above !== path; above = dirname(path)) {
+    path = above
+    const fault = foreignHand(await stat(path), owner)
+    if (fault !== undefined) return `${printable(path, 1024)} is a folder on the way, and ${fault}`
+    if (path === top) return undefined
+  }
+  return undefined
 }

@@ -3,6 +3,8 @@
 import { ciphers, macs, signatureAlgorithms } from '@ssh/crypto'
 import { printable } from '@ssh/wire'
 import { knownAlgorithms } from '../client/options-from-config.js'
+import { parseInternalSftp, parseSftpSubsystem } from '../config/internal-sftp.js'
+import { parseIpAddress } from '../config/ip-address.js'
 import { isOff } from '../config/sshd-config.js'
 import type { ServerKeyword } from '../config/sshd-config-keywords.js'
 import { ConfigParseError } from '../errors.js'
@@ -135,11 +137,24 @@ function refuseUnsupported(config: ServerConfigFile): void {
   if (config.allValues('pubkeyAuthOptions').some((options) => options.length > 0)) {
     throw fault(config, 'pubkeyAuthOptions', 'what hardware keys attest is not looked at')
   }
+  for (const command of config.allValues('forceCommand'))
+    checkSftp(config, 'forceCommand', () => parseInternalSftp(command))
+  for (const { name, command } of config.allValues('subsystem').flat()) {
+    if (name === 'sftp') checkSftp(config, 'subsystem', () => parseSftpSubsystem(command))
+  }
   for (const keyword of onlyForAll) {
     const all = config.allValues(keyword).map((value) => JSON.stringify(value))
     if (new Set(all).size > 1 || (all.length > 0 && config.global.values[keyword] === undefined)) {
       throw fault(config, keyword, 'it holds for all users here, and must not stand behind Match')
     }
+  }
+}
+
+function checkSftp(config: ServerConfigFile, keyword: ServerKeyword, parse: () => unknown): void {
+  try {
+    parse()
+  } catch (error) {
+    throw error instanceof ConfigParseError ? fault(config, keyword, error.message) : error
   }
 }
 
@@ -175,6 +190,7 @@ export function listeningOptionsFromConfig(config: ServerConfigFile): Partial<Pa
     addressFamily,
     maxStartups,
     perSourceMaxStartups,
+    perSourceNetBlockSize,
   } = config.global.values
   const places = listenAddress.flatMap(({ host, port }) =>
     (port === undefined ? (ports.length > 0 ? ports : [undefined]) : [port]).map((each) => ({ host, port: each })),
@@ -190,17 +206,30 @@ export function listeningOptionsFromConfig(config: ServerConfigFile): Partial<Pa
   const [port] = allPorts
   const family = addressFamily === 'inet' ? '0.0.0.0' : addressFamily === 'inet6' ? '::' : undefined
   const hosts = [...new Set(places.map(({ host }) => host))]
+  if (family !== undefined) {
+    const other = hosts.find((each) => parseIpAddress(each)?.length !== (addressFamily === 'inet' ? 4 : 16))
+    const why = `ListenAddress ${printable(other ?? '', 128)} is no address of ${addressFamily}; name such addresses, or leave it out`
+    if (other !== undefined) throw fault(config, 'addressFamily', why)
+  }
   const host = hosts.length > 0 ? hosts : family
   const { begin = 0, rate = 0, full = 0 } = maxStartups ?? {}
   return {
     ...(host !== undefined && { host }),
+    // As sshd, which has a socket of its own for each family.
+    ...([host ?? []].flat().some((each) => each.includes(':')) && { ipv6Only: true }),
     ...(port !== undefined && { port }),
     ...(maxStartups !== undefined && { maxStartups: begin < full ? [begin, rate, full] : full }),
     ...(perSourceMaxStartups !== undefined &&
       Number.isFinite(perSourceMaxStartups) && {
         perSourceMaxStartups: Math.max(1, perSourceMaxStartups),
       }),
+    ...(perSourceNetBlockSize !== undefined && { perSourceNetBlockSize: blockSizes(perSourceNetBlockSize) }),
   }
+}
+
+function blockSizes(text: string): readonly [v4: number, v6: number] {
+  const [v4 = 32, v6 = 128] = text.split(':').map(Number)
+  return [v4, v6]
 }
 
 function fault(config: ServerConfigFile, keyword: ServerKeyword, why: string): ConfigParseError {

@@ -44,8 +44,10 @@ export class ServerAuthAnswers {
 
   /** What a user must complete: what the options say, or any one method that somebody can judge. */
   get requiredMethods(): RequiredMethods {
-    const required = this.#options.requiredAuth ?? this.#policy?.requiredMethods
     const allows = (method: AuthMethodName) => this.#policy?.methods.has(method) ?? true
+    // What sshd_config forbids a user stays forbidden, whatever code wants completed.
+    const possible = this.#options.requiredAuth?.filter((list) => list.every(allows))
+    const required = possible ?? this.#policy?.requiredMethods
     return required ?? this.#judgeable.filter(allows).map((method) => [method])
   }
 
@@ -71,7 +73,7 @@ export class ServerAuthAnswers {
   answer(decision: AuthDecision<Grant>): void {
     this.#answer(decision).catch((error: unknown) => {
       this.#options.logger?.warn?.({ layer: 'auth', event: 'callback-failed', decision: decision.type, error })
-      if (decision.type === 'begin') decision.answer('authenticate')
+      if (decision.type === 'begin') decision.answer(this.#begun())
       else decision.answer('reject')
     })
   }
@@ -84,10 +86,7 @@ export class ServerAuthAnswers {
         this.#policy = await this.#options.configure?.(decision.userName)
         const needsAuth = (await callbacks.beginAuth?.(decision.userName)) ?? true
         if (needsAuth === false && this.#mayLogIn(decision.userName)) return decision.answer('accept')
-        // Keys that were set for this user may make the method worth offering.
-        const { requiredMethods } = this
-        const isAsBefore = this.#policy === undefined && requiredMethods.length === this.#firstMethods.length
-        return decision.answer(isAsBefore ? 'authenticate' : { requiredMethods })
+        return decision.answer(this.#begun())
       }
       case 'publickey-query':
       case 'publickey': {
@@ -102,8 +101,9 @@ export class ServerAuthAnswers {
       }
       case 'password-change': {
         const { userName, oldPassword, newPassword } = decision
-        // Nothing is changed for somebody who may not log in.
-        if (!this.#mayLogIn(userName)) return decision.answer('reject')
+        // Nothing is changed for somebody who may not log in, nor into or out of a password that would be refused.
+        const isRefused = [oldPassword, newPassword].some((password) => this.#isRefused(password))
+        if (isRefused || !this.#mayLogIn(userName)) return decision.answer('reject')
         return decision.answer(toVerdict(await callbacks.changePassword?.(userName, oldPassword, newPassword)))
       }
       case 'keyboard-interactive': {
@@ -116,6 +116,14 @@ export class ServerAuthAnswers {
       case 'keyboard-interactive-response':
         return decision.answer(await this.#judgeResponses(decision.userName, decision.responses))
     }
+  }
+
+  /** What the user who is named now must complete, also when the builder failed to say something about them. */
+  #begun(): 'authenticate' | { readonly requiredMethods: RequiredMethods } {
+    // Keys that were set for this user may make the method worth offering.
+    const { requiredMethods } = this
+    const isAsBefore = this.#policy === undefined && requiredMethods.length === this.#firstMethods.length
+    return isAsBefore ? 'authenticate' : { requiredMethods }
   }
 
   async #judgeKey(
@@ -149,9 +157,12 @@ export class ServerAuthAnswers {
   }
 
   async #validatePassword(userName: string, password: string): Promise<boolean | PasswordChangeRequired | undefined> {
-    const { permitEmptyPassword } = this.#options
-    if (password === '' && !(permitEmptyPassword ?? this.#policy?.permitEmptyPassword ?? false)) return false
+    if (this.#isRefused(password)) return false
     return await this.#options.callbacks.validatePassword?.(userName, password)
+  }
+
+  #isRefused(password: string): boolean {
+    return password === '' && !(this.#options.permitEmptyPassword ?? this.#policy?.permitEmptyPassword ?? false)
   }
 
   get #authorizedKeys(): AuthorizedKeys {
@@ -162,8 +173,8 @@ export class ServerAuthAnswers {
   #mayLogIn(userName: string): boolean {
     const { allowUsers, denyUsers = [], clientAddress } = this.#options
     if (this.#policy?.mayLogIn === false) return false
-    if (isListedUser(denyUsers, userName, clientAddress)) return false
-    return allowUsers === undefined || isListedUser(allowUsers, userName, clientAddress)
+    if (isListedUser(denyUsers, userName, clientAddress, true)) return false
+    return allowUsers === undefined || isListedUser(allowUsers, userName, clientAddress, false)
   }
 }
 

@@ -4,7 +4,8 @@ import type { Duplex } from 'node:stream'
 import type { PublicKey } from '@ssh/crypto'
 import { toDuplex } from '@ssh/streams'
 import { disconnectReasons } from '@ssh/wire'
-import type { KeyRestrictions } from '../config/key-restrictions.js'
+import type { InternalSftp } from '../config/internal-sftp.js'
+import { type KeyRestrictions, noRestrictions } from '../config/key-restrictions.js'
 import { type ConnectionAlgorithms, describeAlgorithms } from '../connection-algorithms.js'
 import type { SocketAddresses } from '../io/socket-address.js'
 import type { SessionServer } from '../session/session-server.js'
@@ -35,9 +36,13 @@ export interface ServerConnectionInfo extends SocketAddresses {
 export interface ConfiguredUser {
   /** ChrootDirectory: directory that is the whole file system of SFTP. */
   readonly sftpRoot: string | undefined
+  /** Subsystem: how files are served to whoever is not told so by a command; undefined where nothing is said. */
+  readonly sftp: InternalSftp | undefined
   /** AcceptEnv: names of variables that the client may set, with wildcards. */
   readonly acceptEnv: readonly string[]
 }
+
+const filesOnly: KeyRestrictions = { ...noRestrictions, command: 'internal-sftp' }
 
 /** It stays the same object as long as the connection lasts, so a WeakMap can keep what belongs to it. */
 export class ServerConnection {
@@ -87,7 +92,9 @@ export class ServerConnection {
   get restrictions(): readonly KeyRestrictions[] {
     const { user, userSettings, policy } = this.#link
     const grants = (user?.factors ?? []).flatMap((factor) => factor.grant ?? [])
-    return [policy?.restrictions ?? [], userSettings.restrictions ?? [], grants].flat()
+    // Whoever is locked in gets files and nothing else.
+    const lockedIn = policy?.sftpRoot === undefined ? [] : [filesOnly]
+    return [policy?.restrictions ?? [], userSettings.restrictions ?? [], grants, lockedIn].flat()
   }
 
   /** What sshd_config says of this user's sessions; undefined where it is not asked, and before somebody is named. */

@@ -53,7 +53,9 @@ export class TunRequests {
     const prohibit = (why: string) => request.reject(openFailureReasons.administrativelyProhibited, why)
     if (mode === undefined) return prohibit('this server knows no such tunnels')
     // OpenSSH has a permission of its own for tunnels; a key that may not forward ports may surely not forward networks.
-    if (!this.#link.connection.restrictions.every(({ allowPortForwarding }) => allowPortForwarding)) {
+    const { policy, connection } = this.#link
+    const isPermitted = policy?.tunnels?.has(mode) ?? true
+    if (!isPermitted || !connection.restrictions.every(({ allowPortForwarding }) => allowPortForwarding)) {
       return prohibit('this tunnel is not permitted')
     }
     if (this.#count >= mostTunnels) {

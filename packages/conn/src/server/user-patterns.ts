@@ -9,11 +9,22 @@ const userPattern = z.string().refine(isUserPattern, 'expected a pattern of user
 /** Patterns of names, or of names and where they come from: `['alice', 'dev-*', 'backup@192.0.2.0/24']`. */
 export const userPatterns = z.array(userPattern).readonly()
 
-/** Whether somebody fits one of the patterns. @param address numeric; undefined fits no pattern of hosts */
-export function isListedUser(patterns: readonly string[], userName: string, address: string | undefined): boolean {
+/**
+ * Whether somebody fits one of the patterns.
+ * @param address numeric
+ * @param ifUnknown the answer about a pattern of hosts when there is no address
+ */
+export function isListedUser(
+  patterns: readonly string[],
+  userName: string,
+  address: string | undefined,
+  ifUnknown: boolean,
+): boolean {
   return patterns.some((pattern) => {
     const { name, host } = splitPattern(pattern)
-    return matchesPattern(name, userName) && (host === undefined || isInAddressList(host, address))
+    if (!matchesPattern(name, userName)) return false
+    if (host === undefined) return true
+    return address === undefined ? ifUnknown : isInAddressList(host, address)
   })
 }
 

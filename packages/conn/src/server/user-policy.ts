@@ -3,11 +3,15 @@
 import type { PublicKey } from '@ssh/crypto'
 import { isRevoked, readRevokedKeys } from '../client/more-host-keys.js'
 import { type AuthorizedKeys, mergeAuthorizedKeys, parseAuthorizedKeys } from '../config/authorized-keys.js'
+import { matchesNames } from '../config/config-match.js'
 import { isNone } from '../config/config-values.js'
+import { type InternalSftp, parseInternalSftp, parseSftpSubsystem } from '../config/internal-sftp.js'
+import { withoutMapping } from '../config/ip-address.js'
 import { type KeyRestrictions, noRestrictions, parseEndpoint, parseListenEndpoint } from '../config/key-restrictions.js'
-import { matchesPattern } from '../config/patterns.js'
 import { expandUserPath, isOff, mayLogIn, type ServerUser } from '../config/sshd-config.js'
 import type { ServerConfigValues } from '../config/sshd-config-keywords.js'
+import { ConfigParseError } from '../errors.js'
+import type { TunMode } from '../forwarding/tun-packet.js'
 import { readRegularFile } from '../io/files.js'
 import { readUserFile, verifiedHostName } from '../io/system-users.js'
 import type { Logger } from '../log.js'
@@ -37,6 +41,10 @@ export interface UserPolicy {
   readonly banner: string | undefined
   /** Directory that is the whole file system of SFTP. */
   readonly sftpRoot: string | undefined
+  /** What Subsystem says of SFTP; undefined: nothing that we follow. */
+  readonly sftp: InternalSftp | undefined
+  /** Tunnels that may be asked for; undefined: not said. */
+  readonly tunnels: ReadonlySet<TunMode> | undefined
   /** Names of variables that clients may set, with wildcards. */
   readonly acceptEnv: readonly string[]
 }
@@ -60,6 +68,8 @@ export const closedPolicy: UserPolicy = {
   },
   banner: undefined,
   sftpRoot: undefined,
+  sftp: undefined,
+  tunnels: new Set(),
   acceptEnv: [],
 }
 
@@ -86,13 +96,14 @@ export interface PolicySources {
 export async function findUserPolicy(
   { config, userLookup, readsKeys, logger }: PolicySources,
   userName: string,
-  client: PolicyClient,
+  { address: remote, localAddress: local, localPort }: PolicyClient,
 ): Promise<UserPolicy> {
-  const { address } = client
+  // As sshd: a client of a socket for both families is the IPv4 client that it is.
+  const [address, localAddress] = [remote && withoutMapping(remote), local && withoutMapping(local)]
   const facts = await lookUpUser(userLookup, userName)
   const usesNames = config.global.values.useDns === true
   const name = usesNames && address !== undefined ? await verifiedHostName(address) : undefined
-  const query = { ...client, user: userName, groups: facts?.groups, host: name ?? address }
+  const query = { address, localAddress, localPort, user: userName, groups: facts?.groups, host: name ?? address }
   const { values } = await config.resolve(query)
   const isKnown = !config.asksAboutGroups || facts?.groups !== undefined
   const user: ServerUser = { name: userName, homeDirectory: facts?.homeDirectory, uid: facts?.uid }
@@ -103,6 +114,17 @@ export async function findUserPolicy(
   const revoked = isOff(values.revokedKeys) ? undefined : await readRevokedKeys('RevokedKeys', values.revokedKeys ?? '')
   const chroot = isOff(values.chrootDirectory) ? undefined : values.chrootDirectory
   const sftpRoot = chroot === undefined ? undefined : expandUserPath(chroot, 'ChrootDirectory', user)
+  if (
+    sftpRoot !== undefined &&
+    !isOff(values.forceCommand) &&
+    parseInternalSftp(values.forceCommand ?? '') === undefined
+  ) {
+    throw new ConfigParseError(
+      'ForceCommand is to run in ChrootDirectory, and no program can be locked in here; only internal-sftp can',
+      { details: { keyword: 'ForceCommand' } },
+    )
+  }
+  const sftp = values.subsystem?.find(({ name }) => name === 'sftp')
   return {
     mayLogIn: isPossible && isKnown && mayLogIn(values, query) && !(isRoot(user) && values.permitRootLogin === 'no'),
     methods: isPossible ? methods : closedPolicy.methods,
@@ -110,13 +132,22 @@ export async function findUserPolicy(
     permitEmptyPassword: values.permitEmptyPasswords,
     authorizedKeys: readsKeys ? await readKeys(values, user, facts, logger) : undefined,
     accepts: (key) => isLargeEnough(key, values) && !(revoked !== undefined && isRevoked(revoked, key)),
-    limit: (restrictions) => limited(restrictions, values, user),
-    restrictions: restrictionsOf(values, sftpRoot),
+    limit: (restrictions) => limited(restrictions, values, user, sftpRoot !== undefined),
+    restrictions: restrictionsOf(values, config),
     banner: isOff(values.banner) ? undefined : await readBanner(values.banner ?? ''),
     sftpRoot,
+    sftp: sftp && parseSftpSubsystem(sftp.command),
+    tunnels: values.permitTunnel && tunnelsOf.get(values.permitTunnel),
     acceptEnv: values.acceptEnv ?? [],
   }
 }
+
+const tunnelsOf = new Map<string, ReadonlySet<TunMode>>([
+  ['no', new Set()],
+  ['point-to-point', new Set(['tun'])],
+  ['ethernet', new Set(['tap'])],
+  ['yes', new Set(['tun', 'tap'])],
+])
 
 function isRoot({ name, uid }: ServerUser): boolean {
   return name === 'root' || uid === 0
@@ -171,7 +202,7 @@ async function readKeys(
       .filter((path) => facts?.homeDirectory !== undefined || path.startsWith('/'))
       .map(async (path) => {
         const file = expandUserPath(path, 'AuthorizedKeysFile', user)
-        const text = await readUserFile(file, facts?.uid, strictModes)
+        const text = await readUserFile(file, facts?.uid, strictModes, facts?.homeDirectory)
         return parseAuthorizedKeys(text ?? '', file)
       }),
   )
@@ -185,20 +216,26 @@ function limited(
   restrictions: KeyRestrictions,
   values: ServerConfigValues,
   user: ServerUser,
+  isLockedIn: boolean,
 ): KeyRestrictions | undefined {
   const { permitUserEnvironment = false, permitRootLogin, forceCommand } = values
+  const { command } = restrictions
   const needsCommand = isRoot(user) && permitRootLogin === 'forced-commands-only'
-  if (needsCommand && restrictions.command === undefined && isOff(forceCommand)) return undefined
+  // As sshd: the command of a key, and no other.
+  if (needsCommand && command === undefined) return undefined
+  // No program of ours is locked in; files are.
+  const isItsOwn = command !== undefined && isOff(forceCommand)
+  if (isLockedIn && isItsOwn && parseInternalSftp(command) === undefined) return undefined
   const permits = (name: string) =>
-    typeof permitUserEnvironment === 'boolean'
-      ? permitUserEnvironment
-      : permitUserEnvironment.split(',').some((pattern) => matchesPattern(pattern, name))
+    typeof permitUserEnvironment === 'boolean' ? permitUserEnvironment : matchesNames(permitUserEnvironment, name)
   return { ...restrictions, environment: new Map([...restrictions.environment].filter(([name]) => permits(name))) }
 }
 
-function restrictionsOf(values: ServerConfigValues, sftpRoot: string | undefined): KeyRestrictions {
+function restrictionsOf(values: ServerConfigValues, config: ServerConfigFile): KeyRestrictions {
   const { setEnv = [], permitTty = true, disableForwarding = false, forceCommand } = values
   const { allowTcpForwarding, allowStreamLocalForwarding } = values
+  // A file that allows displays to some does not allow them to others.
+  const saysAnything = config.allValues('x11Forwarding').length > 0
   // Ports and sockets are allowed or forbidden together to one user: what is forbidden of either wins.
   const directions = [allowTcpForwarding, allowStreamLocalForwarding]
   const isNeither = directions.includes('no') || (directions.includes('local') && directions.includes('remote'))
@@ -206,13 +243,12 @@ function restrictionsOf(values: ServerConfigValues, sftpRoot: string | undefined
   const listens = endpoints(values.permitListen, (text) => parseListenEndpoint('PermitListen', text))
   return {
     ...noRestrictions,
-    // No program of ours is locked in; files are.
-    command: sftpRoot !== undefined ? 'internal-sftp' : isOff(forceCommand) ? undefined : forceCommand,
+    command: isOff(forceCommand) ? undefined : forceCommand,
     environment: new Map(setEnv.map((text) => [text.slice(0, text.indexOf('=')), text.slice(text.indexOf('=') + 1)])),
     allowPty: permitTty,
     allowPortForwarding: !disableForwarding && !isNeither,
     allowAgentForwarding: !disableForwarding && (values.allowAgentForwarding ?? true),
-    allowX11Forwarding: !disableForwarding && (values.x11Forwarding ?? true),
+    allowX11Forwarding: !disableForwarding && (values.x11Forwarding ?? !saysAnything),
     permitOpen: directions.includes('remote') ? [] : opens,
     permitListen: directions.includes('local') ? [] : listens,
   }

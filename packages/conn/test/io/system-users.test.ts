@@ -1,6 +1,16 @@
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { findSystemUser, readUserFile } from '../../src/io/system-users.js'
 import { mustRun } from './programs.js'
@@ -30,9 +40,25 @@ describe.skipIf(process.getuid === undefined)('a file of a user', () => {
   test('is read; where there is none, there is nothing to read', async () => {
     const file = join(folder(), 'keys')
     writeFileSync(file, 'text', { mode: 0o600 })
-    expect(await readUserFile(file, me, true)).toBe('text')
+    expect(await readUserFile(file, me, true, dirname(file))).toBe('text')
     expect(await readUserFile(`${file}x`, me, true)).toBeUndefined()
     expect(await readUserFile(`${file}/below`, me, true)).toBeUndefined()
+  })
+
+  test('in a folder that others may write to is refused, up to the home', async () => {
+    const home = folder()
+    mkdirSync(join(home, 'below'), { mode: 0o700 })
+    const file = join(home, 'below', 'keys')
+    writeFileSync(file, 'text', { mode: 0o600 })
+    expect(await readUserFile(file, me, true, home)).toBe('text')
+    // Folders of temporary files are everybody's.
+    await expect(readUserFile(file, me, true)).rejects.toThrow('is a folder on the way')
+    chmodSync(join(home, 'below'), 0o770)
+    await expect(readUserFile(file, me, true, home)).rejects.toThrow('is a folder on the way')
+    // What the link leads to counts, and where that is.
+    const link = join(folder(), 'link')
+    symlinkSync(file, link)
+    await expect(readUserFile(link, me, true, dirname(link))).rejects.toThrow(join('below'))
   })
 
   test('that others may write to is refused, unless modes do not matter', async () => {

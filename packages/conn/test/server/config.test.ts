@@ -109,7 +109,7 @@ describe('who may log in', () => {
     'nobody by the name %j, when files are found by names',
     async (name) => {
       const keys = temporary()('alice', aliceKey.exportPublicKey())
-      const server = await serving(`AuthorizedKeysFile ${join(keys, '..')}/%u`)
+      const server = await serving(`StrictModes no\nAuthorizedKeysFile ${join(keys, '..')}/%u`)
       expect(await login(server, 'alice', byKey(aliceKey))).toBe('in')
       expect(await login(server, name)).not.toBe('in')
       expect(server.warnings).toMatchObject([{ event: 'user-refused', userName: name }])
@@ -151,7 +151,7 @@ describe('how', () => {
     const write = temporary()
     const folder = join(write('alice', aliceKey.exportPublicKey()), '..')
     write('bob', bobKey.exportPublicKey())
-    const server = await serving(`AuthorizedKeysFile ${folder}/missing ${folder}/%u`)
+    const server = await serving(`StrictModes no\nAuthorizedKeysFile ${folder}/missing ${folder}/%u`)
     expect(await login(server, 'alice', byKey(aliceKey))).toBe('in')
     expect(await login(server, 'bob', byKey(aliceKey))).not.toBe('in')
     expect(await login(server, 'nobody', byKey(aliceKey))).not.toBe('in')
@@ -169,11 +169,13 @@ describe('how', () => {
     const write = temporary()
     const keys = write('keys', aliceKey.exportPublicKey() + rsa.exportPublicKey())
     const revoked = write('revoked', aliceKey.exportPublicKey())
-    const server = await serving(`AuthorizedKeysFile ${keys}\nRevokedKeys ${revoked}\nRequiredRSASize 8192`)
+    // Whoever runs the test owns the files, in a folder where others may write.
+    const text = `StrictModes no\nAuthorizedKeysFile ${keys}`
+    const server = await serving(`${text}\nRevokedKeys ${revoked}\nRequiredRSASize 8192`)
     expect(await login(server, 'alice', byKey(aliceKey))).not.toBe('in')
     expect(await login(server, 'alice', byKey(rsa))).not.toBe('in')
-    expect(await login(await serving(`AuthorizedKeysFile ${keys}`), 'alice', byKey(rsa))).toBe('in')
-    const missing = await serving(`AuthorizedKeysFile ${keys}\nRevokedKeys ${keys}.missing`)
+    expect(await login(await serving(text), 'alice', byKey(rsa))).toBe('in')
+    const missing = await serving(`${text}\nRevokedKeys ${keys}.missing`)
     expect(await login(missing, 'alice', byKey(rsa))).not.toBe('in')
   })
 
@@ -185,7 +187,8 @@ describe('how', () => {
     const text = (keys: string) => `PermitRootLogin forced-commands-only\nStrictModes no\nAuthorizedKeysFile ${keys}`
     expect(await login(await serving(text(plain)), 'root', byKey(aliceKey))).not.toBe('in')
     expect(await login(await serving(text(forced)), 'root', byKey(aliceKey))).toBe('in')
-    expect(await login(await serving(`${text(plain)}\nForceCommand x`), 'root', byKey(aliceKey))).toBe('in')
+    // sshd means the command of the key alone.
+    expect(await login(await serving(`${text(plain)}\nForceCommand x`), 'root', byKey(aliceKey))).not.toBe('in')
   })
 
   test('what is given in code goes first', async () => {
@@ -218,10 +221,11 @@ describe('to what end', () => {
     const server = await serving(text, options)
     const link = await establishClient({ host: '127.0.0.1', port: server.port }, { ...aliceOptions, username: user })
     const [connection] = server.connections
-    const restrictions = connection?.restrictions[0]
+    const [restrictions, ...others] = connection?.restrictions ?? []
+    const forced = [restrictions, ...others].find((each) => each?.command !== undefined)?.command
     const configured = connection?.configured
     await link.close()
-    return { ...restrictions, sftpRoot: configured?.sftpRoot, acceptEnv: configured?.acceptEnv }
+    return { ...restrictions, forced, sftpRoot: configured?.sftpRoot, acceptEnv: configured?.acceptEnv }
   }
 
   test.each<[string, object]>([
@@ -261,7 +265,7 @@ describe('to what end', () => {
       },
     ],
     ['AcceptEnv LANG LC_*', { acceptEnv: ['LANG', 'LC_*'] }],
-    ['ChrootDirectory /srv/%u', { sftpRoot: '/srv/alice', command: 'internal-sftp' }],
+    ['ChrootDirectory /srv/%u', { sftpRoot: '/srv/alice', forced: 'internal-sftp' }],
     ['Match User alice\nPermitTTY no\nForceCommand x', { allowPty: false, command: 'x' }],
     ['Match User bob\nPermitTTY no\nForceCommand x', { allowPty: true, command: undefined }],
   ])('%j', async (text, expected) => {
@@ -271,7 +275,7 @@ describe('to what end', () => {
   test('with variables of keys only where PermitUserEnvironment says so', async () => {
     const keys = temporary()('keys', `environment="A=1",environment="LC_X=2" ${aliceKey.exportPublicKey()}`)
     const environment = async (text: string) => {
-      const server = await serving(`AuthorizedKeysFile ${keys}\n${text}`)
+      const server = await serving(`StrictModes no\nAuthorizedKeysFile ${keys}\n${text}`)
       expect(await login(server, 'alice', byKey(aliceKey))).toBe('in')
       return [...(server.connections[0]?.restrictions[1]?.environment.keys() ?? [])]
     }
@@ -365,7 +369,7 @@ describe('options of the whole server', () => {
   test.each<[string, object]>([
     ['', {}],
     ['Port 2222', { port: 2222 }],
-    ['ListenAddress 127.0.0.1\nListenAddress ::1\nPort 22', { host: ['127.0.0.1', '::1'], port: 22 }],
+    ['ListenAddress 127.0.0.1\nListenAddress ::1\nPort 22', { host: ['127.0.0.1', '::1'], ipv6Only: true, port: 22 }],
     ['ListenAddress 127.0.0.1:2200', { host: ['127.0.0.1'], port: 2200 }],
     ['AddressFamily inet', { host: '0.0.0.0' }],
     ['MaxStartups 10:30:60', { maxStartups: [10, 30, 60] }],

@@ -4,8 +4,10 @@ import { finished } from 'node:stream/promises'
 import {
   type AgentSocket,
   type ForwardedX11,
+  type InternalSftp,
   type Logger,
   OptionsError,
+  parseInternalSftp,
   parseOptions,
   type ServerConnection,
   type ServerConnectionInfo,
@@ -23,6 +25,7 @@ import { type ParsedSessionOptions, type ProcessHandler, type SftpFolder, sftpFo
 
 /**
  * Accepts a session and starts what the client asks for in it.
+ * @throws ConfigParseError, OptionsError when what may run in it cannot be held to what was said of it
  * @param handler what the builder's `sessionRequested` chose; undefined leaves it to the options
  */
 export function serveSession(
@@ -34,14 +37,20 @@ export function serveSession(
   const { connection } = request
   const { restrictions } = connection
   const { sftpFactory = false } = options
+  // The command of an authorized_keys line replaces whatever the client asks for.
+  const forcedCommand = restrictions.find(({ command }) => command !== undefined)?.command
+  const forcedSftp = forcedCommand === undefined ? undefined : parseInternalSftp(forcedCommand)
+  if (connection.configured?.sftpRoot !== undefined && forcedSftp === undefined) {
+    throw new OptionsError('ChrootDirectory of sshd_config locks files in, and no forced command but internal-sftp')
+  }
+  const sftp = forcedSftp ?? connection.configured?.sftp
   const environment = new Map([...restrictions].reverse().flatMap(({ environment }) => [...environment]))
   let x11: ForwardedX11 | undefined
   let agent: AgentSocket | undefined
   serveProcess<ServerConnectionInfo>((handlers) => request.accept(handlers), {
     info: connection.info,
     handler: handler ?? handlerOf(options),
-    // The command of an authorized_keys line replaces whatever the client asks for.
-    forcedCommand: restrictions.find(({ command }) => command !== undefined)?.command,
+    forcedCommand,
     environment,
     agentPath: () => agent?.path,
     openAgentConnection: (agentOptions) => connection.openAgentConnection(agentOptions),
@@ -61,7 +70,7 @@ export function serveSession(
     subsystems:
       sftpFactory === false
         ? undefined
-        : new Map([['sftp', (session: SessionServer) => serveFiles(session, connection, sftpFactory)]]),
+        : new Map([['sftp', (session: SessionServer) => serveFiles(session, connection, sftpFactory, sftp)]]),
     acceptEnv: envFilter(options.acceptEnv ?? connection.configured?.acceptEnv),
     acceptPty: () => options.allowPty !== false && restrictions.every(({ allowPty }) => allowPty),
     lineEditor: lineEditorOf(options),
@@ -92,8 +101,13 @@ function handlerOf({ processFactory, sessionFactory }: ParsedSessionOptions): Pr
   }
 }
 
-async function serveFiles(session: SessionServer, connection: ServerConnection, factory: SftpSource): Promise<void> {
-  const { handler, readOnly } = await openSource(connection, factory)
+async function serveFiles(
+  session: SessionServer,
+  connection: ServerConnection,
+  factory: SftpSource,
+  sftp: InternalSftp | undefined,
+): Promise<void> {
+  const { handler, readOnly } = await openSource(connection, factory, sftp)
   const symlinkOrder = symlinkOrderOf(connection.info.clientVersion)
   await serveSftp(exitingChannel(session), handler, { readOnly, symlinkOrder }).closed
 }
@@ -105,21 +119,32 @@ interface OpenSource {
   readonly readOnly: boolean
 }
 
-async function openSource(connection: ServerConnection, source: SftpSource): Promise<OpenSource> {
+async function openSource(
+  connection: ServerConnection,
+  source: SftpSource,
+  sftp: InternalSftp | undefined,
+): Promise<OpenSource> {
   const root = connection.configured?.sftpRoot
   // A handler of the builder's own cannot be locked in from here; a folder can.
   if (root !== undefined && typeof source === 'function') {
     throw new OptionsError('ChrootDirectory of sshd_config holds for folders only, and sftpFactory is a function')
   }
-  if (source === true) return openFolder(root === undefined ? {} : { root })
-  if (typeof source !== 'function') return openFolder(root === undefined ? source : { ...source, root })
-  const made = await source({ connection, username: connection.info.username })
-  if (isHandler(made)) return { handler: made, readOnly: false }
-  return openFolder(parseOptions('what sftpFactory made', sftpFolderSchema, made))
+  const folder = source === true ? {} : source
+  if (typeof folder !== 'function') return openFolder(root === undefined ? folder : { ...folder, root }, sftp)
+  const made = await folder({ connection, username: connection.info.username })
+  if (isHandler(made)) return { handler: made, readOnly: sftp?.readOnly ?? false }
+  return openFolder(parseOptions('what sftpFactory made', sftpFolderSchema, made), sftp)
 }
 
-function openFolder({ readOnly = false, ...options }: SftpFolder): OpenSource {
-  return { handler: new SftpServer(options), readOnly }
+/** A folder by the options of code, and by those of the command: of two limits both hold. */
+function openFolder({ readOnly = false, ...options }: SftpFolder, sftp: InternalSftp | undefined): OpenSource {
+  const { umask, startDirectory } = sftp ?? {}
+  const handler = new SftpServer({
+    ...(startDirectory?.startsWith('/') && { startDirectory }),
+    ...options,
+    ...(umask !== undefined && { modeMask: (options.modeMask ?? 0o777) & ~umask }),
+  })
+  return { handler, readOnly: readOnly || (sftp?.readOnly ?? false) }
 }
 
 function isHandler(made: SftpHandler<unknown> | SftpFolder): made is SftpHandler<unknown> {

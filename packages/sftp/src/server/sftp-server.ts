@@ -96,7 +96,7 @@ export class SftpServer implements SftpHandler<ServerFile> {
   async open(path: string, flags: number, attrs: SftpAttrs): Promise<ServerFile> {
     // With O_EXCL a link at the end is something that exists.
     const local = await this.#map(path, (flags & openFlags.exclusive) === 0)
-    const mode = attrs.permissions === undefined ? 0o666 : attrs.permissions & this.#modeMask
+    const mode = (attrs.permissions ?? 0o666) & this.#modeMask
     const isTruncated = (flags & openFlags.truncate) !== 0
     // In a jail links have been followed, and nothing is cut off before it is known to be inside.
     const extra = this.#jail === undefined ? (isTruncated ? O_TRUNC : 0) : O_NOFOLLOW
@@ -214,7 +214,7 @@ export class SftpServer implements SftpHandler<ServerFile> {
   }
 
   async mkdir(path: string, { permissions }: SftpAttrs): Promise<void> {
-    const mode = permissions === undefined ? 0o777 : permissions & this.#modeMask
+    const mode = (permissions ?? 0o777) & this.#modeMask
     await fsp.mkdir(await this.#mapEntry(path), mode)
   }
 
