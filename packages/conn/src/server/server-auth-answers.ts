@@ -82,7 +82,9 @@ export class ServerAuthAnswers {
     const { callbacks } = this.#options
     switch (decision.type) {
       case 'begin': {
-        this.#options.userSettings.begin()
+        // Of the one before, nothing must be left while others are asked.
+        this.#policy = undefined
+        await this.#options.userSettings.begin()
         this.#policy = await this.#options.configure?.(decision.userName)
         const needsAuth = (await callbacks.beginAuth?.(decision.userName)) ?? true
         if (needsAuth === false && this.#mayLogIn(decision.userName)) return decision.answer('accept')

@@ -108,7 +108,7 @@ export class ServerConnection {
    * all. Call it for users who do not exist as well, with no keys, so that they look like those who do.
    *
    * @param keys authorized_keys file path(s), the text of such a file, or a parsed one
-   * @throws OptionsError; ConfigParseError when a file cannot be read
+   * @throws OptionsError; ConfigParseError when a file cannot be read: then no key lets this user in
    * @example beginAuth: async (username) => {
    *   await connection.setAuthorizedKeys(await keysOf(username))
    *   return true

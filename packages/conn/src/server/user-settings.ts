@@ -54,6 +54,10 @@ export class UserSettings {
   #base: Settings | undefined
   /** Counts users, so that what was still being read for the one before is known to be late. */
   #user = 0
+  /** Counts calls, of which the last holds. */
+  #calls = 0
+  /** What is still being read for all. Never rejects. */
+  #reading: Promise<unknown> = Promise.resolve()
 
   constructor(logger: Logger | undefined) {
     this.#logger = logger
@@ -68,19 +72,34 @@ export class UserSettings {
     return this.#current.restrictions
   }
 
-  /** A user name came up. */
-  begin(): void {
+  /** A user name came up. Resolves once it is known what holds for all. */
+  async begin(): Promise<void> {
     this.#base ??= this.#current
     this.#current = this.#base
     this.#user += 1
+    await this.#reading
   }
 
-  /** @throws OptionsError; ConfigParseError when a file cannot be read */
+  /**
+   * What cannot be read lets nobody in: who called wants others in than those of the options.
+   * @throws OptionsError; ConfigParseError when a file cannot be read
+   */
   async setAuthorizedKeys(source: AuthorizedKeysSource): Promise<void> {
-    const user = this.#user
     const parsed = parseOptions('setAuthorizedKeys', authorizedKeysSource, source)
-    const authorizedKeys = await readAuthorizedKeysSource(parsed, this.#logger)
-    if (user === this.#user) this.#current = { ...this.#current, authorizedKeys }
+    const user = this.#user
+    const call = ++this.#calls
+    const set = (authorizedKeys: AuthorizedKeys): void => {
+      const isForAll = user === 0
+      if (call !== this.#calls || (!isForAll && user !== this.#user)) return
+      this.#current = { ...this.#current, authorizedKeys }
+      if (isForAll && this.#base !== undefined) this.#base = { ...this.#base, authorizedKeys }
+    }
+    const reading = readAuthorizedKeysSource(parsed, this.#logger).then(set, (error: unknown) => {
+      set({ keys: [], warnings: [] })
+      throw error
+    })
+    if (user === 0) this.#reading = Promise.allSettled([this.#reading, reading])
+    await reading
   }
 
   /** @throws OptionsError */

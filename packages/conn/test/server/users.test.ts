@@ -8,7 +8,7 @@ import type { ClientOptions } from '../../src/client/client-options.js'
 import { establishClient } from '../../src/client/connect.js'
 import type { ServerCallbacks } from '../../src/server/server-callbacks.js'
 import type { ServerConnection } from '../../src/server/server-connection.js'
-import type { UserOptions } from '../../src/server/user-settings.js'
+import { type UserOptions, UserSettings } from '../../src/server/user-settings.js'
 import { aliceOptions, listening, passwordCallbacks, type TestServerOptions } from '../loopback.js'
 
 const aliceKey = await generatePrivateKey('ssh-ed25519')
@@ -105,7 +105,6 @@ describe('setAuthorizedKeys', () => {
       validatePassword: () => false,
     }))
     expect(await login(port, 'alice', byKey(aliceKey))).toMatch(/in|refused/)
-    const { UserSettings } = await import('../../src/server/user-settings.js')
     const settings = new UserSettings(undefined)
     settings.begin()
     const reading = settings.setAuthorizedKeys(aliceKey.exportPublicKey())
@@ -114,8 +113,42 @@ describe('setAuthorizedKeys', () => {
     expect(settings.authorizedKeys).toBeUndefined()
   })
 
+  test('before anybody is named hold for all, also when they are still being read', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'ssh-users-'))
+    onTestFinished(() => rm(folder, { recursive: true }))
+    await writeFile(join(folder, 'keys'), bobKey.exportPublicKey())
+    const { port } = await serverWith(
+      // Nobody waits for it, as nobody waits for connectionMade.
+      () => ({ connectionMade: (connection) => connection.setAuthorizedKeys(join(folder, 'keys')) }),
+      { authorizedClientKeys: aliceKey.exportPublicKey() },
+    )
+    expect(await login(port, 'alice', byKey(aliceKey))).toBe('refused: publickey')
+    expect(await login(port, 'alice', byKey(bobKey))).toBe('alice is in')
+  })
+
+  test('that cannot be read let nobody in in place of the option', async () => {
+    const { port } = await serverWith(
+      (connection) => ({ beginAuth: () => connection.setAuthorizedKeys('/no/such/file').then(() => true) }),
+      { authorizedClientKeys: aliceKey.exportPublicKey() },
+    )
+    expect(await login(port, 'alice', byKey(aliceKey))).toMatch('refused')
+  })
+
+  test('of two calls the later counts, whichever is done first', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'ssh-users-'))
+    onTestFinished(() => rm(folder, { recursive: true }))
+    await writeFile(join(folder, 'keys'), aliceKey.exportPublicKey())
+    const settings = new UserSettings(undefined)
+    await settings.begin()
+    const calls = [
+      settings.setAuthorizedKeys(join(folder, 'keys')),
+      settings.setAuthorizedKeys(bobKey.exportPublicKey()),
+    ]
+    await Promise.all(calls)
+    expect(settings.authorizedKeys?.keys.map(({ blob }) => blob)).toEqual([bobKey.convertToPublic().blob])
+  })
+
   test('and setOptions before anybody is named hold for all', async () => {
-    const { UserSettings } = await import('../../src/server/user-settings.js')
     const settings = new UserSettings(undefined)
     await settings.setAuthorizedKeys(aliceKey.exportPublicKey())
     settings.setOptions({ allowPty: false })
