@@ -1,13 +1,12 @@
 /**
- * A server that runs each command, or a shell, as a process of this machine with the rights of this one. Without a
- * command the shell reads its commands from the client; Node has no pseudo-terminals to give it.
+ * A server that runs each command, or a shell, as a process of this machine with the rights of this one; in a terminal
+ * when the client has one (`ssh -t`).
  */
 
 import { spawn } from 'node:child_process'
-import { listen } from '@ssh/sdk'
+import { listen, spawnPty } from '@ssh/sdk'
 
 const [port = '8022'] = process.argv.slice(2)
-const acceptedVariables = /^(?:LANG|LC_\w+)$/
 
 const server = await listen({
   host: '127.0.0.1',
@@ -15,11 +14,12 @@ const server = await listen({
   serverHostKeys: ['ssh_host_ed25519_key'],
   authorizedClientKeys: 'authorized_keys',
   processFactory: (client) => {
+    const { command, termType, termSize } = client
     // Variables are the client's choice: LD_PRELOAD among them would run what it likes.
-    const sent = [...client.env].filter(([name]) => acceptedVariables.test(name))
-    const env = { ...process.env, ...Object.fromEntries(sent) }
-    const child = spawn('/bin/sh', client.command === undefined ? [] : ['-c', client.command], { env })
-    return client.redirect(child)
+    const env = client.childEnv({ accept: ['LANG', 'LC_*'] })
+    const args = command === undefined ? [] : ['-c', command]
+    if (termType === undefined) return client.redirect(spawn('/bin/sh', args, { env }))
+    return client.redirect(spawnPty('/bin/sh', args, { env, termType, ...(termSize && { termSize }) }))
   },
 })
 console.log(`listening on port ${server.port}`)

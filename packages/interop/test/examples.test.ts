@@ -121,6 +121,7 @@ const visits: readonly Visit[] = [
     visit: async (target) => {
       const { status, stdout, stderr } = await ssh(target, 'cat; echo oops >&2; exit 5', { input: 'in' })
       expect([status, stdout.toString(), stderr]).toEqual([5, 'in', 'oops\n'])
+      expect(await printed(target, 'test -t 0 && tput cols', terminal)).toMatch(/^\d+\r\n$/)
     },
   },
   {

@@ -129,10 +129,11 @@ export class HostPool implements PooledConnectionOwner {
    */
   use<T>(open: (connection: PooledConnection) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
     return this.#wait<T>({ needsRoom: true, signal }, (connection, resolve, reject, again) => {
-      const hadServed = connection.hasServed
+      const { hasServed: hadServed, ended } = connection
       open(connection).then(resolve, (error: unknown) => {
         if (isForWantOfRoom(error)) {
-          if (this.#hasNoRoom(connection, error)) again()
+          // What was in the way when the server refused may be over by now.
+          if (this.#hasNoRoom(connection, error, connection.ended > ended)) again()
           else reject(error)
         } else if (connection.isClosed && hadServed && isConnectionFault(error)) {
           // It had died while nobody looked. Nothing was started on it, so another one may be tried.
@@ -195,10 +196,12 @@ export class HostPool implements PooledConnectionOwner {
 
   /**
    * The server refused a session on this connection for their number.
+   * @param hasRoomAgain whether sessions have ended since it was asked
    * @returns whether there is anything to wait for: a session, here or elsewhere, that will end and make room
    */
-  #hasNoRoom(connection: PooledConnection, error: unknown): boolean {
+  #hasNoRoom(connection: PooledConnection, error: unknown, hasRoomAgain: boolean): boolean {
     this.#hasLearned = true
+    if (hasRoomAgain) return true
     connection.refused()
     if (connection.sessions > 0) return true
     // Not one: another connection would fare no better now.

@@ -28,6 +28,7 @@ export class PooledConnection extends SshClientConnection {
   #leases = 0
   /** Sessions there were when the server refused another one; forgotten once none is open. */
   #refusedAt = Number.POSITIVE_INFINITY
+  #ended = 0
   #isRetiring = false
 
   constructor(link: ClientLink, defaults: SessionDefaults, owner: PooledConnectionOwner) {
@@ -38,6 +39,11 @@ export class PooledConnection extends SshClientConnection {
   /** Sessions that are open or asked for. */
   get sessions(): number {
     return this.#open + this.#opening
+  }
+
+  /** Sessions that have ended so far. */
+  get ended(): number {
+    return this.#ended
   }
 
   get leases(): number {
@@ -117,6 +123,7 @@ export class PooledConnection extends SshClientConnection {
 
   #sessionEnded(): void {
     this.#open--
+    this.#ended++
     if (this.#open === 0) this.#refusedAt = Number.POSITIVE_INFINITY
     this.#owner.changed()
   }

@@ -43,7 +43,7 @@ export interface HostRuns<O extends Output = string>
  * @throws AbortError from the loop, once all is ended, when `signal` fires
  * @example
  * for await (const { destination, result, error } of runOnHosts(hosts, 'uptime', { check: true })) {
- *   console.log(destination, error ?? result.stdout)
+ *   console.log(destination, result?.stdout ?? error)
  * }
  */
 export function runOnHosts<E extends OutputEncoding | undefined = undefined>(

@@ -193,6 +193,15 @@ describe('room', () => {
     await until(() => pool.stats.sessions === 0)
   })
 
+  test.each([11, 15, 20])(
+    '%i commands that end before the server has refused the last of them all run',
+    async (count) => {
+      const { run } = await pooled({ processFactory: (process) => process.exit(0) })
+      const outcomes = await Promise.all(Array.from({ length: count }, () => outcome(run('x'))))
+      expect(outcomes.filter((error) => error !== undefined)).toEqual([])
+    },
+  )
+
   test('another connection is made when the first has no room, and no more than may be', async () => {
     const { pool, run, running, seen } = await pooled({ maxSessions: 2 }, { maxConnectionsPerHost: 2 })
     const runs = Array.from({ length: 6 }, (_, index) => run(`hang ${index}`))
