@@ -127,7 +127,9 @@ describe.each(clients)('%s at a line of ours', (_, client, isAbsent) => {
     await tmux.type('c')
     await tmux.press('Tab', 'Enter')
     await see('<ccompleted>')
-    expect(await tmux.screen()).toEqual(['> ello!', '<ello!>', '> ello', '<ello>', '> ccompleted', '<ccompleted>', '>'])
+    await expect
+      .poll(tmux.screen, patience)
+      .toEqual(['> ello!', '<ello!>', '> ello', '<ello>', '> ccompleted', '<ccompleted>', '>'])
   })
 
   test.skipIf(isAbsent)('does not see a password, and is interrupted and ended by keys', async () => {
@@ -143,7 +145,9 @@ describe.each(clients)('%s at a line of ours', (_, client, isAbsent) => {
     await tmux.type('half a li')
     await tmux.press('C-c')
     await see('[interrupted]')
-    expect(await tmux.screen()).toEqual(['> login', 'Password:', '<sesae>', '> half a li^C', '[interrupted]', '>'])
+    await expect
+      .poll(tmux.screen, patience)
+      .toEqual(['> login', 'Password:', '<sesae>', '> half a li^C', '[interrupted]', '>'])
     await tmux.press('C-d')
     await expect.poll(tmux.exitStatus, patience).toBe(7)
   })
@@ -228,8 +232,11 @@ describe.skipIf(lacks('ssh', 'ssh-keygen') || findProgram('bash') === undefined)
       await tmux.resize(70, 20)
       await tmux.press('Enter')
       await see('20 70')
-      await tmux.type('sleep 1000')
-      await tmux.press('Enter', 'C-c')
+      // What says so has the terminal, and is what the key interrupts.
+      await tmux.type("sh -c 'echo going; exec sleep 1000'")
+      await tmux.press('Enter')
+      await see('\ngoing')
+      await tmux.press('C-c')
       await see('^C')
       await tmux.type('echo $((6 * 7))')
       await tmux.press('Enter')
