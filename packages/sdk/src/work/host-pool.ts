@@ -58,6 +58,8 @@ export class HostPool implements PooledConnectionOwner {
   /** Closes connections that nobody uses. */
   readonly #idleTimers = new Map<PooledConnection, NodeJS.Timeout | undefined>()
   readonly #waiting: Waiter[] = []
+  /** Those who try a connection, and may have to wait again for another one. */
+  #trying = 0
   #connecting: AbortController | undefined
   /** Settles when the attempt to connect is over. */
   #attempt: Promise<void> = Promise.resolve()
@@ -94,12 +96,13 @@ export class HostPool implements PooledConnectionOwner {
 
   /** Whether there is nothing here at all. */
   get isEmpty(): boolean {
-    return this.#connections.size === 0 && this.#waiting.length === 0 && this.#connecting === undefined
+    const isWanted = this.#waiting.length > 0 || this.#trying > 0
+    return this.#connections.size === 0 && !isWanted && this.#connecting === undefined
   }
 
   /** Whether nothing runs, is leased or is about to. */
   get isIdle(): boolean {
-    return this.#waiting.length === 0 && [...this.#connections].every(({ isIdle }) => isIdle)
+    return this.#waiting.length === 0 && this.#trying === 0 && [...this.#connections].every(({ isIdle }) => isIdle)
   }
 
   /** Whether somebody waits, and there is no connection to wait for. */
@@ -130,7 +133,9 @@ export class HostPool implements PooledConnectionOwner {
   use<T>(open: (connection: PooledConnection) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
     return this.#wait<T>({ needsRoom: true, signal }, (connection, resolve, reject, again) => {
       const { hasServed: hadServed, ended } = connection
-      open(connection).then(resolve, (error: unknown) => {
+      this.#trying++
+      const trying = open(connection)
+      trying.then(resolve, (error: unknown) => {
         if (isForWantOfRoom(error)) {
           // What was in the way when the server refused may be over by now.
           if (this.#hasNoRoom(connection, error, connection.ended > ended)) again()
@@ -142,6 +147,11 @@ export class HostPool implements PooledConnectionOwner {
           reject(error)
         }
       })
+      const tried = () => {
+        this.#trying--
+        this.#ledger.settled(this)
+      }
+      trying.then(tried, tried)
     })
   }
 

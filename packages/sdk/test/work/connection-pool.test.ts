@@ -17,6 +17,7 @@ import {
 } from '../../src/index.js'
 import { clientOptions, embedded, parrot, userKey } from '../embedded-server.js'
 import { expectNothingLeftOpen } from '../open-handles.js'
+import { relayTo } from '../relay.js'
 import { outcome, turn, until } from '../turns.js'
 
 expectNothingLeftOpen()
@@ -347,6 +348,40 @@ describe('failure', () => {
     lease.connection.abort()
     expect((await run('second')).stdout).toBe('second')
     expect(seen.connections).toBe(2)
+  })
+
+  test('a call whose connection died under it gets its turn, also when another destination has the last one', async () => {
+    const one = await pooled({}, { maxConnections: 1 })
+    const other = await pooled()
+    const relay = await relayTo(one.server.port)
+    const flaky = { ...one.destination, port: relay.port }
+    await one.pool.run(flaky, 'first')
+    const lease = await one.pool.connect(flaky)
+    const elsewhere = one.pool.connect(other.destination)
+    await until(() => one.pool.stats.waiting === 1)
+    relay.mute()
+    const second = one.pool.run(flaky, 'second')
+    await until(() => one.pool.stats.sessions === 1)
+    relay.cut()
+    const held = await elsewhere
+    expect(one.pool.stats).toMatchObject({ connections: 1, waiting: 1 })
+    lease.release()
+    held.release()
+    expect((await second).stdout).toBe('second')
+  })
+
+  test('and is told of the end of the pool', async () => {
+    const { pool, destination, server } = await pooled()
+    const relay = await relayTo(server.port)
+    const flaky = { ...destination, port: relay.port }
+    await pool.run(flaky, 'first')
+    relay.mute()
+    const second = outcome(pool.run(flaky, 'second'))
+    await until(() => pool.stats.sessions === 1)
+    relay.cut()
+    await until(() => pool.stats.connections === 0)
+    await pool.close()
+    expect(await second).toMatchObject({ name: 'PoolError', code: 'ERR_SSH_POOL_CLOSED' })
   })
 
   test('where no second connection can be had, calls wait for the first', async () => {
