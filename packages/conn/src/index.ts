@@ -71,6 +71,7 @@ export type { RekeyLimitValue } from './config/config-values.js'
 export type { ConfigWarning } from './config/config-warning.js'
 export type { ForwardEndpoint, ForwardSpec, WrittenForward } from './config/forward-spec.js'
 export { type InternalSftp, parseInternalSftp } from './config/internal-sftp.js'
+export { refusePrivateKey } from './config/key-line.js'
 export type { KeyRestrictions, PermittedEndpoint } from './config/key-restrictions.js'
 export {
   formatKnownHost,

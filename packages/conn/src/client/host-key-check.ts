@@ -2,6 +2,7 @@
 
 import { type PublicKey, systemRandom } from '@ssh/crypto'
 import { equalBytes, toBase64 } from '@ssh/wire'
+import { refusePrivateKey } from '../config/key-line.js'
 import {
   formatKnownHost,
   type KnownHostEntry,
@@ -240,6 +241,7 @@ async function readKnownHosts(source: Options['knownHosts'], host: string, port:
   if (source === null) return { knownHosts: null, searched: [] }
   if (typeof source === 'function') {
     const found = await source(host, port)
+    if (typeof found === 'string') refusePrivateKey(found, 'knownHosts')
     return { knownHosts: typeof found === 'string' ? parseKnownHosts(found) : found, searched: [] }
   }
   if (typeof source === 'object' && 'entries' in source && !Array.isArray(source)) {
@@ -258,10 +260,13 @@ async function readKnownHosts(source: Options['knownHosts'], host: string, port:
 }
 
 async function readOne(source: string) {
+  refusePrivateKey(source, 'knownHosts')
   if (isKnownHostsText(source)) return { knownHosts: parseKnownHosts(source), searched: [], isThere: true }
   // A file that is not there yet knows nobody, as with ssh; the error about the unknown key says where it looked.
   const content = await readFileIfThere(source)
-  const knownHosts = parseKnownHosts(content?.toString('utf8') ?? '', source)
+  const text = content?.toString('utf8') ?? ''
+  refusePrivateKey(text, 'knownHosts', source)
+  const knownHosts = parseKnownHosts(text, source)
   return { knownHosts, searched: [source], isThere: content !== undefined }
 }
 

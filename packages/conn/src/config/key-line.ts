@@ -1,6 +1,7 @@
 /** What lines of known_hosts and authorized_keys have in common: how a text falls into lines, and `type base64 comment`. */
 
-import { Reader } from '@ssh/wire'
+import { printable, Reader } from '@ssh/wire'
+import { ConfigParseError } from '../errors.js'
 
 /** A public key as a line of text names it. It stays bytes: files hold keys of types we need not know. */
 export interface KeyFields {
@@ -16,17 +17,28 @@ const maximumLineLength = 64 * 1024
 
 /**
  * Calls `visit` with each line that is neither empty nor a comment, without surrounding blanks and line end.
- * A line that makes it throw a {@link LineFault} goes to `reject` and the next one is read.
+ * A line that makes it throw a {@link LineFault} goes to `reject` and the next one is read. A private key is one fault,
+ * and none of its lines is visited.
  */
 export function forEachLine(
   text: string,
   visit: (content: string, line: number) => void,
   reject: (message: string, line: number) => void,
 ): void {
+  let isInPrivateKey = false
   for (const [index, raw] of text.split('\n').entries()) {
     // Only the two blanks that OpenSSH knows: another space is part of a name, and must not split one.
     const content = raw.replace(/^[ \t]+/, '').replace(/\r$/, '')
+    if (isInPrivateKey) {
+      isInPrivateKey = !privateKeyEnd.test(content)
+      continue
+    }
     if (content === '' || content.startsWith('#')) continue
+    if (privateKeyBegin.test(content)) {
+      isInPrivateKey = true
+      reject(privateKeyFault, index + 1)
+      continue
+    }
     try {
       if (content.length > maximumLineLength) throw new LineFault(`it is longer than ${maximumLineLength} characters`)
       visit(content, index + 1)
@@ -35,6 +47,32 @@ export function forEachLine(
       reject(error.message, index + 1)
     }
   }
+}
+
+/** What begins a private key: PEM of any kind (RFC 7468), OpenSSH's and ssh.com's alike, and PuTTY's. */
+const privateKeyBegin = /^(?:-{4,5} ?BEGIN [\w ]*PRIVATE KEY|PuTTY-User-Key-File-\d+:)/
+const privateKeyEnd = /^(?:-{4,5} ?END |Private-(?:MAC|Hash):)/
+
+const privateKeyFault = 'this is a private key; give the public key (.pub)'
+
+/**
+ * Where public keys are wanted a private one is a mistake that must be heard of: it may be on its way to where others see it.
+ * @param what whose option or file it is, for the error
+ * @param file where the text comes from, if there is one
+ * @throws ConfigParseError, which holds nothing of the text
+ */
+export function refusePrivateKey(text: string, what: string, file?: string): void {
+  if (!text.split('\n').some((line) => privateKeyBegin.test(line.trim()))) return
+  const where = file === undefined ? '' : `: ${printable(file)}`
+  throw new ConfigParseError(`Cannot use ${what}${where}: ${privateKeyFault}`, { details: { file } })
+}
+
+/**
+ * Whether what stands where a name should be may be quoted in messages. Anything else may be part of a secret that got
+ * into the wrong file; base64 is in both cases, as nobody writes names.
+ */
+export function isPlausibleName(text: string): boolean {
+  return /^(?:[a-z][a-z\d-]{0,31}|[A-Z][A-Z\d-]{0,31})$/.test(text)
 }
 
 /** Why a line is left out. Never leaves the parser that throws it. */

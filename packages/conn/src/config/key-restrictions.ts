@@ -2,7 +2,7 @@
 
 import { printable } from '@ssh/wire'
 import { faultOfAddressList } from './address-list.js'
-import { LineFault } from './key-line.js'
+import { isPlausibleName, LineFault } from './key-line.js'
 
 /** What a key may do. Everything that is not restricted is allowed. */
 export interface KeyRestrictions {
@@ -112,28 +112,29 @@ const valued = new Map<string, (draft: Draft, value: string) => void>([
  */
 export function parseKeyOptions(text: string): KeyRestrictions {
   const draft: Draft = { ...noRestrictions }
-  for (const { name, value } of splitOptions(text)) {
+  for (const { name, written, value } of splitOptions(text)) {
     const permission = permissions.get(name.replace(/^no-/, ''))
     const setValue = valued.get(name)
     if (value !== undefined && setValue !== undefined) setValue(draft, value)
     else if (value === undefined && permission !== undefined) draft[permission] = !name.startsWith('no-')
     else if (value === undefined && name === 'restrict') for (const each of permissions.values()) draft[each] = false
-    else throw refusedOption(name, value !== undefined)
+    else throw refusedOption(written, value !== undefined)
   }
   return draft
 }
 
 function refusedOption(name: string, hasValue: boolean): LineFault {
-  if (name === 'cert-authority') return new LineFault('certificate authorities are not supported here')
+  if (name.toLowerCase() === 'cert-authority') return new LineFault('certificate authorities are not supported here')
   const form = hasValue ? ' with a value' : ''
   return new LineFault(
-    `the option "${printable(name, 64)}"${form} is not supported, and leaving it out would grant more`,
+    `${isPlausibleName(name) ? `the option "${name}"` : 'an option'}${form} is not supported, and leaving it out would grant more`,
   )
 }
 
 interface KeyOption {
   /** In lower case. */
   readonly name: string
+  readonly written: string
   readonly value: string | undefined
 }
 
@@ -143,13 +144,13 @@ function splitOptions(text: string): KeyOption[] {
   for (;;) {
     const start = at
     while (at < text.length && text[at] !== '=' && text[at] !== ',' && text[at] !== '"') at++
-    const name = text.slice(start, at).toLowerCase()
-    if (name === '') throw new LineFault('an option has no name')
+    const written = text.slice(start, at)
+    if (written === '') throw new LineFault('an option has no name')
     let value: string | undefined
     if (text[at] === '=') {
       ;[value, at] = readQuoted(text, at + 1)
     }
-    options.push({ name, value })
+    options.push({ name: written.toLowerCase(), written, value })
     if (at === text.length) return options
     if (text[at] !== ',') throw new LineFault('options must be separated by commas')
     at++

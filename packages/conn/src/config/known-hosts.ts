@@ -12,7 +12,15 @@ import { printable, toBase64 } from '@ssh/wire'
 import { ConfigParseError } from '../errors.js'
 import type { ConfigWarning } from './config-warning.js'
 import { isInBlock, parseCidr, parseIpAddress } from './ip-address.js'
-import { decodeBase64, forEachLine, type KeyFields, LineFault, parseKeyFields, splitField } from './key-line.js'
+import {
+  decodeBase64,
+  forEachLine,
+  isPlausibleName,
+  type KeyFields,
+  LineFault,
+  parseKeyFields,
+  splitField,
+} from './key-line.js'
 import { matchesPattern, matchList } from './patterns.js'
 
 /** One line of a known_hosts file. */
@@ -133,7 +141,7 @@ function parseMarker(content: string): [marker: KnownHostEntry['marker'], rest: 
   if (rest.startsWith('@')) throw new LineFault('it has more than one marker')
   if (marker === '@revoked') return ['revoked', rest]
   if (marker === '@cert-authority') return ['cert-authority', rest]
-  throw new LineFault(`unknown marker "${printable(marker, 64)}"`)
+  throw new LineFault(isPlausibleName(marker.slice(1)) ? `unknown marker "${marker}"` : 'unknown marker')
 }
 
 /** Whether the first field of a line speaks of `name`, which is in lower case. */

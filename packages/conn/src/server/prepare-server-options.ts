@@ -7,7 +7,7 @@ import { ConfigParseError, OptionsError } from '../errors.js'
 import { loadNamedKeys } from '../key-source.js'
 import { choosePreferences, chooseUserSignatures } from '../protocol-options.js'
 import type { PreparedServerOptions } from './accept-connection.js'
-import { readAuthorizedKeysSource } from './authorized-keys-source.js'
+import { assertUsable, readAuthorizedKeysSource } from './authorized-keys-source.js'
 import {
   connectionOptionsFromConfig,
   hostKeyAlgorithmsFromConfig,
@@ -62,6 +62,8 @@ export async function prepareServerOptions(given: ParsedServerConnectionOptions)
     )
   }
   const authorizedKeys = await readAuthorizedKeysSource(options.authorizedClientKeys ?? [], options.logger)
+  const { serverFactory } = options
+  if (config === undefined && (serverFactory === undefined || serverFactory.admitsNobody)) assertUsable(authorizedKeys)
   return { given, options, config, hostKeys, authorizedKeys, algorithms, userSignatures }
 }
 

@@ -109,4 +109,7 @@ export interface SessionRequest {
 }
 
 /** Makes the callbacks for one connection. */
-export type ServerFactory = (connection: ServerConnection) => MaybePromise<ServerCallbacks>
+export type ServerFactory = ((connection: ServerConnection) => MaybePromise<ServerCallbacks>) & {
+  /** @internal Its callbacks only answer what runs: without authorized keys nobody could log in. */
+  readonly admitsNobody?: boolean | undefined
+}

@@ -158,3 +158,27 @@ describe('options of a key', () => {
     ])
   })
 })
+
+describe('what got into the wrong file', () => {
+  it('is told of a private key once, and quotes no line of it', async () => {
+    const secret = await (await generatePrivateKey()).exportPrivateKey()
+    const { keys, warnings } = parseAuthorizedKeys(`${keyText}\n${secret}${keyText}`)
+    expect(keys.map(({ line }) => line)).toEqual([1, secret.split('\n').length + 1])
+    expect(warnings.map(({ line, message }) => [line, message])).toEqual([[2, expect.stringContaining('private key')]])
+    for (const part of secret.split('\n').slice(1, -2))
+      expect(JSON.stringify(warnings)).not.toContain(part.toLowerCase())
+  })
+
+  it.each([`${'Ab3'.repeat(20)}`, 'abc/def+ghi', 'c2VjcmV0', 'hunter2!', 'my_secret', '3abc', 'pässword'])(
+    'is not quoted: %j',
+    (text) => {
+      const { warnings } = parse(`${text} KEY\n${text}="x" KEY\n${text}`)
+      expect(warnings).toHaveLength(3)
+      expect(JSON.stringify(warnings).toLowerCase()).not.toContain(text.toLowerCase())
+    },
+  )
+
+  it('is quoted when it can be the name of an option', () => {
+    expect(parse('no-touch-required KEY').warnings[0]?.message).toContain('the option "no-touch-required" is not')
+  })
+})

@@ -22,6 +22,17 @@ beforeAll(async () => {
 const lines = (entries: readonly KnownHostEntry[]) => entries.map((entry) => entry.line)
 
 describe('parseKnownHosts', () => {
+  it('is told of a private key once, and quotes neither it nor what is no marker', async () => {
+    const secret = await (await generatePrivateKey()).exportPrivateKey()
+    const { entries, warnings } = parseKnownHosts(`${secret}a ${keyText}\n@s3cr3t! a ${keyText}\n@mark a ${keyText}`)
+    expect(entries).toHaveLength(1)
+    expect(warnings.map(({ message }) => message)).toEqual([
+      'this is a private key; give the public key (.pub)',
+      'unknown marker',
+      'unknown marker "@mark"',
+    ])
+  })
+
   it('keeps marker, names, key, comment and where they were', () => {
     const { entries, warnings } = parseKnownHosts(`# mine\n\n@revoked a,b ${keyText} some words`, '/etc/known')
     expect(warnings).toEqual([])

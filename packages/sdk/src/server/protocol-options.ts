@@ -7,6 +7,7 @@ import {
   OptionsError,
   parseOptions,
   type ServerCallbacks,
+  type ServerConnection,
   type ServerFactory,
   type SessionRequest,
   safeLogger,
@@ -37,12 +38,13 @@ export function protocolOptions<O extends RunServerOptions>(
     )
   }
   if (typeof sessions.sftpFactory === 'object') assertFolder(sessions.sftpFactory)
+  const makeCallbacks = async (connection: ServerConnection) => {
+    const callbacks = (await sessions.serverFactory?.(connection)) ?? {}
+    return withSessions(callbacks, sessions, options.logger ? safeLogger(options.logger) : debugLogger())
+  }
   return {
     ...withoutSessionOptions(options),
-    serverFactory: async (connection) => {
-      const callbacks = (await sessions.serverFactory?.(connection)) ?? {}
-      return withSessions(callbacks, sessions, options.logger ? safeLogger(options.logger) : debugLogger())
-    },
+    serverFactory: Object.assign(makeCallbacks, { admitsNobody: sessions.serverFactory === undefined }),
   }
 }
 
