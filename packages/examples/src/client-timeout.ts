@@ -6,7 +6,7 @@ const [destination = 'localhost'] = process.argv.slice(2)
 
 await using conn = await connect(destination, { connectTimeout: '10s' })
 try {
-  await conn.run('echo started; exec sleep 60', { timeout: '2s' })
+  await conn.run('echo started; exec sleep 60', { timeout: '5s' })
 } catch (error) {
   if (!(error instanceof ProcessTimeoutError)) throw error
   console.log(`${error.code} after printing "${error.stdout.trim()}"`)

@@ -22,7 +22,7 @@ export interface RunExampleOptions {
 }
 
 /** How long an example may take, servers included. */
-const longestMs = 60_000
+const longestMs = 100_000
 
 /**
  * Runs an example to its end.
