@@ -76,8 +76,14 @@ function decode(part: string, whole: string): string {
   }
 }
 
+/** NI_MAXHOST: what is longer is no name, and patterns would be tried at each character of it. */
+const maximumNameLength = 1024
+
 function checked(parsed: ParsedDestination, whole: string): ParsedDestination {
   const { host, port, username } = parsed
+  if (Math.max(host.length, username?.length ?? 0) > maximumNameLength) {
+    throw invalid(whole, `its host or user name has more than ${maximumNameLength} characters`)
+  }
   if (host === '') throw invalid(whole, 'it has no host')
   const isAddress = host.includes(':') && parseIpAddress(host) !== undefined
   // Letters of any script, as in international names; a zone (%eth0) only behind an address.

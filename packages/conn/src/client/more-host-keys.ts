@@ -1,7 +1,7 @@
 /** Host keys that are known, or refused, beside known_hosts: KnownHostsCommand and RevokedHostKeys of ssh_config. */
 
 import type { PublicKey } from '@ssh/crypto'
-import { equalBytes, toBase64 } from '@ssh/wire'
+import { equalBytes, printable, toBase64 } from '@ssh/wire'
 import { type ConfigTokens, expandTokens } from '../config/config-tokens.js'
 import { decodeBase64, forEachLine, splitField } from '../config/key-line.js'
 import { type KnownHosts, parseKnownHosts } from '../config/known-hosts.js'
@@ -36,7 +36,13 @@ export async function askKnownHostsCommand(
     ['K', key === undefined ? 'NONE' : toBase64(key.blob)],
   ])
   const options = { keyword: 'knownHostsCommand', tokens: all, variables: process.env }
-  const text = await outputOf(argv.map((word) => expandTokens(word, options)))
+  const words = argv.map((word) => {
+    const expanded = expandTokens(word, options)
+    if (!expanded.startsWith('-') || word.startsWith('-')) return expanded
+    const why = `"${printable(expanded, 128)}" may look like an option, and is not passed on to the program`
+    throw new ConfigParseError(`knownHostsCommand: ${why}`, { details: { keyword: 'knownHostsCommand' } })
+  })
+  const text = await outputOf(words)
   return parseKnownHosts(text, `the output of ${argv[0]}`)
 }
 

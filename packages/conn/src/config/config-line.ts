@@ -68,7 +68,10 @@ export function configError(position: ConfigPosition, why: string, cause?: unkno
 }
 
 function splitLine(raw: string, position: ConfigPosition): ConfigLine | undefined {
-  const content = raw.replace(/^[ \t\r]+/, '').replace(/[ \t\r\f]+$/, '')
+  // No pattern that ends in `$`: it would be tried at each blank of a line, and take the square of their number.
+  let end = raw.length
+  while (end > 0 && ' \t\r\f'.includes(raw[end - 1] ?? '')) end--
+  const content = withoutBlanks(raw.slice(0, end))
   if (content === '' || content.startsWith('#')) return undefined
   const [keyword, rest] = splitDelimited(content, () => configError(position, 'a quote is not closed'))
   if (keyword === '') throw configError(position, 'it begins with "=" or with empty quotes, where a keyword should be')
@@ -102,6 +105,7 @@ function withoutBlanks(text: string): string {
 
 /** Words of a text; undefined when a quote is not closed. */
 export function splitWords(text: string): string[] | undefined {
+  if (!/["'\\#]/.test(text)) return text.split(/[ \t]+/).filter((word) => word !== '')
   const words: string[] = []
   let at = 0
   for (;;) {

@@ -4,7 +4,13 @@
  */
 
 import type { ConfigParseError } from '../errors.js'
-import { type ConfigLine, type ConfigPosition, configError, splitConfigLines } from './config-line.js'
+import {
+  type ConfigLine,
+  type ConfigPosition,
+  configError,
+  maximumConfigLength,
+  splitConfigLines,
+} from './config-line.js'
 import { type CriterionKind, type MatchCriterion, parseCriteria } from './config-match.js'
 import { shown, someWords, ValueFault, type ValueKind } from './config-values.js'
 
@@ -35,7 +41,7 @@ export interface ExpansionRule {
   readonly letters?: string
   readonly hasVariables?: boolean
   readonly hasHome?: boolean
-  /** The value goes to a shell of this machine. */
+  /** The value goes to a shell. */
   readonly isForShell?: boolean
 }
 
@@ -110,8 +116,14 @@ export type ConfigEntry =
 /** How deep files may include each other, as with OpenSSH. */
 const maximumDepth = 16
 
-/** How many files one may include, all in all. */
+/** How many files one may include, all in all, and how many names for them there may be. */
 const maximumFiles = 1000
+
+/** Characters that included files may have, all in all: what is kept of them takes many times that. */
+const maximumIncludedLength = 4 * maximumConfigLength
+
+/** How many values a list may have. OpenSSH has 100 key files and 256 users at most. */
+const maximumValues = 4096
 
 /**
  * Reads a configuration and all that it includes.
@@ -129,6 +141,8 @@ class Parser {
   readonly #grammar: ConfigGrammar
   readonly #include: IncludeReader
   #files = 0
+  #patterns = 0
+  #length = 0
 
   constructor(grammar: ConfigGrammar, include: IncludeReader) {
     this.#grammar = grammar
@@ -194,9 +208,14 @@ class Parser {
   ): Promise<readonly ParsedConfig[]> {
     const configs: ParsedConfig[] = []
     for (const pattern of within(line, () => someWords(line))) {
+      if (++this.#patterns > maximumFiles) throw configError(line, `more than ${maximumFiles} files are included`)
       for (const included of await this.#find(pattern, source, line)) {
         if (depth >= maximumDepth) throw configError(line, `files include each other more than ${maximumDepth} deep`)
         if (++this.#files > maximumFiles) throw configError(line, `more than ${maximumFiles} files are included`)
+        this.#length += included.text.length
+        if (this.#length > maximumIncludedLength) {
+          throw configError(line, `included files have more than ${maximumIncludedLength} characters together`)
+        }
         configs.push(await this.parse(included, depth + 1, isConditional))
       }
     }
@@ -213,7 +232,7 @@ class Parser {
 }
 
 /** Says where a fault was found. */
-function within<T>(line: ConfigLine, read: () => T): T {
+function within<T>(line: ConfigPosition & { readonly keyword: string | KeywordOfTable }, read: () => T): T {
   try {
     return read()
   } catch (error) {
@@ -221,8 +240,9 @@ function within<T>(line: ConfigLine, read: () => T): T {
   }
 }
 
-function faultOf(line: ConfigLine, fault: ValueFault): ConfigParseError {
-  return configError(line, `${shown(line.keyword)}: ${fault.message}`)
+function faultOf(line: Parameters<typeof within>[0], fault: ValueFault): ConfigParseError {
+  const { keyword } = line
+  return configError(line, `${shown(typeof keyword === 'string' ? keyword : keyword.row.name)}: ${fault.message}`)
 }
 
 /** Whether the criteria are fulfilled whatever is asked. */
@@ -278,7 +298,7 @@ async function walk(config: ParsedConfig, visitor: ConfigVisitor, start: WalkSta
         }
         break
       case 'value':
-        if (isActive) visitor.value(entry.keyword, entry.value, entry)
+        if (isActive) within(entry, () => visitor.value(entry.keyword, entry.value, entry))
         break
       case 'unknown':
         if (isActive) visitor.unknown(entry.name, entry)
@@ -298,7 +318,7 @@ export class ConfigValues {
     return this.#values.get(key)
   }
 
-  /** Adds what a line says. */
+  /** Adds what a line says. @throws ValueFault when a list becomes longer than any real one */
   add({ key, row }: KeywordOfTable, value: unknown): void {
     const excluding = row.excludedBy === undefined ? undefined : this.#values.get(row.excludedBy)
     // An empty list says that there shall be none, and leaves room for others.
@@ -306,6 +326,9 @@ export class ConfigValues {
     if (!this.#values.has(key))
       this.#values.set(key, row.merge === undefined ? value : row.merge(emptyOf(value), value))
     else if (row.merge !== undefined) this.#values.set(key, row.merge(this.#values.get(key), value))
+    const merged = row.merge === undefined ? undefined : this.#values.get(key)
+    if (Array.isArray(merged) && merged.length > maximumValues)
+      throw new ValueFault(`there are more than ${maximumValues}`)
   }
 
   /** Puts a value in place of whatever there is. */
@@ -337,8 +360,19 @@ export function append<T>(earlier: readonly T[], later: readonly T[]): readonly 
   return [...earlier, ...later]
 }
 
+/** What the lists that were put together have in them, as text. */
+const knownTexts = new WeakMap<readonly unknown[], Set<string>>()
+
 /** The same, without what is there already. */
 export function appendNew<T>(earlier: readonly T[], later: readonly T[]): readonly T[] {
-  const known = new Set(earlier.map((value) => JSON.stringify(value)))
-  return [...earlier, ...later.filter((value) => !known.has(JSON.stringify(value)) && known.add(JSON.stringify(value)))]
+  const known = knownTexts.get(earlier) ?? new Set(earlier.map((value) => JSON.stringify(value)))
+  const added = later.filter((value) => {
+    const text = JSON.stringify(value)
+    return !known.has(text) && known.add(text)
+  })
+  const all = [...earlier, ...added]
+  // The longer list takes it over, or a list that grows line by line would be read again at each of them.
+  knownTexts.delete(earlier)
+  knownTexts.set(all, known)
+  return all
 }

@@ -16,6 +16,8 @@ export interface ExpandOptions {
   readonly variables?: Variables | undefined
   /** The result goes to a shell: whatever is put in must have no meaning there. */
   readonly isForShell?: boolean
+  /** The result is a path: whatever is put in must be the name of one file, and no way to others. */
+  readonly isForPath?: boolean
   /** Letters whose values nobody but this machine's user chose, and that may go to a shell as they are. */
   readonly unchecked?: string
 }
@@ -45,7 +47,7 @@ export function expandTokens(template: string, options: ExpandOptions): string {
 
 function tokenOf(
   letter: string,
-  { keyword, tokens, letters, isForShell = false, unchecked = '' }: ExpandOptions,
+  { keyword, tokens, letters, isForShell = false, isForPath = false, unchecked = '' }: ExpandOptions,
 ): string {
   if (letter === '%') return '%'
   const value = letters === undefined || letters.includes(letter) ? tokens.get(letter) : undefined
@@ -55,6 +57,12 @@ function tokenOf(
   }
   if (isForShell && !unchecked.includes(letter) && !isSafeForShell(value)) {
     throw fault(keyword, `"${printable(value, 128)}" has characters that a shell would act upon, and is not passed on`)
+  }
+  if (isForPath && !unchecked.includes(letter) && (value === '.' || value === '..' || /[/\\]/.test(value))) {
+    throw fault(
+      keyword,
+      `"${printable(value, 128)}" could lead to other files than were meant, and is not put into a path`,
+    )
   }
   return value
 }

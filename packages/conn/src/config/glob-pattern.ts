@@ -18,8 +18,16 @@ export function hasWildcard(part: string): boolean {
  * As in `matchesPattern` only the last run is ever retried, so the time is bounded by the product of the lengths.
  */
 export function matchesGlob(pattern: string, name: string): boolean {
-  if (name.startsWith('.') && !pattern.startsWith('.')) return false
+  return globMatcher(pattern)(name)
+}
+
+/** The same for many names: the pattern is taken apart once. */
+export function globMatcher(pattern: string): (name: string) => boolean {
   const pieces = readPieces(pattern)
+  return (name) => (pattern.startsWith('.') || !name.startsWith('.')) && matches(pieces, name)
+}
+
+function matches(pieces: readonly Piece[], name: string): boolean {
   let at = 0
   let position = 0
   let run = -1

@@ -193,7 +193,7 @@ export const clientKeywords = {
     fallback: { bytes: 0, seconds: 0 },
   }),
   remoteCommand: row('RemoteCommand', command, 'the default command of sessions', {
-    expands: { letters: allLetters },
+    expands: { letters: allLetters, isForShell: true },
   }),
   remoteForward: row('RemoteForward', forwarding('remote'), 'forwards', {
     merge: appendNew,

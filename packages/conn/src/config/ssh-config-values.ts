@@ -246,9 +246,10 @@ export function withoutTakenBack(
   later: readonly string[],
   fits: (pattern: string, name: string) => boolean,
 ): readonly string[] {
-  let names = earlier
+  let names = [...earlier]
   for (const name of later) {
-    names = name.startsWith('-') ? names.filter((each) => !fits(name.slice(1), each)) : [...names, name]
+    if (name.startsWith('-')) names = names.filter((each) => !fits(name.slice(1), each))
+    else names.push(name)
   }
   return names
 }

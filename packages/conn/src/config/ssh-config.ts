@@ -402,12 +402,15 @@ class Resolver {
   #expandedText(text: string, keyword: string, rule: ExpansionRule, tokens: ConfigTokens): string {
     const { homeDirectory, variables } = this.#query.machine
     if (isNone(text)) return text
+    // A login name that a file gives is as good as the rest of the file.
     return expandTokens(rule.hasHome ? expandHome(text, homeDirectory) : text, {
       keyword,
       tokens,
       ...(rule.letters !== undefined && { letters: rule.letters }),
       ...(rule.hasVariables && { variables }),
-      ...(rule.isForShell && { isForShell: true, unchecked: trustedTokens }),
+      ...(rule.isForShell && { isForShell: true }),
+      ...(rule.hasHome && { isForPath: true }),
+      unchecked: this.#query.username === undefined && keyword !== 'ProxyCommand' ? `${trustedTokens}r` : trustedTokens,
     })
   }
 

@@ -1,15 +1,15 @@
 /** Files of ssh_config and sshd_config, and what they include. */
 
-import { constants, type Stats } from 'node:fs'
-import { type FileHandle, open, readdir } from 'node:fs/promises'
+import type { Stats } from 'node:fs'
+import { type FileHandle, readdir } from 'node:fs/promises'
 import { devNull, homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import { printable } from '@ssh/wire'
 import { maximumConfigLength } from '../config/config-line.js'
 import type { ConfigSource, IncludeReader } from '../config/config-model.js'
-import { hasWildcard, matchesGlob, unescapeGlob } from '../config/glob-pattern.js'
+import { globMatcher, hasWildcard, unescapeGlob } from '../config/glob-pattern.js'
 import { ConfigParseError } from '../errors.js'
-import { expandHome } from './files.js'
+import { expandHome, openForReading, readAtMost } from './files.js'
 
 /** Where `ssh` looks, in this order. */
 export const userConfigFile = '~/.ssh/config'
@@ -20,6 +20,9 @@ const includeFolders = { user: '~/.ssh', system: '/etc/ssh' } as const
 
 /** Names in one directory above which an Include with wildcards is taken for a mistake. */
 const maximumNames = 4096
+
+/** PATH_MAX of Linux, in characters. */
+const maximumPathLength = 4096
 
 export interface ConfigFileOptions {
   /** Whose file it is. Default `user`. */
@@ -40,8 +43,7 @@ export async function readConfigFile(path: string, options: ConfigFileOptions = 
   if (file === devNull) return { text: '', file, scope }
   let handle: FileHandle
   try {
-    // A FIFO that nobody writes to would keep open() waiting for ever.
-    handle = await open(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
+    handle = await openForReading(file)
   } catch (cause) {
     if (isMissing(cause)) return undefined
     throw unreadable(file, cause instanceof Error ? cause.message : String(cause), cause)
@@ -50,7 +52,9 @@ export async function readConfigFile(path: string, options: ConfigFileOptions = 
     const found = await handle.stat()
     if (!found.isFile()) throw unreadable(file, 'it is not a regular file')
     if (isPrivate) assertPrivate(file, found)
-    return { text: await readBounded(handle, file), file, scope }
+    const content = await readAtMost(handle, found.size, maximumConfigLength)
+    if (content === undefined) throw unreadable(file, `it has more than ${maximumConfigLength} bytes`)
+    return { text: content.toString('utf8'), file, scope }
   } finally {
     await handle.close()
   }
@@ -90,16 +94,19 @@ export function includeReader(isPrivate: boolean): IncludeReader {
 
 /** Paths that a pattern fits, in the order of their characters. */
 async function findFiles(pattern: string): Promise<readonly string[]> {
+  if (pattern.length > maximumPathLength)
+    throw new ConfigParseError(`"${printable(pattern, 256)}" is longer than any path`)
   const [first = '', ...parts] = pattern.split('/')
   let paths = [first === '~' ? homedir() : first === '' ? '/' : first]
   for (const part of parts) {
     if (part === '') continue
     const next: string[] = []
+    const fits = globMatcher(part)
     for (const path of paths) {
       if (!hasWildcard(part)) next.push(join(path, unescapeGlob(part)))
-      else for (const name of await namesIn(path)) if (matchesGlob(part, name)) next.push(join(path, name))
+      else for (const name of (await namesIn(path)).filter(fits)) next.push(join(path, name))
+      if (next.length > maximumNames) throw new ConfigParseError(`"${printable(pattern, 256)}" fits too many files`)
     }
-    if (next.length > maximumNames) throw new ConfigParseError(`"${printable(pattern, 256)}" fits too many files`)
     paths = next
   }
   return paths.sort()
@@ -115,18 +122,6 @@ async function namesIn(folder: string): Promise<readonly string[]> {
     if (cause instanceof ConfigParseError) throw cause
     throw unreadable(folder, cause instanceof Error ? cause.message : String(cause), cause)
   }
-}
-
-/** The size that stat tells may be 0 for a file that is endless. */
-async function readBounded(handle: FileHandle, file: string): Promise<string> {
-  const buffer = Buffer.allocUnsafe(maximumConfigLength + 1)
-  let length = 0
-  while (length < buffer.length) {
-    const { bytesRead } = await handle.read(buffer, length, buffer.length - length)
-    if (bytesRead === 0) return buffer.toString('utf8', 0, length)
-    length += bytesRead
-  }
-  throw unreadable(file, `it has more than ${maximumConfigLength} bytes`)
 }
 
 /** As OpenSSH: the file is the user's or root's, and nobody else may write to it. */

@@ -1,6 +1,7 @@
 /** The few files a connection reads and writes: keys, known_hosts, authorized_keys. */
 
-import { mkdir, open, readFile, realpath, rename, stat, unlink, writeFile } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { type FileHandle, mkdir, open, readFile, realpath, rename, stat, unlink, writeFile } from 'node:fs/promises'
 import { devNull, homedir, userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import { ConfigParseError } from '../errors.js'
@@ -34,16 +35,48 @@ export async function readFileIfThere(path: string): Promise<Buffer | undefined>
   const expanded = expandHome(path)
   if (expanded === devNull) return undefined
   try {
-    const found = await stat(expanded)
-    if (!found.isFile()) throw unreadable(expanded, 'it is not a regular file')
-    if (found.size > maximumFileSize) {
-      throw unreadable(expanded, `it has ${found.size} bytes, and at most ${maximumFileSize} are read`)
+    const handle = await openForReading(expanded)
+    try {
+      const found = await handle.stat()
+      if (!found.isFile()) throw unreadable(expanded, 'it is not a regular file')
+      if (found.size > maximumFileSize) {
+        throw unreadable(expanded, `it has ${found.size} bytes, and at most ${maximumFileSize} are read`)
+      }
+      const content = await readAtMost(handle, found.size, maximumFileSize)
+      if (content === undefined) throw unreadable(expanded, `it has more than ${maximumFileSize} bytes`)
+      return content
+    } finally {
+      await handle.close()
     }
-    return await readFile(expanded)
   } catch (cause) {
     if (isMissing(cause)) return undefined
     if (cause instanceof ConfigParseError) throw cause
     throw unreadable(expanded, cause instanceof Error ? cause.message : String(cause), cause)
+  }
+}
+
+/** Opens a file, or a FIFO, for which nobody need be writing: whoever asked before opening knows nothing about now. */
+export function openForReading(path: string): Promise<FileHandle> {
+  return open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
+}
+
+/**
+ * Reads to the end.
+ * @param expected what stat tells; it may be 0 for a file that is endless
+ * @returns undefined when there is more than `maximum`
+ */
+export async function readAtMost(handle: FileHandle, expected: number, maximum: number): Promise<Buffer | undefined> {
+  let buffer = Buffer.allocUnsafe(Math.min(expected, maximum) + 1)
+  let length = 0
+  for (;;) {
+    const { bytesRead } = await handle.read(buffer, length, buffer.length - length)
+    length += bytesRead
+    if (bytesRead === 0 || (length === expected && length < buffer.length)) return buffer.subarray(0, length)
+    if (length > maximum) return undefined
+    if (length < buffer.length) continue
+    const larger = Buffer.allocUnsafe(Math.min(length * 2 + 4096, maximum + 1))
+    buffer.copy(larger)
+    buffer = larger
   }
 }
 

@@ -1,11 +1,11 @@
 /** Users of this machine, from /etc/passwd and /etc/group. Those of a network's directory are not among them. */
 
 import { lookup, reverse } from 'node:dns/promises'
-import { constants } from 'node:fs'
-import { open, readFile, realpath, stat } from 'node:fs/promises'
+import { readFile, realpath, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { printable } from '@ssh/wire'
 import { ConfigParseError } from '../errors.js'
+import { openForReading, readAtMost } from './files.js'
 
 /** What the files say of a user. */
 export interface SystemUserFacts {
@@ -67,8 +67,7 @@ export async function readUserFile(
     throw new ConfigParseError(`Cannot read ${printable(file, 1024)}: ${why}`, options)
   }
   try {
-    // A FIFO that nobody writes to would keep open() waiting for ever.
-    const handle = await open(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
+    const handle = await openForReading(file)
     try {
       const found = await handle.stat()
       if (!found.isFile()) return refuse('it is not a regular file')
@@ -78,12 +77,8 @@ export async function readUserFile(
       const fault = isStrict ? (foreignHand(found, owner) ?? (await faultOfFolders(file, owner, home))) : undefined
       if (fault !== undefined) return refuse(`${fault} (StrictModes)`)
       // It may have grown since.
-      const buffer = Buffer.allocUnsafe(maximumKeysSize)
-      let length = 0
-      for (let count = -1; count !== 0 && length < buffer.length; length += count) {
-        count = (await handle.read(buffer, length, buffer.length - length)).bytesRead
-      }
-      return buffer.toString('utf8', 0, length)
+      const content = await readAtMost(handle, found.size, maximumKeysSize)
+      return content === undefined ? refuse(`it has more than ${maximumKeysSize} bytes`) : content.toString('utf8')
     } finally {
       await handle.close()
     }

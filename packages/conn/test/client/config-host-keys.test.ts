@@ -110,6 +110,9 @@ describe.skipIf(process.platform === 'win32')('a program that knows host keys', 
   ])('that does not end as it should (%s) has nobody believed', async (script, why) => {
     const { path } = program(script)
     await expect(connecting({ knownHosts: [], knownHostsCommand: [path] })).rejects.toThrow(why)
+    await expect(connecting({ username: '-x', knownHosts: [], knownHostsCommand: [path, '%r'] })).rejects.toThrow(
+      'may look like an option',
+    )
     await expect(connecting({ knownHosts: [], knownHostsCommand: ['/no/such/program'] })).rejects.toThrow(
       'cannot be run',
     )

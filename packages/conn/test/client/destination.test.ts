@@ -51,6 +51,8 @@ describe('what nobody should connect to is refused', () => {
     'host:-1',
     '1:2:3',
     '::g',
+    'a'.repeat(1025),
+    `${'a'.repeat(1025)}@host`,
     '[::1',
     '[::1]x',
     '[]:22',

@@ -1,3 +1,4 @@
+import { processorTimeMs } from '@ssh/testkit'
 import { describe, expect, test } from 'vitest'
 import { maximumConfigLength, splitConfigLines, splitWords } from '../../src/config/config-line.js'
 import { ConfigParseError } from '../../src/errors.js'
@@ -61,4 +62,17 @@ describe('lines of a configuration', () => {
     expect(splitWords('a "b')).toBeUndefined()
     expect(splitWords('a b # "c')).toEqual(['a', 'b'])
   })
+})
+
+test('a line full of blanks takes as long as any other of its length', async () => {
+  const text = `User a${' '.repeat(60_000)}b\n`.repeat(17)
+  // A search for blanks at the end that begins at each of them took half a minute.
+  const spent = await processorTimeMs(() => {
+    expect(splitConfigLines(text).map(({ words }) => words.length)).toEqual(new Array(17).fill(2))
+  })
+  expect(spent).toBeLessThan(5000)
+})
+
+test('a byte order mark is refused: the first keyword would be another one', () => {
+  expect(() => splitConfigLines('\ufeffHost alpha', 'f')).toThrow('f, line 1: it begins with a byte order mark')
 })

@@ -484,3 +484,51 @@ test('what ssh -G would print can be printed', async () => {
     updatehostkeys: ['true'],
   })
 })
+
+describe('a file of somebody hostile', () => {
+  test.each([
+    ['IdentityFile', (index: number) => `IdentityFile ${index}`],
+    ['LocalForward', (index: number) => `LocalForward ${index} host:1`],
+    ['SendEnv', (index: number) => `SendEnv V${index}`],
+  ])('does not list more of %s than anybody needs', async (_keyword, line) => {
+    const lines = Array.from({ length: 4097 }, (_, index) => line(index + 1))
+    await expect(resolve(lines.join('\n'))).rejects.toThrow('line 4097')
+    await expect(resolve(lines.slice(1).join('\n'))).resolves.toBeDefined()
+  })
+
+  test('does not include the same large file again and again', async () => {
+    const text = 'User x\n'.repeat(100_000)
+    const include = async () => [{ text, file: 'a' }]
+    await expect(resolve(Array(20).fill('Include a').join('\n'), {}, include)).rejects.toThrow(
+      'included files have more than',
+    )
+  })
+
+  test('does not look for files again and again', async () => {
+    const looked: string[] = []
+    const include = async (pattern: string) => {
+      looked.push(pattern)
+      return []
+    }
+    await expect(resolve(`Include ${Array(1001).fill('a').join(' ')}`, {}, include)).rejects.toThrow('more than 1000')
+    expect(looked).toHaveLength(1000)
+  })
+})
+
+describe('a name that somebody else has chosen', () => {
+  test.each(['IdentityFile ~/keys/%r', 'UserKnownHostsFile /hosts/%r', 'IdentityAgent /run/%r/agent'])(
+    'leads to no other files than were meant: %s',
+    async (line) => {
+      for (const username of ['../x', 'a/b', '..']) {
+        await expect(resolve(line, { username })).rejects.toThrow('could lead to other files')
+      }
+      await expect(resolve(line, { username: 'a..b@c' })).resolves.toBeDefined()
+      await expect(resolve(`User dom\\\\user\n${line}`)).resolves.toBeDefined()
+    },
+  )
+
+  test('means nothing to the shell of a RemoteCommand', async () => {
+    await expect(resolve('RemoteCommand greet %r', { username: '$(reboot)' })).rejects.toThrow('a shell would act upon')
+    expect((await resolve('RemoteCommand greet %r', { username: 'me' })).values.remoteCommand).toBe('greet me')
+  })
+})

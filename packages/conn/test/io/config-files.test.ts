@@ -103,3 +103,22 @@ describe('included files', () => {
     await expect(include(join(folder, 'd', 'open.conf'), 'user', true)).rejects.toThrow('lets others write to it')
   })
 })
+
+describe('a name of included files that somebody hostile has chosen', () => {
+  const include = (pattern: string) => includeReader(false)(pattern, { text: '', scope: 'user' })
+
+  test('is given up when it fits too many, before all of them are looked at', async () => {
+    const top = join(folder, 'many')
+    for (let first = 0; first < 70; first++) {
+      for (let second = 0; second < 60; second++) mkdirSync(join(top, `${first}`, `${second}`), { recursive: true })
+    }
+    // 4200 folders below; what is in them is not read any more.
+    await expect(include(`${top}/*/*`)).rejects.toThrow('fits too many files')
+    await expect(include(`${top}/*/*/x`)).rejects.toThrow('fits too many files')
+    await expect(include(`${top}/*/1`)).rejects.toThrow('it is not a regular file')
+  })
+
+  test('is no longer than any path', async () => {
+    await expect(include(`/${'[a]*'.repeat(1100)}`)).rejects.toThrow('is longer than any path')
+  })
+})

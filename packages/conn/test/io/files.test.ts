@@ -1,9 +1,10 @@
-import { readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { appendLine, expandHome, readFileIfThere, readRegularFile } from '../../src/io/files.js'
+import { mustRun } from './programs.js'
 
 let folder = ''
 beforeAll(async () => {
@@ -32,6 +33,19 @@ describe('reading', () => {
       name: 'ConfigParseError',
       message: expect.stringContaining('there is no such file'),
     })
+  })
+
+  // As when it was a file a moment before.
+  test.skipIf(process.getuid === undefined)('waits for no FIFO, whenever it came to be one', async () => {
+    const fifo = join(folder, 'fifo')
+    await mustRun('mkfifo', [fifo])
+    const file = join(folder, 'swapped')
+    writeFileSync(file, 'x')
+    const reading = readFileIfThere(file)
+    renameSync(fifo, file)
+    expect(['x', 'it is not a regular file']).toContainEqual(
+      await reading.then(String, (error: Error) => error.message.replace(/^.*: /, '')),
+    )
   })
 
   test('waits for no device, and swallows no giant', async () => {
