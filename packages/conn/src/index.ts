@@ -155,6 +155,7 @@ export { type LogEntry, type Logger, safeLogger } from './log.js'
 // Options: how they are checked
 export { abortSignal, bytes, callback, duration, objectWith, parseOptions, size } from './options-schema.js'
 export type { AgentSocket } from './server/agent-forwarding.js'
+export { assertCallbacks } from './server/assert-callbacks.js'
 export type { AuthorizedKeysSource } from './server/authorized-keys-source.js'
 // Servers
 export { type ReverseServerOptions, reverseServerOptionsSchema, serveReverse } from './server/connect-reverse.js'

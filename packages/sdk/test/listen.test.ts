@@ -3,6 +3,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import {
   connect,
   type ListenOptions,
+  type LogEntry,
   listen,
   type ServerConnection,
   type ServerProcess,
@@ -67,6 +68,51 @@ describe('listen', () => {
       name: 'KeyImportError',
       details: { file: '/nowhere/host_key' },
     })
+  })
+
+  test('lets nobody in when a callback is misspelt, and says which', async () => {
+    const callbacks = { sessionRequest: () => false, connectionRequest: () => false }
+    const warnings: LogEntry[] = []
+    const failures: unknown[] = []
+    const { server, connect } = await embedded({
+      processFactory: parrot,
+      serverFactory: () => callbacks as SshServerCallbacks,
+      logger: { debug: () => {}, warn: (entry) => void warnings.push(entry) },
+      onHandshakeError: (error) => void failures.push(error),
+    })
+    await expect(connect()).rejects.toBeInstanceOf(Error)
+    while (failures.length === 0) await turn()
+    expect(failures[0]).toMatchObject({
+      code: 'ERR_SSH_SERVER_FACTORY_FAILED',
+      message: expect.stringContaining(
+        'unknown callback "sessionRequest", "connectionRequest"; did you mean "sessionRequested", "connectionRequested"?',
+      ),
+      cause: { name: 'OptionsError' },
+    })
+    expect(warnings).toContainEqual(
+      expect.objectContaining({
+        event: 'server-factory-failed',
+        error: expect.objectContaining({ name: 'OptionsError' }),
+      }),
+    )
+    expect(server.connections.size).toBe(0)
+  })
+
+  test('takes callbacks that are an instance of a class', async () => {
+    class Callbacks implements SshServerCallbacks {
+      readonly users = new Set<string>()
+      beginAuth(username: string) {
+        this.remember(username)
+        return true
+      }
+      remember(username: string) {
+        this.users.add(username)
+      }
+    }
+    const callbacks = new Callbacks()
+    const { connect } = await embedded({ processFactory: parrot, serverFactory: () => callbacks })
+    expect((await (await connect()).run('x')).stdout).toBe('x')
+    expect([...callbacks.users]).toEqual(['tester'])
   })
 
   test('tells the system error when the port is taken', async () => {

@@ -151,5 +151,5 @@ export {
   type TerminalModes,
   terminalModeOpcodes,
 } from './terminal-modes.js'
-export { unknownOptions } from './unknown-options.js'
+export { closestName, unknownOptions } from './unknown-options.js'
 export { Writer } from './writer.js'

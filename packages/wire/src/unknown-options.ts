@@ -2,15 +2,18 @@
 
 import { printable } from './errors.js'
 
-/** Says that nobody knows some options, and which others each may have been meant to be. */
-export function unknownOptions(unknown: readonly string[], known: readonly string[]): string {
+/**
+ * Says that nobody knows some options, and which others each may have been meant to be.
+ * @param what one of them is called
+ */
+export function unknownOptions(unknown: readonly string[], known: readonly string[], what = 'option'): string {
   const quoted = (names: readonly string[]) => names.map((name) => `"${printable(name, 64)}"`).join(', ')
-  const meant = new Set(unknown.map((name) => closest(name, known)).filter((name) => name !== undefined))
-  return `unknown option ${quoted(unknown)}${meant.size === 0 ? '' : `; did you mean ${quoted([...meant])}?`}`
+  const meant = new Set(unknown.map((name) => closestName(name, known)).filter((name) => name !== undefined))
+  return `unknown ${what} ${quoted(unknown)}${meant.size === 0 ? '' : `; did you mean ${quoted([...meant])}?`}`
 }
 
 /** The name that is the fewest typing errors away, if they are few. */
-function closest(name: string, known: readonly string[]): string | undefined {
+export function closestName(name: string, known: readonly string[]): string | undefined {
   let best: string | undefined
   let fewest = name.length < 4 ? 2 : 3
   if (name.length > 64) return undefined

@@ -22,3 +22,7 @@ test('several are named together', () => {
     'unknown option "prot", "x", "ports"; did you mean "port"?',
   )
 })
+
+test('they are called what they are', () => {
+  expect(unknownOptions(['prot'], known, 'field')).toBe('unknown field "prot"; did you mean "port"?')
+})

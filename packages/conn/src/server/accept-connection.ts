@@ -13,10 +13,12 @@ import type { AlgorithmPreferences } from '../transport/transport-options.js'
 import { displayText } from '../userauth/display-text.js'
 import { ServerAuth } from '../userauth/server-auth.js'
 import { softwareVersion } from '../version.js'
+import { assertCallbacks } from './assert-callbacks.js'
 import { forwardSettings } from './forwarding/forward-options.js'
 import { HostKeyProofs } from './host-key-proofs.js'
 import type { ServerConfigFile } from './resolve-config.js'
 import { type Grant, ServerAuthAnswers } from './server-auth-answers.js'
+import type { ServerCallbacks } from './server-callbacks.js'
 import { ServerLink } from './server-link.js'
 import type { ParsedServerConnectionOptions } from './server-options.js'
 import { TunRequests } from './tun-requests.js'
@@ -119,8 +121,10 @@ export function acceptConnection(socket: Duplex, prepared: PreparedServerOptions
   return link
 }
 
-async function makeCallbacks({ options }: PreparedServerOptions, link: ServerLink) {
-  return (await options.serverFactory?.(link.connection)) ?? {}
+async function makeCallbacks({ options }: PreparedServerOptions, link: ServerLink): Promise<ServerCallbacks> {
+  const callbacks = (await options.serverFactory?.(link.connection)) ?? {}
+  assertCallbacks(callbacks)
+  return callbacks
 }
 
 function describe({ addresses, user }: ServerLink): TracedConnection {

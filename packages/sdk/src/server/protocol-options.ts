@@ -2,6 +2,7 @@
 
 import { statSync } from 'node:fs'
 import {
+  assertCallbacks,
   debugLogger,
   type Logger,
   OptionsError,
@@ -40,6 +41,8 @@ export function protocolOptions<O extends RunServerOptions>(
   if (typeof sessions.sftpFactory === 'object') assertFolder(sessions.sftpFactory)
   const makeCallbacks = async (connection: ServerConnection) => {
     const callbacks = (await sessions.serverFactory?.(connection)) ?? {}
+    // Here, where they are the builder's own: what is made of them has only what is known.
+    assertCallbacks(callbacks)
     return withSessions(callbacks, sessions, options.logger ? safeLogger(options.logger) : debugLogger())
   }
   return {
