@@ -59,7 +59,7 @@ describe('listening on a port', () => {
     expect(listener.port).toBeGreaterThan(0)
     expect(listener.addresses).toEqual([{ address: '127.0.0.1', port: listener.port }])
     expect(await connected('127.0.0.1', listener.port)).toBe(true)
-    expect(sockets).toHaveLength(1)
+    await vi.waitFor(() => expect(sockets).toHaveLength(1))
     expect(sockets[0]?.allowHalfOpen).toBe(true)
   })
 

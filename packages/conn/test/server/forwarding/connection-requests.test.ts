@@ -173,7 +173,7 @@ describe('the builder', () => {
     const there = await target(echo)
     const client = await rawClient({ callbacks: { connectionRequested: async () => true } })
     const collector = new Collector(await client.openTcp('127.0.0.1', there.port))
-    expect(there.sockets).toHaveLength(1)
+    await vi.waitFor(() => expect(there.sockets).toHaveLength(1))
     there.sockets[0]?.write('hello')
     await vi.waitFor(() => expect(collector.bytes.toString()).toBe('hello'))
   })
@@ -367,7 +367,7 @@ describe('a hostile client', () => {
     for (let n = 0; n < 50; n++) {
       await expect(client.openTcp('127.0.0.1', there.port)).rejects.toMatchObject(shortage)
     }
-    expect(there.sockets).toHaveLength(1)
+    await vi.waitFor(() => expect(there.sockets).toHaveLength(1))
     answer?.(false)
     await expect(pending).rejects.toMatchObject({ reasonCode: administrativelyProhibited })
     const next = await client.openTcp('127.0.0.1', there.port)
