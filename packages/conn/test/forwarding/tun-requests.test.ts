@@ -6,10 +6,12 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { ClientConnection } from '../../src/client/client-connection.js'
 import type { ClientLink } from '../../src/client/client-link.js'
 import { establishClient } from '../../src/client/connect.js'
+import { noRestrictions } from '../../src/config/key-restrictions.js'
 import { ChannelOpenError } from '../../src/errors.js'
 import type { TunDevice, TunDeviceOptions } from '../../src/io/tun-device.js'
 import type { ServerCallbacks } from '../../src/server/server-callbacks.js'
 import type { ServerLink } from '../../src/server/server-link.js'
+import { closedPolicy } from '../../src/server/user-policy.js'
 import type { TunStream } from '../../src/tun-stream.js'
 import { aliceOptions, passwordCallbacks, serving, streamPair } from '../loopback.js'
 import { testKey } from '../transport-pair.js'
@@ -64,6 +66,20 @@ function devices() {
   }
   return { opened, openDevice }
 }
+
+test('a tunnel that PermitTunnel of sshd_config forbids a user is refused without asking', async () => {
+  const asked: string[] = []
+  const callbacks = {
+    tunRequested: () => asked.push('tun') > 0 && echo,
+    tapRequested: () => asked.push('tap') > 0 && echo,
+  }
+  const { client, server } = await connected(callbacks)
+  server.policy = { ...closedPolicy, restrictions: noRestrictions, tunnels: new Set(['tap'] as const) }
+  await expect(client.openTun()).rejects.toThrow('not permitted')
+  const tap = await client.openTap()
+  expect(asked).toEqual(['tap'])
+  tap.destroy()
+})
 
 describe('a tunnel to a server', () => {
   test.for(['tun', 'tap'] as const)('%s: the builder’s handler takes and gives packets', async (mode) => {
