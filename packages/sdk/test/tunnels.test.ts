@@ -144,10 +144,8 @@ describe('jump hosts', () => {
     await expect(connect(second.address, knowing([first, second], { tunnel: first.address }))).rejects.toMatchObject({
       name: 'ConnectError',
       code: 'ERR_SSH_CONNECT_TUNNEL_REFUSED',
-      message: expect.stringContaining(
-        `The jump host 127.0.0.1 port ${first.server.port} did not connect to 127.0.0.1 port`,
-      ),
-      details: { host: '127.0.0.1', port: second.server.port },
+      message: expect.stringMatching(/^Jump host 127\.0\.0\.1: It did not connect to 127\.0\.0\.1 port/),
+      details: { host: '127.0.0.1', port: second.server.port, jumpHost: '127.0.0.1' },
     })
     await untilEmpty(first)
     const nobody = `tester@127.0.0.1:${second.server.port}`
@@ -160,6 +158,17 @@ describe('jump hosts', () => {
       code: 'ERR_SSH_CONNECT_FAILED',
       message: expect.stringMatching(/^Jump host 127\.0\.0\.1: Cannot connect to/),
     })
+  })
+
+  test('are blamed for what they refuse themselves, and not the hop behind them', async () => {
+    const [first, second] = [await host(0, { allowTcpForwarding: false }), await host(1)]
+    const hops = [{ destination: first.address }, { destination: `tester@localhost:${second.server.port}` }]
+    await expect(connect(second.address, knowing([first, second], { tunnel: hops }))).rejects.toMatchObject({
+      code: 'ERR_SSH_CONNECT_TUNNEL_REFUSED',
+      message: expect.stringMatching(/^Jump host 127\.0\.0\.1: It did not connect to localhost/),
+      details: { host: 'localhost', jumpHost: '127.0.0.1' },
+    })
+    await untilEmpty(first)
   })
 
   test('count within connectTimeout of the whole', async () => {

@@ -149,12 +149,14 @@ export async function openThrough(
   } catch (cause) {
     if (signal.aborted) throw signal.reason
     if (!(cause instanceof ChannelOpenError)) throw cause
-    const via = tunnel instanceof HopTunnel ? `The jump host ${tunnel.name}` : 'The other end of the tunnel'
-    const text = `${via} did not connect to ${host} port ${port}: ${cause.message}`
-    throw new ConnectError('ERR_SSH_CONNECT_TUNNEL_REFUSED', text, {
+    const isHop = tunnel instanceof HopTunnel
+    const text = `${isHop ? 'It' : 'The other end of the tunnel'} did not connect to ${host} port ${port}: ${cause.message}`
+    const refused = new ConnectError('ERR_SSH_CONNECT_TUNNEL_REFUSED', text, {
       cause,
       details: { host, port, reasonCode: cause.reasonCode },
     })
+    if (isHop) ledBy(tunnel.host, refused)
+    throw refused
   }
 }
 
@@ -167,8 +169,12 @@ async function connectHop(destination: Destination, options: ClientOptions, conn
   }
 }
 
-/** Tells whose failure it is. The error was made for this attempt alone, so that it may be changed. */
+/**
+ * Tells whose failure it is, unless a hop before this one has said that it is its own. The error was made for this attempt
+ * alone, so that it may be changed.
+ */
 function ledBy(host: string, error: SshError): void {
+  if ('jumpHost' in error.details) return
   const { message: said, stack = '' } = error
   const message = `Jump host ${printable(host, 128)}: ${said}`
   Object.assign(error, {
@@ -186,9 +192,8 @@ class HopTunnel implements TunnelConnection {
     this.#link = link
   }
 
-  get name(): string {
-    const { host, port } = this.#link.target
-    return `${host} port ${port}`
+  get host(): string {
+    return this.#link.target.host
   }
 
   async openConnection(host: string, port: number, options: { readonly signal?: AbortSignal } = {}): Promise<Duplex> {
