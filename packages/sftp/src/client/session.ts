@@ -291,7 +291,8 @@ export class ClientSession {
   }
 
   #closed(error: Error | undefined): void {
-    this.#settleAll(connectionLost('The channel of the SFTP session closed', error))
+    const why = error === undefined ? '' : `: ${error.message}`
+    this.#settleAll(connectionLost(`The channel of the SFTP session closed${why}`, error))
     this.#markClosed()
   }
 

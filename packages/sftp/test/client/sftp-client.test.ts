@@ -1,7 +1,10 @@
 import { text } from 'node:stream/consumers'
+import { memoryChannelPair } from '@ssh/testkit'
 import { describe, expect, test } from 'vitest'
+import { SftpClient } from '../../src/client/sftp-client.js'
 import { openFlags } from '../../src/protocol/open-flags.js'
 import { MemoryHandler } from '../../src/server/memory-handler.js'
+import { serveSftp } from '../../src/server/serve-sftp.js'
 import { hasOpenssh, serve, servers, startOpenssh } from '../servers.js'
 
 describe.each(servers.filter(({ isHere }) => isHere))('a client of $name', ({ start }) => {
@@ -288,6 +291,21 @@ describe('the end of a session', () => {
     await expect(waiting).rejects.toMatchObject({ code: 'ERR_SFTP_CONNECTION_LOST' })
     await client.closed
     await expect(client.listdir()).rejects.toMatchObject({ code: 'ERR_SFTP_CONNECTION_LOST' })
+  })
+
+  test('what waits says why when the link is lost', async () => {
+    const [near, far] = memoryChannelPair()
+    const session = serveSftp(far, { ...memoryFacade(), stat: () => new Promise(() => {}) })
+    const client = await SftpClient.start(near)
+    const waiting = client.stat('a')
+    const cause = new Error('Nothing came from the server for 30 s')
+    near.abort(cause)
+    await expect(waiting).rejects.toMatchObject({
+      code: 'ERR_SFTP_CONNECTION_LOST',
+      message: 'The channel of the SFTP session closed: Nothing came from the server for 30 s',
+      cause,
+    })
+    await session.closed
   })
 })
 
