@@ -115,11 +115,13 @@ describe('listen', () => {
     expect([...callbacks.users]).toEqual(['tester'])
   })
 
-  test('tells the system error when the port is taken', async () => {
+  test('says that the port is taken, with the error of the system', async () => {
     const { server } = await embedded()
     await expect(listen(serverOptions({ port: server.port }))).rejects.toMatchObject({
       name: 'ConnectError',
       code: 'ERR_SSH_CONNECT_LISTEN_FAILED',
+      message: `Cannot listen on 127.0.0.1 port ${server.port}: EADDRINUSE, something listens there already`,
+      details: { host: '127.0.0.1', port: server.port, systemCode: 'EADDRINUSE' },
       cause: { code: 'EADDRINUSE' },
     })
   })

@@ -3,9 +3,9 @@
 import { lookup } from 'node:dns/promises'
 import { chmodSync, lstatSync, rmSync } from 'node:fs'
 import { createConnection, createServer, type Server, type Socket } from 'node:net'
-import { AbortError, printable } from '@ssh/wire'
-import { ConnectError } from '../errors.js'
+import { AbortError } from '@ssh/wire'
 import { unlessAborted } from '../unless-aborted.js'
+import { codeOf, listenFailed } from './listen-failed.js'
 import { checkSocketPath } from './socket-path.js'
 
 /** A TCP port to listen on. */
@@ -234,33 +234,4 @@ function addressOf(server: Server): BoundAddress {
   const bound = server.address()
   if (bound === null || typeof bound === 'string') throw new Error('The server has no address')
   return { address: bound.address, port: bound.port }
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
-}
-
-const portHints = new Map([
-  ['EADDRINUSE', 'something listens there already'],
-  ['EADDRNOTAVAIL', 'this machine has no such address'],
-  ['EACCES', 'it takes more rights; ports below 1024 are for root on most systems'],
-  ['ENOTFOUND', 'the name is not known'],
-])
-
-const pathHints = new Map([
-  ['EADDRINUSE', 'there is such a file already; the option `unlink` removes a socket that nobody listens on'],
-  ['EACCES', 'this user may not write to the folder'],
-  ['ENOENT', 'there is no such folder'],
-])
-
-function listenFailed(where: ListenPort | ListenPath, cause: unknown): Error {
-  if (cause instanceof ConnectError) return cause
-  const code = codeOf(cause) ?? 'failed'
-  const hints = 'path' in where ? pathHints : portHints
-  const why = hints.get(code) ?? (cause instanceof Error ? cause.message : String(cause))
-  const place = 'path' in where ? where.path : `${where.host === '' ? 'every address' : where.host} port ${where.port}`
-  return new ConnectError('ERR_SSH_CONNECT_LISTEN_FAILED', `Cannot listen on ${printable(place)}: ${code}, ${why}`, {
-    cause,
-    details: { ...where, systemCode: code },
-  })
 }

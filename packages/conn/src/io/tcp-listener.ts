@@ -2,6 +2,7 @@
 
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { ConnectError } from '../errors.js'
+import { listenFailed } from './listen-failed.js'
 
 export interface TcpListenerOptions {
   /** Undefined: every address of this machine. */
@@ -39,9 +40,7 @@ export class TcpListener {
     const server = createServer({ noDelay: true, keepAlive: true }, (socket) => options.onConnection(socket))
     return await new Promise((resolve, reject) => {
       const onError = (cause: Error) => {
-        const place = `${host ?? 'every address'} port ${port}`
-        const text = `Cannot listen on ${place}: ${cause.message}`
-        reject(new ConnectError('ERR_SSH_CONNECT_LISTEN_FAILED', text, { cause, details: { host, port } }))
+        reject(listenFailed({ host: host ?? '', port }, cause))
       }
       server.once('error', onError)
       // Of an IPv4 address it would be an error.
