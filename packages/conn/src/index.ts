@@ -153,7 +153,16 @@ export type { OpenTunDevice, TunDevice, TunDeviceOptions } from './io/tun-device
 export type { KeySource, PassphraseSource } from './key-source.js'
 export { type LogEntry, type Logger, safeLogger } from './log.js'
 // Options: how they are checked
-export { abortSignal, bytes, callback, duration, objectWith, parseOptions, size } from './options-schema.js'
+export {
+  abortSignal,
+  assertOptions,
+  bytes,
+  callback,
+  duration,
+  objectWith,
+  parseOptions,
+  size,
+} from './options-schema.js'
 export type { AgentSocket } from './server/agent-forwarding.js'
 export { assertCallbacks } from './server/assert-callbacks.js'
 export type { AuthorizedKeysSource } from './server/authorized-keys-source.js'

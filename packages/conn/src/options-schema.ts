@@ -70,6 +70,27 @@ export function parseOptions<S extends z.ZodType>(what: string, schema: S, optio
   throw new OptionsError(`Invalid options for ${what}: ${text}`, { details: { issues } })
 }
 
+/**
+ * Refuses what is given in place of options, before it is taken apart: a number has no entries, and would be as if nothing
+ * had been given.
+ * @param what whose options these are, for the error
+ * @param hint what may have been meant
+ * @throws OptionsError unless it is a plain object
+ */
+export function assertOptions(what: string, options: unknown, hint?: string): asserts options is object {
+  if (isPlainObject(options)) return
+  const kind = options === null ? 'null' : Array.isArray(options) ? 'a list' : typeof options
+  const meant = hint === undefined ? '' : `; ${hint}`
+  throw new OptionsError(`Invalid options for ${what}: options must be an object${meant} (this is ${kind})`)
+}
+
+function isPlainObject(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  // That of another realm's objects has none above it either.
+  return prototype === null || Object.getPrototypeOf(prototype) === null
+}
+
 function isMissing(options: unknown, [name, ...rest]: readonly PropertyKey[]): boolean {
   return name !== undefined && rest.length === 0 && !(name in Object(options))
 }

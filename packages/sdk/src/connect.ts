@@ -1,7 +1,7 @@
 /** The ways in for clients: a connection, one command, one process. */
 
 import type { Duplex } from 'node:stream'
-import { type Destination, parseOptions } from '@ssh/conn'
+import { assertOptions, type Destination, parseOptions } from '@ssh/conn'
 import type { ClientOptions } from './client/client-options.js'
 import { divideOptions } from './client/divide-options.js'
 import { connectClient, type SshClientConnection } from './client/ssh-client-connection.js'
@@ -16,6 +16,7 @@ import {
 } from './process/process-options.js'
 import type { Command } from './process/quote.js'
 import type { CompletedProcess } from './process/result.js'
+import { assertCommand } from './process/run.js'
 
 /**
  * Connects to a server and logs in.
@@ -48,11 +49,12 @@ export function connect(destination: Destination, options: ClientOptions = {}): 
  * @param destination whose host key is expected, and who logs in
  * @throws as {@link connect}
  */
-export function runClient(
+export async function runClient(
   stream: Duplex,
   destination: Destination,
   options: Omit<ClientOptions, 'sock'> = {},
 ): Promise<SshClientConnection> {
+  assertOptions('runClient', options)
   return connect(destination, { ...options, sock: stream })
 }
 
@@ -66,8 +68,9 @@ export async function run<E extends OutputEncoding | undefined = undefined>(
   command: Command,
   options: ClientOptions & RunOptions & { readonly encoding?: E } = {},
 ): Promise<CompletedProcess<OutputOf<E>>> {
-  const { forConnection, forProcess } = divideOptions(options)
+  const { forConnection, forProcess } = divideOptions('run', options)
   parseOptions('run', runOptionsSchema, forProcess)
+  assertCommand(command, forProcess)
   await using conn = await connect(destination, forConnection)
   return await conn.run<E>(command, forProcess)
 }
@@ -82,7 +85,7 @@ export async function createProcess<E extends OutputEncoding | undefined = undef
   command?: Command,
   options: ClientOptions & ProcessOptions & { readonly encoding?: E } = {},
 ): Promise<SshClientProcess<OutputOf<E>>> {
-  const { forConnection, forProcess } = divideOptions(options)
+  const { forConnection, forProcess } = divideOptions('createProcess', options)
   parseOptions('createProcess', processOptionsSchema, forProcess)
   const conn = await connect(destination, forConnection)
   try {

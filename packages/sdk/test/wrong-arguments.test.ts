@@ -1,10 +1,26 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { PassThrough } from 'node:stream'
 import { generatePrivateKey } from '@ssh/crypto'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { connect, type LogEntry, listen, readAuthorizedKeys, readKnownHosts } from '../src/index.js'
-import { clientOptions, serverOptions, userLine } from './embedded-server.js'
+import {
+  connect,
+  connectReverse,
+  createPool,
+  createProcess,
+  createReconnecting,
+  type LogEntry,
+  listen,
+  listenReverse,
+  readAuthorizedKeys,
+  readKnownHosts,
+  run,
+  runClient,
+  runOnHosts,
+  runServer,
+} from '../src/index.js'
+import { clientOptions, embedded, serverOptions, userLine } from './embedded-server.js'
 import { expectNothingLeftOpen } from './open-handles.js'
 
 expectNothingLeftOpen()
@@ -80,5 +96,78 @@ describe('authorized keys of which none can be used', () => {
     expect(entries.filter(({ event }) => event === 'authorized-keys-unusable')).toEqual([
       expect.objectContaining({ file: path, linesLeftOut: 2 }),
     ])
+  })
+})
+
+describe('what is no options', () => {
+  const calls: readonly [string, (options: never) => unknown][] = [
+    ['connect', (options) => connect('127.0.0.1', options)],
+    ['run', (options) => run('127.0.0.1', 'true', options)],
+    ['createProcess', (options) => createProcess('127.0.0.1', 'true', options)],
+    ['runClient', (options) => runClient(new PassThrough(), '127.0.0.1', options)],
+    ['listen', (options) => listen(options)],
+    ['listenReverse', (options) => listenReverse(options)],
+    ['runServer', (options) => runServer(new PassThrough(), options)],
+    ['connectReverse', (options) => connectReverse('127.0.0.1', options)],
+    ['runOnHosts', (options) => runOnHosts(['127.0.0.1'], 'true', options)],
+    ['createPool', (options) => createPool(options)],
+    ['createReconnecting', (options) => createReconnecting('127.0.0.1', options)],
+    ['run of a pool', (options) => createPool().run('127.0.0.1', 'true', options)],
+    ['createProcess of a pool', (options) => createPool().createProcess('127.0.0.1', 'true', options)],
+    ['connect of a pool', (options) => createPool().connect('127.0.0.1', options)],
+    ['startSftpClient of a pool', (options) => createPool().startSftpClient('127.0.0.1', options)],
+  ]
+
+  test.each(calls)('%s refuses as options, and opens nothing', async (_, call) => {
+    for (const options of [2301, null, '2301', [2301], new Map([['port', 2301]]), () => {}]) {
+      await expect((async () => call(options as never))()).rejects.toMatchObject({
+        name: 'OptionsError',
+        message: expect.stringContaining('options must be an object'),
+      })
+    }
+  })
+
+  test.each(['connect', 'run', 'createReconnecting'])('%s says where a port belongs', async (name) => {
+    const [, call] = calls.find(([known]) => known === name) ?? []
+    await expect((async () => call?.(2301 as never))()).rejects.toThrow("for a port write 'host:port'")
+  })
+
+  test('an object without a prototype is options', async () => {
+    const options: object = Object.assign(Object.create(null), { nonsense: 1 })
+    await expect(connect('127.0.0.1', options)).rejects.toThrow('unknown option "nonsense"')
+  })
+})
+
+describe('run without a command', () => {
+  const nothing = undefined as never
+
+  test.each<[string, () => unknown]>([
+    ['run', () => run('127.0.0.1:1', nothing)],
+    ['of a pool', () => createPool().run('127.0.0.1:1', nothing)],
+    ['on many hosts', () => runOnHosts(['127.0.0.1:1'], nothing)],
+    ['null', () => run('127.0.0.1:1', null as never)],
+  ])('is refused before anything is opened: %s', async (_, call) => {
+    await expect((async () => call())()).rejects.toMatchObject({ name: 'OptionsError' })
+  })
+
+  test('is refused on a connection and on one that comes back; createProcess starts a shell', async () => {
+    const {
+      server,
+      connect: login,
+      destination,
+    } = await embedded({
+      processFactory: (process) => process.exit(process.command === undefined ? 7 : 8),
+    })
+    const conn = await login()
+    const message = 'run needs a command'
+    await expect(conn.run(nothing)).rejects.toThrow(message)
+    const shell = await conn.createProcess(nothing)
+    expect((await shell.wait()).exitStatus).toBe(7)
+    const link = createReconnecting(destination, clientOptions())
+    onTestFinished(() => link.close())
+    await expect(link.run(nothing)).rejects.toThrow(message)
+    const [failed] = await runOnHosts([destination], () => nothing, clientOptions())
+    expect(failed?.error).toMatchObject({ name: 'OptionsError', message: expect.stringContaining(message) })
+    await server.close()
   })
 })

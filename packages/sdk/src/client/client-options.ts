@@ -1,7 +1,15 @@
 /** Options of `connect`: those of the protocol, and what all sessions of the connection share. */
 
-import { abortSignal, type ClientOptions as ProtocolOptions, parseOptions, size, x11Options } from '@ssh/conn'
+import {
+  abortSignal,
+  assertOptions,
+  type ClientOptions as ProtocolOptions,
+  parseOptions,
+  size,
+  x11Options,
+} from '@ssh/conn'
 import { z } from 'zod'
+import { portHint } from './divide-options.js'
 
 export const sessionDefaultsSchema = z.strictObject({
   /** Variables for every command. Most servers accept few names (AcceptEnv in OpenSSH). */
@@ -17,8 +25,9 @@ export type SessionDefaultOptions = z.input<typeof sessionDefaultsSchema>
 /** Options of `connect`. */
 export type ClientOptions = ProtocolOptions & SessionDefaultOptions
 
-/** Options of the protocol, apart from what sessions share. @throws OptionsError for the latter */
+/** Options of the protocol, apart from what sessions share. @throws OptionsError for the latter, and for what is no object */
 export function divideClientOptions<O extends SessionDefaultOptions>(what: string, options: O) {
+  assertOptions(what, options, what === 'connect' ? portHint : undefined)
   const isDefault = (name: string) => name in sessionDefaultsSchema.shape
   const entries = Object.entries(options)
   const protocol = Object.fromEntries(entries.filter(([name]) => !isDefault(name)))

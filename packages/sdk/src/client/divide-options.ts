@@ -1,6 +1,6 @@
 /** Options of a connection and of what runs on it, given in one object. */
 
-import { clientOptionsSchema } from '@ssh/conn'
+import { assertOptions, clientOptionsSchema } from '@ssh/conn'
 import type { ClientOptions } from './client-options.js'
 
 /** The two kinds, apart. `signal` is of both. */
@@ -9,8 +9,16 @@ export interface DividedOptions<O extends object> {
   readonly forProcess: O
 }
 
-/** Takes options of both kinds apart: what `connect` does not know is the process's to know or refuse. */
-export function divideOptions<O extends object>(options: ClientOptions & O): DividedOptions<O> {
+/** What a second argument that is no options may have been meant to be. */
+export const portHint = "for a port write 'host:port'"
+
+/**
+ * Takes options of both kinds apart: what `connect` does not know is the process's to know or refuse.
+ * @param what whose options these are, for the error
+ * @throws OptionsError when they are no object
+ */
+export function divideOptions<O extends object>(what: string, options: ClientOptions & O): DividedOptions<O> {
+  assertOptions(what, options, portHint)
   const entries = Object.entries(options)
   const pick = (wanted: (name: string) => boolean) => Object.fromEntries(entries.filter(([name]) => wanted(name)))
   return {

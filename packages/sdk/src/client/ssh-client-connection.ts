@@ -1,6 +1,7 @@
 /** A connection with processes and files: what `connect` returns. */
 
 import {
+  assertOptions,
   type Channel,
   ClientConnection,
   type ClientLink,
@@ -33,6 +34,7 @@ import {
   sftpClientOptionsSchema,
 } from './client-options.js'
 import { withConfigured } from './configured-sessions.js'
+import { portHint } from './divide-options.js'
 
 /** The streams of a session. */
 export interface SessionStreams {
@@ -135,7 +137,8 @@ export class SshClientConnection extends ClientConnection {
    * await using gate = await connect('user@gate.example')
    * await using conn = await gate.connectSsh('user@inner')
    */
-  connectSsh(destination: Destination, options: NestedClientOptions = {}): Promise<SshClientConnection> {
+  async connectSsh(destination: Destination, options: NestedClientOptions = {}): Promise<SshClientConnection> {
+    assertOptions('connectSsh', options, portHint)
     return connectClient(destination, { ...options, tunnel: this })
   }
 

@@ -1,6 +1,6 @@
 /** Runs a command to its end. */
 
-import { parseOptions } from '@ssh/conn'
+import { OptionsError, parseOptions } from '@ssh/conn'
 import type { SshClientProcess } from './client-process.js'
 import { type DefaultsSource, resolveDefaults, type SessionFactory, startProcess } from './create-process.js'
 import { Deadline } from './deadline.js'
@@ -16,6 +16,7 @@ import { type CompletedProcess, ProcessTimeoutError } from './result.js'
  * @throws ProcessError with `check`, on any status but 0; and when there is more output than `maxBuffer`
  * @throws ProcessTimeoutError with the output so far; the command was sent SIGTERM
  * @throws AbortError when `signal` fires; the command was sent SIGTERM
+ * @throws OptionsError when there is no command: a shell without input would end at once, as if all had gone well
  * @throws as `createProcess`
  */
 export async function runProcess<E extends OutputEncoding | undefined = undefined>(
@@ -25,6 +26,7 @@ export async function runProcess<E extends OutputEncoding | undefined = undefine
   defaults: DefaultsSource = {},
 ): Promise<CompletedProcess<OutputOf<E>>> {
   const parsed = parseOptions('run', runOptionsSchema, options)
+  assertCommand(command, parsed)
   const { check = false, timeout, encoding = 'utf8' } = parsed
   const deadline = new Deadline(timeout, parsed.signal)
   const { signal } = deadline
@@ -54,5 +56,13 @@ export async function runProcess<E extends OutputEncoding | undefined = undefine
     // Over already, unless something went wrong.
     remote?.terminate()
     await remote?.close()
+  }
+}
+
+/** What nobody checks in JavaScript, before anything is opened. @throws OptionsError without a command, or for one that is none */
+export function assertCommand(command: unknown, { subsystem }: Pick<RunOptions, 'subsystem'> = {}): void {
+  if (command !== undefined) commandLine(command as Command)
+  else if (subsystem === undefined) {
+    throw new OptionsError('run needs a command, and got undefined; createProcess without a command starts a shell')
   }
 }

@@ -3,6 +3,7 @@
 import { statSync } from 'node:fs'
 import {
   assertCallbacks,
+  assertOptions,
   debugLogger,
   type Logger,
   OptionsError,
@@ -31,6 +32,7 @@ export function protocolOptions<O extends RunServerOptions>(
   what: string,
   options: O,
 ): Omit<O, SessionOptionName> & { readonly serverFactory: ServerFactory } {
+  assertOptions(what, options, what === 'listen' ? 'for a port write { port: 2222 }' : undefined)
   const sessions = parseOptions(what, sessionOptionsSchema, onlySessionOptions(options))
   const { authorizedClientKeys, serverFactory, config } = options
   if (authorizedClientKeys === undefined && serverFactory === undefined && config === undefined) {

@@ -1,6 +1,6 @@
 /** Connections that many share: one for each destination, and more where the server allows few sessions on one. */
 
-import { type Destination, parseDestination, parseOptions } from '@ssh/conn'
+import { assertOptions, type Destination, parseDestination, parseOptions } from '@ssh/conn'
 import type { SftpClient } from '@ssh/sftp'
 import {
   type ClientOptions,
@@ -8,7 +8,7 @@ import {
   type SftpClientOptions,
   sftpClientOptionsSchema,
 } from '../client/client-options.js'
-import { divideOptions } from '../client/divide-options.js'
+import { divideOptions, portHint } from '../client/divide-options.js'
 import { longestTimerMs } from '../longest-timer.js'
 import type { SshClientProcess } from '../process/client-process.js'
 import { createProcess } from '../process/create-process.js'
@@ -105,6 +105,7 @@ export class ConnectionPool {
 
   /** Made by {@link createPool}. */
   constructor(options: PoolOptions = {}) {
+    assertOptions('createPool', options)
     this.#limits = poolLimits(parseOptions('createPool', poolOptionsSchema, options))
     this.#shared = options.connect ?? {}
     checkPooledClientOptions('createPool, connect', this.#shared)
@@ -130,6 +131,7 @@ export class ConnectionPool {
    * @throws as `connect`; PoolError `ERR_SSH_POOL_CLOSED`
    */
   async connect(destination: Destination, options: ClientOptions = {}): Promise<ConnectionLease> {
+    assertOptions('connect', options, portHint)
     const { signal, ...rest } = options
     parseOptions('connect', leaseOptionsSchema, { signal })
     const { connection, release } = await this.#host(this.#wanted(destination, rest)).lease(signal)
@@ -147,7 +149,7 @@ export class ConnectionPool {
     command: Command,
     options: ClientOptions & RunOptions & { readonly encoding?: E } = {},
   ): Promise<CompletedProcess<OutputOf<E>>> {
-    const { forConnection, forProcess } = divideOptions(options)
+    const { forConnection, forProcess } = divideOptions('run', options)
     parseOptions('run', runOptionsSchema, forProcess)
     const { openSession, defaults } = this.#sessions(destination, forConnection)
     return runProcess<E>(openSession, command, forProcess, defaults)
@@ -164,7 +166,7 @@ export class ConnectionPool {
     command?: Command,
     options: ClientOptions & ProcessOptions & { readonly encoding?: E } = {},
   ): Promise<SshClientProcess<OutputOf<E>>> {
-    const { forConnection, forProcess } = divideOptions(options)
+    const { forConnection, forProcess } = divideOptions('createProcess', options)
     parseOptions('createProcess', processOptionsSchema, forProcess)
     const { openSession, defaults } = this.#sessions(destination, forConnection)
     return createProcess<E>(openSession, command, forProcess, defaults)
@@ -180,7 +182,7 @@ export class ConnectionPool {
     destination: Destination,
     options: ClientOptions & SftpClientOptions = {},
   ): Promise<SftpClient> {
-    const { forConnection, forProcess } = divideOptions<SftpClientOptions>(options)
+    const { forConnection, forProcess } = divideOptions<SftpClientOptions>('startSftpClient', options)
     parseOptions('startSftpClient', sftpClientOptionsSchema, forProcess)
     const { signal, ...rest } = forConnection
     const host = this.#host(this.#wanted(destination, rest))

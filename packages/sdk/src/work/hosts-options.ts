@@ -1,6 +1,6 @@
 /** Options of `runOnHosts`: a strict schema, checked at the edge. Types are inferred from it. */
 
-import { callback, type Destination, OptionsError, objectWith, parseOptions } from '@ssh/conn'
+import { assertOptions, callback, type Destination, OptionsError, objectWith, parseOptions } from '@ssh/conn'
 import { z } from 'zod'
 import type { ClientOptions } from '../client/client-options.js'
 import { divideOptions } from '../client/divide-options.js'
@@ -61,13 +61,14 @@ export interface DividedHostsOptions {
 
 /** @throws OptionsError */
 export function divideHostsOptions(options: HostsOptions): DividedHostsOptions {
+  assertOptions('runOnHosts', options)
   const { signal, ...rest } = options
   const isOwn = (name: string) => name in hostsOptionsSchema.shape
   const pick = (wanted: (name: string) => boolean) =>
     Object.fromEntries(Object.entries(rest).filter(([name]) => wanted(name)))
   const own = parseOptions('runOnHosts', hostsOptionsSchema, pick(isOwn))
   const shared: OneHostOptions = pick((name) => !isOwn(name))
-  const { forConnection, forProcess } = divideOptions<RunOptions>(shared)
+  const { forConnection, forProcess } = divideOptions<RunOptions>('runOnHosts', shared)
   checkPooledClientOptions('runOnHosts', forConnection)
   parseOptions('runOnHosts', runOptionsSchema, { ...forProcess, signal })
   for (const name of ['input', 'stdin', 'stdout', 'stderr'] as const) {

@@ -3,6 +3,7 @@
 import { EventEmitter } from 'node:events'
 import type { Duplex } from 'node:stream'
 import {
+  assertOptions,
   type Channel,
   type ConnectionHandler,
   type Destination,
@@ -24,6 +25,7 @@ import {
 import type { SftpClient } from '@ssh/sftp'
 import { SshError } from '@ssh/wire'
 import type { SftpClientOptions } from '../client/client-options.js'
+import { portHint } from '../client/divide-options.js'
 import { connectClient, type SessionStreams, type SshClientConnection } from '../client/ssh-client-connection.js'
 import type { SshClientProcess } from '../process/client-process.js'
 import { createProcess } from '../process/create-process.js'
@@ -415,6 +417,7 @@ export class ReconnectingConnection extends EventEmitter<ReconnectingEvents> {
 }
 
 function divide(options: ReconnectOptions): { own: object; forConnection: PooledClientOptions } {
+  assertOptions('createReconnecting', options, portHint)
   const isOwn = (name: string) => name in reconnectOptionsSchema.shape
   const entries = Object.entries(options)
   return {

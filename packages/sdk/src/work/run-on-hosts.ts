@@ -6,6 +6,7 @@ import { run } from '../connect.js'
 import type { OutputEncoding, OutputOf } from '../process/process-options.js'
 import type { Command } from '../process/quote.js'
 import type { CompletedProcess, Output } from '../process/result.js'
+import { assertCommand } from '../process/run.js'
 import { divideHostsOptions, type HostsOptions, type HostsProgress, type OneHostOptions } from './hosts-options.js'
 
 /** What became of the command on one host: it ended, or there was an error. */
@@ -105,6 +106,7 @@ class HostsWork<O extends Output> {
     this.#destinations = destinations
     this.#command = command
     this.#options = divideHostsOptions(options)
+    if (typeof command !== 'function') assertCommand(command, this.#options.shared)
     this.#total = Array.isArray(destinations) ? destinations.length : undefined
   }
 

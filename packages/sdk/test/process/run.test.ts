@@ -10,6 +10,7 @@ import { AbortError } from '@ssh/wire'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { timeLapse } from '../../../conn/test/time-lapse.js'
+import { createProcess } from '../../src/process/create-process.js'
 import { ProcessError, ProcessTimeoutError } from '../../src/process/result.js'
 import { runProcess } from '../../src/process/run.js'
 import { quiet, sessionPair, shellHandler } from './session-pair.js'
@@ -235,7 +236,7 @@ describe('runProcess', () => {
     test('options that contradict each other', async () => {
       await refused({ input: 'x', stdin: 'ignore' }).toThrow(/input and stdin/)
       await refused({ subsystem: 'netconf' }).toThrow(/subsystem and a command/)
-      await expect(runProcess(shell().openSession, undefined, { cwd: '/' })).rejects.toThrow(/cwd needs a command/)
+      await expect(createProcess(shell().openSession, undefined, { cwd: '/' })).rejects.toThrow(/cwd needs a command/)
     })
   })
 
