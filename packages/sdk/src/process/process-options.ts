@@ -158,7 +158,10 @@ export const processOptionsSchema = z.strictObject({
    * controls the server can log in elsewhere by it meanwhile. Default: what the connection's options say.
    */
   agentForwarding: z.union([z.boolean(), z.string().min(1)]).optional(),
-  /** Gives up starting, or with `run` also waiting. */
+  /**
+   * Gives up starting. Of `createProcess` no more than that: a process that has started goes on, and `kill` or `close` end
+   * it. With `run` also the waiting: the command is sent SIGTERM, and the session is closed.
+   */
   signal: abortSignal.optional(),
 })
 

@@ -104,7 +104,7 @@ export function optionsPage(files: readonly SourceText[]): string {
       "`'64k'`, `'2.5m'`, `'1g'`. Where keys, `authorized_keys` or `known_hosts` are given as text, text that holds a " +
       'key is one and anything else is a path.',
     section('`connect`', { ...clientOptionsSchema.shape, ...sessionDefaultsSchema.shape }, client),
-    section('`createProcess`', processShape, process),
+    section('`createProcess`', processShape, process, 'processOptionsSchema'),
     section('`run`: those of `createProcess`, and', runOnly, process, 'runOptionsSchema'),
     section('`wait` of a process', waitOptionsSchema.shape, process, 'waitOptionsSchema'),
     section('`redirect` of a process', redirectOptionsSchema.shape, process, 'redirections'),

@@ -1,7 +1,10 @@
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { codeBlocks } from '../../scripts/docs/code-blocks.js'
 import { errorsPage } from '../../scripts/docs/errors.js'
 import { paragraph, table } from '../../scripts/docs/markdown.js'
+import { optionsPage } from '../../scripts/docs/options.js'
+import { readSources } from '../../scripts/docs/source-files.js'
 
 const path = 'packages/conn/src/transport/example.ts'
 const base = {
@@ -69,4 +72,22 @@ test('a code block keeps the line numbers of its page and gets the imports of bl
 test('cells and comments stay on one line', () => {
   expect(table(['a'], [['x | y\n z']])).toBe('| a |\n| --- |\n| x \\| y z |')
   expect(paragraph('\n * Sees {@link run}\n * twice. ')).toBe('Sees `run` twice.')
+})
+
+test('an option is told in the words beside its own schema, also where another one has an option of its name', () => {
+  const page = optionsPage(readSources(join(import.meta.dirname, '../../../..')))
+  const words = (section: string, name: string) => {
+    const [, text = ''] = page.split(`\n## ${section}\n`)
+    const [, , words = ''] =
+      text
+        .split('\n## ')[0]
+        ?.split('\n')
+        .find((line) => line.startsWith(`| \`${name}\` |`))
+        ?.split(' | ') ?? []
+    return words
+  }
+  expect(words('`createProcess`', 'signal')).toMatch(/^Gives up starting\..* goes on, and `kill` or `close` end it\./)
+  expect(words('`createProcess`', 'stdin')).toContain("Default `'pipe'`")
+  expect(words('`connect`', 'signal')).toBe('Gives up connecting. |')
+  expect(words('`wait` of a process', 'signal')).toBe('Gives up waiting; the process goes on. |')
 })
