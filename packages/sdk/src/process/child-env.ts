@@ -15,14 +15,31 @@ export interface ChildEnvFacts {
 
 /** How to make the variables of a child. */
 export interface ChildEnvOptions {
-  /** Begins with these. Default: those of this process. */
+  /**
+   * Begins with these. Default: of this process's those that every program needs, which are `PATH`, `HOME`, `USER`,
+   * `LOGNAME`, `SHELL`, `LANG`, `LC_*`, `TZ` and `TMPDIR`, and on Windows `SystemRoot`, `ComSpec`, `PATHEXT`,
+   * `USERPROFILE`, `TEMP` and `TMP`. What else this process has, tokens and passwords among it, is not the client's;
+   * `process.env` gives all.
+   */
   readonly base?: Readonly<Record<string, string | undefined>> | undefined
   /** Names of variables that are taken from the client, in which `*` and `?` are wildcards. Default: none. */
   readonly accept?: readonly string[] | undefined
 }
 
+const basicNames = ['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'LC_*', 'TZ', 'TMPDIR'].map(toPattern)
+
+/** Windows writes a name as whoever set it did. */
+const windowsNames = new Set(['PATH', 'SYSTEMROOT', 'COMSPEC', 'PATHEXT', 'USERPROFILE', 'TEMP', 'TMP'])
+
+function ownBasics(): Record<string, string | undefined> {
+  const isWindows = process.platform === 'win32'
+  const isBasic = (name: string) =>
+    basicNames.some((pattern) => pattern.test(name)) || (isWindows && windowsNames.has(name.toUpperCase()))
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => isBasic(name)))
+}
+
 export function childEnv(facts: ChildEnvFacts, options: ChildEnvOptions = {}): Record<string, string> {
-  const { base = process.env, accept = [] } = options
+  const { base = ownBasics(), accept = [] } = options
   const patterns = accept.map(toPattern)
   const accepted = [...facts.clientEnv].filter(([name]) => patterns.some((pattern) => pattern.test(name)))
   const variables = [

@@ -209,10 +209,11 @@ export class SshServerProcess<Info extends object = ServerProcessInfo> extends E
   }
 
   /**
-   * Variables for a program of this machine that runs for the client, as sshd makes them: those of this process, or of
-   * `base`; those that the server set for the user; `TERM`, `SSH_CLIENT`, `SSH_CONNECTION`, and with a forced command
-   * `SSH_ORIGINAL_COMMAND`. What the client set is left out, but for names in `accept`: others could make a program run
-   * what it should not (`LD_PRELOAD`, `BASH_ENV`).
+   * Variables for a program of this machine that runs for the client, as sshd makes them: the few of this process that
+   * every program needs (`PATH`, `HOME`, `LANG` and the like), or `base`; those that the server set for the user; `TERM`,
+   * `SSH_CLIENT`, `SSH_CONNECTION`, and with a forced command `SSH_ORIGINAL_COMMAND`. What else this process has is left
+   * out, as the client may read it (`base: process.env` gives all). What the client set is left out, but for names in
+   * `accept`: others could make a program run what it should not (`LD_PRELOAD`, `BASH_ENV`).
    * @example process.redirect(spawn('backup', { env: process.childEnv({ accept: ['LANG', 'LC_*'] }) }))
    */
   childEnv(options: ChildEnvOptions = {}): Record<string, string> {
