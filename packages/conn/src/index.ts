@@ -155,6 +155,7 @@ export { type LogEntry, type Logger, safeLogger } from './log.js'
 // Options: how they are checked
 export {
   abortSignal,
+  assertKnownOptions,
   assertOptions,
   bytes,
   callback,
@@ -184,7 +185,7 @@ export type {
 export type { AllowForwarding } from './server/forwarding/forward-policy.js'
 export { listenServer, SshServer } from './server/listen.js'
 export { readServerConfig, type ServerConfigFile } from './server/resolve-config.js'
-export { type StreamServerOptions, serveStream } from './server/serve-stream.js'
+export { type StreamServerOptions, serveStream, streamServerOptionsSchema } from './server/serve-stream.js'
 export type {
   KeyboardChallenge,
   PasswordChangeRequired,

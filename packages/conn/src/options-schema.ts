@@ -84,6 +84,20 @@ export function assertOptions(what: string, options: unknown, hint?: string): as
   throw new OptionsError(`Invalid options for ${what}: options must be an object${meant} (this is ${kind})`)
 }
 
+/**
+ * Refuses options that none of some schemas has. For options that are checked in parts: a part alone does not know what
+ * else a mistyped one may have been meant to be.
+ * @param what whose options these are, for the error
+ * @throws OptionsError
+ */
+export function assertKnownOptions(what: string, options: object, ...schemas: readonly z.ZodObject[]): void {
+  const known = schemas.flatMap(({ shape }) => Object.keys(shape))
+  const unknown = Object.keys(options).filter((name) => !known.includes(name))
+  if (unknown.length === 0) return
+  const message = unknownOptions(unknown, known)
+  throw new OptionsError(`Invalid options for ${what}: ${message}`, { details: { issues: [{ option: '', message }] } })
+}
+
 function isPlainObject(value: unknown): boolean {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
   const prototype: unknown = Object.getPrototypeOf(value)

@@ -68,7 +68,7 @@ export async function run<E extends OutputEncoding | undefined = undefined>(
   command: Command,
   options: ClientOptions & RunOptions & { readonly encoding?: E } = {},
 ): Promise<CompletedProcess<OutputOf<E>>> {
-  const { forConnection, forProcess } = divideOptions('run', options)
+  const { forConnection, forProcess } = divideOptions('run', options, runOptionsSchema)
   parseOptions('run', runOptionsSchema, forProcess)
   assertCommand(command, forProcess)
   await using conn = await connect(destination, forConnection)
@@ -85,7 +85,7 @@ export async function createProcess<E extends OutputEncoding | undefined = undef
   command?: Command,
   options: ClientOptions & ProcessOptions & { readonly encoding?: E } = {},
 ): Promise<SshClientProcess<OutputOf<E>>> {
-  const { forConnection, forProcess } = divideOptions('createProcess', options)
+  const { forConnection, forProcess } = divideOptions('createProcess', options, processOptionsSchema)
   parseOptions('createProcess', processOptionsSchema, forProcess)
   const conn = await connect(destination, forConnection)
   try {

@@ -20,7 +20,7 @@ import {
   runOnHosts,
   runServer,
 } from '../src/index.js'
-import { clientOptions, embedded, serverOptions, userLine } from './embedded-server.js'
+import { clientOptions, embedded, hostKey, serverOptions, userLine } from './embedded-server.js'
 import { expectNothingLeftOpen } from './open-handles.js'
 
 expectNothingLeftOpen()
@@ -169,5 +169,48 @@ describe('run without a command', () => {
     const [failed] = await runOnHosts([destination], () => nothing, clientOptions())
     expect(failed?.error).toMatchObject({ name: 'OptionsError', message: expect.stringContaining(message) })
     await server.close()
+  })
+})
+
+describe('an option that nobody knows', () => {
+  const { authorizedClientKeys: _, ...nobody } = serverOptions()
+  test.each<[string, () => unknown, string]>([
+    [
+      'goes before that nobody could log in',
+      () => listen({ ...nobody, authorizedKeys: userLine } as object),
+      'Invalid options for listen: unknown option "authorizedKeys"',
+    ],
+    [
+      'may be one of sessions, misspelt',
+      () => listen(serverOptions({ procesFactory: () => {} } as object)),
+      'Invalid options for listen: unknown option "procesFactory"; did you mean "processFactory"?',
+    ],
+    [
+      'may be one of the protocol, misspelt',
+      () => runServer(new PassThrough(), { serverHostKeys: hostKey, authorizedClientKey: userLine } as never),
+      'Invalid options for runServer: unknown option "authorizedClientKey"; did you mean "authorizedClientKeys"?',
+    ],
+    [
+      'may be how many hosts at once, misspelt',
+      () => runOnHosts(['127.0.0.1:1'], 'true', { concurency: 2 } as object),
+      'Invalid options for runOnHosts: unknown option "concurency"; did you mean "concurrency"?',
+    ],
+    [
+      'may be one of commands on many hosts, misspelt',
+      () => runOnHosts(['127.0.0.1:1'], 'true', { chek: true } as object),
+      'Invalid options for runOnHosts: unknown option "chek"; did you mean "check"?',
+    ],
+    [
+      'may be how to come back, misspelt',
+      () => createReconnecting('127.0.0.1:1', { maxDelya: 5 } as object),
+      'Invalid options for createReconnecting: unknown option "maxDelya"; did you mean "maxDelay"?',
+    ],
+    [
+      'may be one of the connection of a command, misspelt',
+      () => run('127.0.0.1:1', 'true', { pasword: 'x' } as object),
+      'Invalid options for run: unknown option "pasword"; did you mean "password"?',
+    ],
+  ])('%s', async (_, call, message) => {
+    await expect((async () => call())()).rejects.toMatchObject({ name: 'OptionsError', message })
   })
 })

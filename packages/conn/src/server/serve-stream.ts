@@ -11,7 +11,7 @@ import { prepareServerOptions } from './prepare-server-options.js'
 import type { ServerConnection } from './server-connection.js'
 import { serverConnectionOptionsSchema } from './server-options.js'
 
-const streamServerOptionsSchema = serverConnectionOptionsSchema.extend({
+export const streamServerOptionsSchema = serverConnectionOptionsSchema.extend({
   /** Gives up while the client logs in. */
   signal: abortSignal.optional(),
 })

@@ -1,6 +1,7 @@
 /** Options of a connection and of what runs on it, given in one object. */
 
-import { assertOptions, clientOptionsSchema } from '@ssh/conn'
+import { assertKnownOptions, assertOptions, clientOptionsSchema } from '@ssh/conn'
+import type { z } from 'zod'
 import type { ClientOptions } from './client-options.js'
 
 /** The two kinds, apart. `signal` is of both. */
@@ -15,10 +16,16 @@ export const portHint = "for a port write 'host:port'"
 /**
  * Takes options of both kinds apart: what `connect` does not know is the process's to know or refuse.
  * @param what whose options these are, for the error
- * @throws OptionsError when they are no object
+ * @param schema of the process's options
+ * @throws OptionsError when they are no object, or nobody knows one
  */
-export function divideOptions<O extends object>(what: string, options: ClientOptions & O): DividedOptions<O> {
+export function divideOptions<O extends object>(
+  what: string,
+  options: ClientOptions & O,
+  schema: z.ZodObject,
+): DividedOptions<O> {
   assertOptions(what, options, portHint)
+  assertKnownOptions(what, options, clientOptionsSchema, schema)
   const entries = Object.entries(options)
   const pick = (wanted: (name: string) => boolean) => Object.fromEntries(entries.filter(([name]) => wanted(name)))
   return {

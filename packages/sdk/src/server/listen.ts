@@ -1,7 +1,16 @@
 /** The ways in for servers. */
 
 import type { Duplex } from 'node:stream'
-import { type Destination, listenServer, type ServerConnection, serveReverse, serveStream } from '@ssh/conn'
+import {
+  type Destination,
+  listenServer,
+  reverseServerOptionsSchema,
+  type ServerConnection,
+  serveReverse,
+  serverOptionsSchema,
+  serveStream,
+  streamServerOptionsSchema,
+} from '@ssh/conn'
 import { protocolOptions } from './protocol-options.js'
 import type { ConnectReverseOptions, ListenOptions, RunServerOptions } from './server-options.js'
 import { SshServer } from './ssh-server.js'
@@ -25,7 +34,7 @@ import { SshServer } from './ssh-server.js'
  * })
  */
 export async function listen(options: ListenOptions): Promise<SshServer> {
-  return new SshServer(await listenServer(protocolOptions('listen', options)), options)
+  return new SshServer(await listenServer(protocolOptions('listen', options, serverOptionsSchema)), options)
 }
 
 /**
@@ -36,7 +45,7 @@ export async function listen(options: ListenOptions): Promise<SshServer> {
  * @throws as {@link listen}, and what ended the connection before the user was in
  */
 export async function runServer(stream: Duplex, options: RunServerOptions): Promise<ServerConnection> {
-  return serveStream(stream, protocolOptions('runServer', options))
+  return serveStream(stream, protocolOptions('runServer', options, streamServerOptionsSchema))
 }
 
 /**
@@ -57,5 +66,5 @@ export async function connectReverse(
   destination: Destination,
   options: ConnectReverseOptions,
 ): Promise<ServerConnection> {
-  return serveReverse(destination, protocolOptions('connectReverse', options))
+  return serveReverse(destination, protocolOptions('connectReverse', options, reverseServerOptionsSchema))
 }

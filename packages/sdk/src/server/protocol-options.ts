@@ -3,6 +3,7 @@
 import { statSync } from 'node:fs'
 import {
   assertCallbacks,
+  assertKnownOptions,
   assertOptions,
   debugLogger,
   type Logger,
@@ -15,6 +16,7 @@ import {
   safeLogger,
 } from '@ssh/conn'
 import { printable } from '@ssh/wire'
+import type { z } from 'zod'
 import { serveSession } from './serve-session.js'
 import {
   type ParsedSessionOptions,
@@ -26,13 +28,16 @@ import {
 
 /**
  * @param what whose options these are, for the error
- * @throws OptionsError when an option about sessions is of the wrong kind, a folder is not there, or nobody could log in
+ * @param schema of the protocol's options
+ * @throws OptionsError when nobody knows an option, one about sessions is of the wrong kind, a folder is not there, or nobody could log in
  */
 export function protocolOptions<O extends RunServerOptions>(
   what: string,
   options: O,
+  schema: z.ZodObject,
 ): Omit<O, SessionOptionName> & { readonly serverFactory: ServerFactory } {
   assertOptions(what, options, what === 'listen' ? 'for a port write { port: 2222 }' : undefined)
+  assertKnownOptions(what, options, sessionOptionsSchema, schema)
   const sessions = parseOptions(what, sessionOptionsSchema, onlySessionOptions(options))
   const { authorizedClientKeys, serverFactory, config } = options
   if (authorizedClientKeys === undefined && serverFactory === undefined && config === undefined) {

@@ -1,6 +1,12 @@
 /** A listening server: what `listen` returns. */
 
-import { type SshServer as ProtocolServer, parseOptions, type ServerConnection } from '@ssh/conn'
+import {
+  assertOptions,
+  type SshServer as ProtocolServer,
+  parseOptions,
+  type ServerConnection,
+  serverOptionsSchema,
+} from '@ssh/conn'
 import { protocolOptions, withoutSessionOptions } from './protocol-options.js'
 import { type CloseOptions, closeOptionsSchema, type ListenOptions, type UpdateOptions } from './server-options.js'
 
@@ -41,8 +47,9 @@ export class SshServer {
    * @throws KeyImportError, KeyEncryptionError when a host key cannot be used
    */
   async update(options: UpdateOptions): Promise<void> {
+    assertOptions('update', options)
     const merged = { ...this.#options, ...options }
-    const { serverFactory } = protocolOptions('update', merged)
+    const { serverFactory } = protocolOptions('update', merged, serverOptionsSchema)
     await this.#server.update({ ...withoutSessionOptions(options), serverFactory })
     this.#options = merged
   }

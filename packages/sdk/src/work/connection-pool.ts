@@ -149,7 +149,7 @@ export class ConnectionPool {
     command: Command,
     options: ClientOptions & RunOptions & { readonly encoding?: E } = {},
   ): Promise<CompletedProcess<OutputOf<E>>> {
-    const { forConnection, forProcess } = divideOptions('run', options)
+    const { forConnection, forProcess } = divideOptions('run', options, runOptionsSchema)
     parseOptions('run', runOptionsSchema, forProcess)
     const { openSession, defaults } = this.#sessions(destination, forConnection)
     return runProcess<E>(openSession, command, forProcess, defaults)
@@ -166,7 +166,7 @@ export class ConnectionPool {
     command?: Command,
     options: ClientOptions & ProcessOptions & { readonly encoding?: E } = {},
   ): Promise<SshClientProcess<OutputOf<E>>> {
-    const { forConnection, forProcess } = divideOptions('createProcess', options)
+    const { forConnection, forProcess } = divideOptions('createProcess', options, processOptionsSchema)
     parseOptions('createProcess', processOptionsSchema, forProcess)
     const { openSession, defaults } = this.#sessions(destination, forConnection)
     return createProcess<E>(openSession, command, forProcess, defaults)
@@ -182,7 +182,11 @@ export class ConnectionPool {
     destination: Destination,
     options: ClientOptions & SftpClientOptions = {},
   ): Promise<SftpClient> {
-    const { forConnection, forProcess } = divideOptions<SftpClientOptions>('startSftpClient', options)
+    const { forConnection, forProcess } = divideOptions<SftpClientOptions>(
+      'startSftpClient',
+      options,
+      sftpClientOptionsSchema,
+    )
     parseOptions('startSftpClient', sftpClientOptionsSchema, forProcess)
     const { signal, ...rest } = forConnection
     const host = this.#host(this.#wanted(destination, rest))

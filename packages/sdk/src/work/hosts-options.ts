@@ -1,12 +1,20 @@
 /** Options of `runOnHosts`: a strict schema, checked at the edge. Types are inferred from it. */
 
-import { assertOptions, callback, type Destination, OptionsError, objectWith, parseOptions } from '@ssh/conn'
+import {
+  assertKnownOptions,
+  assertOptions,
+  callback,
+  type Destination,
+  OptionsError,
+  objectWith,
+  parseOptions,
+} from '@ssh/conn'
 import { z } from 'zod'
 import type { ClientOptions } from '../client/client-options.js'
 import { divideOptions } from '../client/divide-options.js'
 import { type RunOptions, runOptionsSchema } from '../process/process-options.js'
 import type { ConnectionPool } from './connection-pool.js'
-import { checkPooledClientOptions } from './pool-options.js'
+import { checkPooledClientOptions, pooledClientOptionsSchema } from './pool-options.js'
 
 /** How far the work on all hosts is. */
 export interface HostsProgress {
@@ -62,13 +70,14 @@ export interface DividedHostsOptions {
 /** @throws OptionsError */
 export function divideHostsOptions(options: HostsOptions): DividedHostsOptions {
   assertOptions('runOnHosts', options)
+  assertKnownOptions('runOnHosts', options, hostsOptionsSchema, pooledClientOptionsSchema, runOptionsSchema)
   const { signal, ...rest } = options
   const isOwn = (name: string) => name in hostsOptionsSchema.shape
   const pick = (wanted: (name: string) => boolean) =>
     Object.fromEntries(Object.entries(rest).filter(([name]) => wanted(name)))
   const own = parseOptions('runOnHosts', hostsOptionsSchema, pick(isOwn))
   const shared: OneHostOptions = pick((name) => !isOwn(name))
-  const { forConnection, forProcess } = divideOptions<RunOptions>('runOnHosts', shared)
+  const { forConnection, forProcess } = divideOptions<RunOptions>('runOnHosts', shared, runOptionsSchema)
   checkPooledClientOptions('runOnHosts', forConnection)
   parseOptions('runOnHosts', runOptionsSchema, { ...forProcess, signal })
   for (const name of ['input', 'stdin', 'stdout', 'stderr'] as const) {

@@ -40,14 +40,17 @@ export type PoolOptions = z.input<typeof poolOptionsSchema>
 /** Options of `close` of a pool. */
 export type PoolCloseOptions = z.input<typeof poolCloseOptionsSchema>
 
+export const pooledClientOptionsSchema = clientOptionsSchema
+  .omit({ sock: true, signal: true })
+  .extend(sessionDefaultsSchema.shape)
+
 /**
  * Checks options of connections before any is made.
  * @param what whose they are, for the error
  * @throws OptionsError
  */
 export function checkPooledClientOptions(what: string, options: PooledClientOptions): void {
-  const schema = clientOptionsSchema.omit({ sock: true, signal: true }).extend(sessionDefaultsSchema.shape)
-  parseOptions(what, schema, options)
+  parseOptions(what, pooledClientOptionsSchema, options)
 }
 
 /** The options with their defaults. */

@@ -3,6 +3,7 @@
 import { EventEmitter } from 'node:events'
 import type { Duplex } from 'node:stream'
 import {
+  assertKnownOptions,
   assertOptions,
   type Channel,
   type ConnectionHandler,
@@ -37,7 +38,7 @@ import { isConnectionFault } from './connection-fault.js'
 import { KeptListener, type ListenOn } from './kept-listener.js'
 import { type LateSessions, lateSessions } from './late-sessions.js'
 import { LinkKeeper } from './link-keeper.js'
-import { checkPooledClientOptions, type PooledClientOptions } from './pool-options.js'
+import { checkPooledClientOptions, type PooledClientOptions, pooledClientOptionsSchema } from './pool-options.js'
 import {
   type ReconnectOptions,
   type ReconnectPolicy,
@@ -418,6 +419,7 @@ export class ReconnectingConnection extends EventEmitter<ReconnectingEvents> {
 
 function divide(options: ReconnectOptions): { own: object; forConnection: PooledClientOptions } {
   assertOptions('createReconnecting', options, portHint)
+  assertKnownOptions('createReconnecting', options, reconnectOptionsSchema, pooledClientOptionsSchema)
   const isOwn = (name: string) => name in reconnectOptionsSchema.shape
   const entries = Object.entries(options)
   return {
