@@ -1,10 +1,10 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { OptionsError } from '@ssh/conn'
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { commandLine, quote, sh } from '../../src/process/quote.js'
 
 /** What a real shell makes of the words of a command line: one per line of base64, so that nothing is lost. */
@@ -111,6 +111,7 @@ describe('sh', () => {
 describe('commandLine', () => {
   const run = (command: string) => spawnSync('sh', ['-c', command], { encoding: 'utf8', cwd: directory })
   const directory = mkdtempSync(join(tmpdir(), 'quote-'))
+  afterAll(() => rmSync(directory, { recursive: true }))
   for (const name of ['-', '-P', "it's $HOME"]) mkdirSync(join(directory, name))
 
   test('sends text as it is and quotes a list', () => {

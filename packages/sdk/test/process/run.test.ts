@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,7 +8,7 @@ import { collect } from '@ssh/streams'
 import { seededRandom } from '@ssh/testkit'
 import { AbortError } from '@ssh/wire'
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { timeLapse } from '../../../conn/test/time-lapse.js'
 import { createProcess } from '../../src/process/create-process.js'
 import { ProcessError, ProcessTimeoutError } from '../../src/process/result.js'
@@ -18,6 +18,7 @@ import { quiet, sessionPair, shellHandler } from './session-pair.js'
 const random = seededRandom('run')
 const shell = () => sessionPair(shellHandler)
 const folder = mkdtempSync(join(tmpdir(), 'run-'))
+afterAll(() => rmSync(folder, { recursive: true }))
 
 describe('runProcess', () => {
   test('resolves with both outputs, the status and what was asked for', async () => {
