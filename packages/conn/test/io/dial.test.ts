@@ -104,16 +104,18 @@ test.runIf(platform() === 'linux')('the system watches a silent connection unles
   const { port } = await answering(() => {})
   for (const tcpKeepalive of [undefined, false]) {
     const socket = await dial({ host: '127.0.0.1', port, tcpKeepalive })
-    expect(watches(socket.localPort ?? 0)).toBe(tcpKeepalive !== false)
+    expect(watches(socket.localPort ?? 0, port)).toBe(tcpKeepalive !== false)
     socket.destroy()
   }
 })
 
-/** Whether the kernel's keepalive timer runs for the socket with this port of ours: proc_net_tcp, `tr`. */
-function watches(localPort: number): boolean {
-  const hex = localPort.toString(16).toUpperCase().padStart(4, '0')
-  const line = readFileSync('/proc/self/net/tcp', 'latin1')
+/** Whether the kernel's keepalive timer runs for the socket between these ports, ours first: proc_net_tcp, `tr`. */
+function watches(localPort: number, remotePort: number): boolean {
+  const hex = (port: number) => `:${port.toString(16).toUpperCase().padStart(4, '0')}`
+  // Both ports: one that was used a moment ago to go elsewhere may still be listed as waiting.
+  const fields = readFileSync('/proc/self/net/tcp', 'latin1')
     .split('\n')
-    .find((text) => text.split(/\s+/)[2]?.endsWith(`:${hex}`))
-  return line?.trim().split(/\s+/)[5]?.startsWith('02') === true
+    .map((line) => line.trim().split(/\s+/))
+    .find(([, local, remote]) => local?.endsWith(hex(localPort)) && remote?.endsWith(hex(remotePort)))
+  return fields?.[5]?.startsWith('02') === true
 }
