@@ -34,6 +34,7 @@ export {
 } from './openssh-algorithms.js'
 export { type LoginTarget, type OpensshOptions, scp, sftp, ssh, startSsh } from './openssh-client.js'
 export { findPeer, findProgram, isRoot, lacks, type PeerName, peer } from './peers.js'
+export { type ProftpdOptions, startProftpd } from './proftpd.js'
 export {
   freePort,
   mustRun,

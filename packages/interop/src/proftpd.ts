@@ -1,0 +1,99 @@
+/**
+ * ProFTPD's mod_sftp on a free port, with its own configuration, keys, users and log: the server that speaks SFTP versions
+ * up to 6 and hashes files for its clients. It serves as root, for a throwaway user, and as whoever runs the tests.
+ */
+
+import { chownSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { ForeignServer } from './foreign-server.js'
+import { keyTypes, makeKey, withoutComment } from './keys.js'
+import { isRoot, peer } from './peers.js'
+import { freePort, mustRun, startProgram, untilListening } from './program.js'
+import { systemUser } from './system-user.js'
+import { temporaryFolder } from './temporary-folder.js'
+
+export interface ProftpdOptions {
+  /** Further lines of its configuration: `['SFTPOptions …', 'SFTPClientMatch ".*" sftpProtocolVersion 3']`. */
+  readonly config?: readonly string[]
+}
+
+/** Starts ProFTPD. Users log in with the key only. @throws Error with its log when it does not come up */
+export async function startProftpd({ config = [] }: ProftpdOptions = {}): Promise<ForeignServer> {
+  const folder = temporaryFolder()
+  const user = await systemUser()
+  try {
+    const clientKey = await makeKey(folder.path, 'client', 'ed25519')
+    // It reads keys of RFC 4716 only.
+    const exported = await mustRun([peer('ssh-keygen'), '-e', '-m', 'RFC4716', '-f', `${clientKey.path}.pub`])
+    const authorizedKeys = folder.write('authorized_keys', exported, 0o644)
+    const hostKeys = await Promise.all(keyTypes.map((type) => makeKey(folder.path, `host_${type}`, type)))
+    const scratch = join(folder.path, 'scratch')
+    mkdirSync(scratch)
+    if (isRoot()) chownSync(scratch, user.uid, user.gid)
+    const { uid, gid } = user
+    const users = folder.write('users', `${user.name}:*:${uid}:${gid}::${scratch}:/bin/sh\n`, 0o600)
+    const groups = folder.write('groups', `testers:*:${gid}:${user.name}\n`, 0o600)
+    const port = await freePort()
+    const at = (name: string): string => join(folder.path, name)
+    const sftpLog = at('sftp.log')
+    const file = folder.write(
+      'proftpd.conf',
+      `${[
+        'ModulePath /usr/lib/proftpd',
+        'LoadModule mod_sftp.c',
+        'ServerType standalone',
+        'DefaultAddress 127.0.0.1',
+        'SocketBindTight on',
+        `Port ${port}`,
+        'UseIPv6 off',
+        'UseReverseDNS off',
+        'WtmpLog off',
+        `User ${isRoot() ? 'nobody' : user.name}`,
+        `Group ${isRoot() ? 'nogroup' : `#${gid}`}`,
+        `PidFile ${at('pid')}`,
+        `ScoreboardFile ${at('scoreboard')}`,
+        'DelayTable none',
+        'DelayEngine off',
+        'AuthOrder mod_auth_file.c',
+        `AuthUserFile ${users}`,
+        `AuthGroupFile ${groups}`,
+        'RequireValidShell off',
+        'MaxInstances none',
+        'AllowOverwrite on',
+        'AllowStoreRestart on',
+        'AllowRetrieveRestart on',
+        'Umask 022',
+        'SFTPEngine on',
+        `SFTPLog ${sftpLog}`,
+        ...hostKeys.map(({ path }) => `SFTPHostKey ${path}`),
+        'SFTPAuthMethods publickey',
+        `SFTPAuthorizedUserKeys file:${authorizedKeys}`,
+        ...config,
+      ].join('\n')}\n`,
+    )
+    const log = (): string => program.log() + (existsSync(sftpLog) ? readFileSync(sftpLog, 'utf8') : '')
+    const program = startProgram([peer('proftpd'), '--nodaemon', '--quiet', '--config', file])
+    await untilListening(port, program)
+    const stop = async (): Promise<void> => {
+      await program.stop()
+      await user.remove()
+      folder.remove()
+    }
+    return {
+      host: '127.0.0.1',
+      port,
+      username: user.name,
+      password: undefined,
+      clientKey,
+      hostKeys: hostKeys.map(({ publicLine }) => withoutComment(publicLine)),
+      folder: scratch,
+      log,
+      stop,
+      [Symbol.asyncDispose]: stop,
+    }
+  } catch (error) {
+    await user.remove()
+    folder.remove()
+    throw error
+  }
+}
