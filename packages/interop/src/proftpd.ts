@@ -48,8 +48,9 @@ export async function startProftpd({ config = [] }: ProftpdOptions = {}): Promis
         'UseIPv6 off',
         'UseReverseDNS off',
         'WtmpLog off',
-        `User ${isRoot() ? 'nobody' : user.name}`,
-        `Group ${isRoot() ? 'nogroup' : `#${gid}`}`,
+        // Each connection is served as the user who logs in, which only root can arrange.
+        `User ${user.name}`,
+        `Group ${(await mustRun(['id', '-gn', user.name])).trim()}`,
         `PidFile ${at('pid')}`,
         `ScoreboardFile ${at('scoreboard')}`,
         'DelayTable none',
@@ -58,6 +59,7 @@ export async function startProftpd({ config = [] }: ProftpdOptions = {}): Promis
         `AuthUserFile ${users}`,
         `AuthGroupFile ${groups}`,
         'RequireValidShell off',
+        'UseFtpUsers off',
         'MaxInstances none',
         'AllowOverwrite on',
         'AllowStoreRestart on',
@@ -72,7 +74,7 @@ export async function startProftpd({ config = [] }: ProftpdOptions = {}): Promis
       ].join('\n')}\n`,
     )
     const log = (): string => program.log() + (existsSync(sftpLog) ? readFileSync(sftpLog, 'utf8') : '')
-    const program = startProgram([peer('proftpd'), '--nodaemon', '--quiet', '--config', file])
+    const program = startProgram([peer('proftpd'), '--nodaemon', '--config', file])
     await untilListening(port, program)
     const stop = async (): Promise<void> => {
       await program.stop()
