@@ -8,6 +8,7 @@ import os
 import socket
 import sys
 import threading
+import time
 import traceback
 
 import paramiko
@@ -188,13 +189,17 @@ def transfer(job):
             left -= len(chunk)
             sent.update(chunk)
             channel.sendall(chunk)
-        channel.shutdown_write()
 
     sending = in_background(send)
-    while chunk := channel.recv(65536):
+    while count < job['bytes'] and (chunk := channel.recv(65536)):
         received.update(chunk)
         count += len(chunk)
     sending.join()
+    finish_rekeys(transport)
+    channel.shutdown_write()
+    while chunk := channel.recv(65536):
+        received.update(chunk)
+        count += len(chunk)
     channel.close()
     return {
         'sent': sent.hexdigest(),
@@ -202,6 +207,17 @@ def transfer(job):
         'bytes': count,
         'keyExchanges': transport.key_exchanges,
     }
+
+
+def finish_rekeys(transport):
+    """
+    Lets no key exchange of ours begin any more. Paramiko answers a CHANNEL_CLOSE from the thread that reads, which waits
+    until keys may be used again: when the close was under way behind its own KEXINIT, it waits for itself, until it gives
+    up after 30 s.
+    """
+    transport.packetizer.REKEY_BYTES = transport.packetizer.REKEY_PACKETS = 2**60
+    while transport.packetizer.need_rekey() or transport.in_kex:
+        time.sleep(0.01)
 
 
 def files(job):

@@ -14,7 +14,7 @@ await describeLibrary('paramiko', 'Paramiko', (bench) => {
     describeOurFiles(bench, { renameReplaces: false })
   })
   describe('as a client', () => {
-    describeOurServer(bench, { sendsSignals: false, tellsSignals: false, stallsInOwnRekeys: true })
+    describeOurServer(bench, { sendsSignals: false, tellsSignals: false })
     describeTheirFiles(bench)
     describeTheirConnections(bench)
   })
