@@ -7,6 +7,7 @@
 export type { ByteChannel, ByteHandlers, ByteSink, ByteSource } from './byte-channel.js'
 // Bytes
 export { asBuffer, concatBytes, equalBytes, fromBigInt, toBase64, toBigInt, toHex, toUtf8, wipe } from './bytes.js'
+export { closedBy } from './closed-by.js'
 // Declaring layouts
 export {
   type Codec,

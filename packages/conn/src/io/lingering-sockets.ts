@@ -2,7 +2,7 @@
 
 import { type Duplex, finished } from 'node:stream'
 import { fromDuplex } from '@ssh/streams'
-import type { ByteChannel, ByteHandlers } from '@ssh/wire'
+import { type ByteChannel, closedBy } from '@ssh/wire'
 
 /**
  * Bytes that sockets may have left to write after their tunnels closed. A channel's window bounds what a slow program
@@ -20,7 +20,11 @@ export class LingeringSockets {
   /** A socket as the end of a tunnel. */
   channelOf(socket: Duplex): ByteChannel {
     const stream = fromDuplex(socket)
-    return new SocketChannel(stream, () => this.#closing(socket, stream))
+    return closedBy(stream, () => {
+      stream.close()
+      // Closing may take as long as whoever reads the socket likes.
+      this.#closing(socket, stream)
+    })
   }
 
   /** The connection is over. */
@@ -43,41 +47,5 @@ export class LingeringSockets {
       bytes -= longest.writableLength
       itsStream.abort()
     }
-  }
-}
-
-/** Tells that it was asked to close, which may take as long as whoever reads the socket likes. */
-class SocketChannel implements ByteChannel {
-  readonly #stream: ByteChannel
-  readonly #onClosing: () => void
-
-  constructor(stream: ByteChannel, onClosing: () => void) {
-    this.#stream = stream
-    this.#onClosing = onClosing
-  }
-
-  attach(handlers: ByteHandlers): void {
-    this.#stream.attach(handlers)
-  }
-
-  release(byteCount: number): void {
-    this.#stream.release(byteCount)
-  }
-
-  write(chunk: Uint8Array): boolean {
-    return this.#stream.write(chunk)
-  }
-
-  end(): void {
-    this.#stream.end()
-  }
-
-  close(): void {
-    this.#stream.close()
-    this.#onClosing()
-  }
-
-  abort(error?: Error): void {
-    this.#stream.abort(error)
   }
 }

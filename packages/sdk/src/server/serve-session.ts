@@ -16,7 +16,7 @@ import {
 } from '@ssh/conn'
 import { type SftpHandler, SftpServer, serveSftp } from '@ssh/sftp'
 import { ignoreError } from '@ssh/streams'
-import type { ByteChannel } from '@ssh/wire'
+import { closedBy } from '@ssh/wire'
 import { toPattern } from '../process/environment.js'
 import { serveProcess } from '../process/serve-process.js'
 import { symlinkOrderOf } from '../symlink-order.js'
@@ -109,7 +109,9 @@ async function serveFiles(
 ): Promise<void> {
   const { handler, readOnly } = await openSource(connection, factory, sftp)
   const symlinkOrder = symlinkOrderOf(connection.info.clientVersion)
-  await serveSftp(exitingChannel(session), handler, { readOnly, symlinkOrder }).closed
+  // Closing is a program's good end: some clients count a missing exit status as a failure.
+  const channel = closedBy(session.channel, () => session.exit(0))
+  await serveSftp(channel, handler, { readOnly, symlinkOrder }).closed
 }
 
 type SftpSource = Exclude<ParsedSessionOptions['sftpFactory'], undefined | false>
@@ -149,17 +151,4 @@ function openFolder({ readOnly = false, ...options }: SftpFolder, sftp: Internal
 
 function isHandler(made: SftpHandler<unknown> | SftpFolder): made is SftpHandler<unknown> {
   return 'open' in made && typeof made.open === 'function'
-}
-
-/** The session's channel, closing which is a program's good end: some clients count a missing status as a failure. */
-function exitingChannel(session: SessionServer): ByteChannel {
-  const { channel } = session
-  return {
-    attach: (handlers) => channel.attach(handlers),
-    release: (byteCount) => channel.release(byteCount),
-    write: (chunk) => channel.write(chunk),
-    end: () => channel.end(),
-    close: () => session.exit(0),
-    abort: (error) => channel.abort(error),
-  }
 }
