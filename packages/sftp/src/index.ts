@@ -9,6 +9,7 @@ export type {
   SftpBlockOptions,
   SftpCallOptions,
   SftpClientOptions,
+  SftpCopyOptions,
   SftpFileOptions,
   SftpGlobOptions,
   SftpLinkOptions,
@@ -23,10 +24,11 @@ export type {
   SftpWriteStreamOptions,
 } from './client/options.js'
 export type { SftpLimits } from './client/session.js'
-export { type Paths, SftpClient } from './client/sftp-client.js'
+export { SftpClient } from './client/sftp-client.js'
 export { SftpFile } from './client/sftp-file.js'
 export { type SftpDirent, SftpStats } from './client/stats.js'
 export type { SftpRequestTrace, SftpTransferTrace } from './client/tracing.js'
+export type { Paths, PutSource } from './client/transfers.js'
 // Errors
 export { SftpError, type SftpErrorOptions } from './errors.js'
 // Protocol

@@ -117,6 +117,11 @@ export interface SftpTransferOptions extends SftpFileOptions {
   readonly recurse?: boolean
   /** Copies what a symbolic link points to instead of the link. Default false. */
   readonly followSymlinks?: boolean
+  /**
+   * Leaves holes of sparse files out, where they can be known: of this machine's files, and of a server's that offers
+   * `ranges@asyncssh.com`. Default true; false copies them as the zeros they read as.
+   */
+  readonly sparse?: boolean
   /** Files copied at the same time. Default 16. */
   readonly concurrency?: number
   /** Told how far it is: at the end of each file, and every 100 ms at most in between. */
@@ -128,10 +133,27 @@ export interface SftpTransferOptions extends SftpFileOptions {
   readonly onError?: ((error: Error) => void) | undefined
 }
 
+/** Options of copy and mcopy. */
+export interface SftpCopyOptions extends SftpTransferOptions {
+  /** Fails with `ENOTSUP` where the server cannot copy by itself, instead of copying through this side. Default false. */
+  readonly remoteOnly?: boolean
+}
+
 const callNames: OptionNames<SftpCallOptions> = { signal: true }
 const blockNames: OptionNames<SftpBlockOptions> = { blockSize: true, maxRequests: true }
 const fileNames: OptionNames<SftpFileOptions> = { ...callNames, ...blockNames }
 const mkdirNames: OptionNames<SftpMkdirOptions> = { ...callNames, mode: true }
+
+const transferNames: OptionNames<SftpTransferOptions> = {
+  ...fileNames,
+  preserve: true,
+  recurse: true,
+  followSymlinks: true,
+  sparse: true,
+  concurrency: true,
+  progress: true,
+  onError: true,
+}
 
 /** Names of the options of each kind of call, for {@link knownOptions}. */
 export const optionNames = {
@@ -146,15 +168,8 @@ export const optionNames = {
   writeFile: { ...fileNames, encoding: true, flags: true, attrs: true } satisfies OptionNames<SftpWriteFileOptions>,
   readStream: { ...fileNames, start: true, end: true, encoding: true } satisfies OptionNames<SftpReadStreamOptions>,
   writeStream: { ...fileNames, start: true, flags: true, attrs: true } satisfies OptionNames<SftpWriteStreamOptions>,
-  transfer: {
-    ...fileNames,
-    preserve: true,
-    recurse: true,
-    followSymlinks: true,
-    concurrency: true,
-    progress: true,
-    onError: true,
-  } satisfies OptionNames<SftpTransferOptions>,
+  transfer: transferNames,
+  copy: { ...transferNames, remoteOnly: true } satisfies OptionNames<SftpCopyOptions>,
 }
 
 /**

@@ -197,6 +197,11 @@ export class ClientSession {
     return this.#extensions.has(name)
   }
 
+  /** @throws SftpError `ENOTSUP` when the server did not announce an extended request */
+  assertSupports(name: ExtendedRequestName, operation: string): void {
+    if (!this.supports(name)) throw unsupported(name, { operation })
+  }
+
   /**
    * Sends an extended request.
    * @throws SftpError `ENOTSUP` at once when the server did not announce it

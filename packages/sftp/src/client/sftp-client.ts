@@ -1,7 +1,6 @@
 /** The SFTP client: one method per operation, over any ByteChannel. */
 
-import { type Readable, Writable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
+import type { Readable, Writable } from 'node:stream'
 import { type ByteChannel, knownOptions } from '@ssh/wire'
 import { SftpError } from '../errors.js'
 import type { SftpAttrs } from '../protocol/attrs.js'
@@ -14,9 +13,7 @@ import {
 import { type OpenFlags, parseOpenFlags } from '../protocol/open-flags.js'
 import { untilAborted } from './abort.js'
 import { makeDirectories, removeTree } from './directory.js'
-import type { FileTree } from './file-tree.js'
 import { globPaths, type SftpGlob } from './glob.js'
-import { LocalTree } from './local-files.js'
 import {
   canonicalPath,
   listDirectory,
@@ -30,11 +27,11 @@ import {
   statPath,
 } from './operations.js'
 import {
-  checkBlockOptions,
   checkCounts,
   optionNames,
   type SftpCallOptions,
   type SftpClientOptions,
+  type SftpCopyOptions,
   type SftpFileOptions,
   type SftpGlobOptions,
   type SftpLinkOptions,
@@ -48,20 +45,15 @@ import {
   type SftpWriteStreamOptions,
   signalOf,
 } from './options.js'
+import { PathAttributes } from './path-attributes.js'
 import { resolvePath } from './paths.js'
-import { Progress } from './progress.js'
 import { RemoteTree } from './remote-tree.js'
 import { expectDone, expectExtended, type ReplyKind } from './reply-kinds.js'
 import { ClientSession, type SftpLimits } from './session.js'
 import { SftpFile } from './sftp-file.js'
 import type { SftpDirent, SftpStats } from './stats.js'
 import { readStream, writeStream } from './streams.js'
-import { attrsOfTimes } from './times.js'
-import { type SftpTransferTrace, traced, transferChannel } from './tracing.js'
-import { transfer } from './transfer.js'
-
-/** One path or several. */
-export type Paths = string | readonly string[]
+import { closingAfter, type Paths, type PutSource, Transfers, toList } from './transfers.js'
 
 /**
  * An SFTP session. Calls may be made side by side; each settles exactly once, also when the channel is lost.
@@ -74,15 +66,19 @@ export type Paths = string | readonly string[]
  * await using sftp = await SftpClient.start(channel)
  * await sftp.get('report.pdf', '/tmp/report.pdf')
  */
-export class SftpClient {
+export class SftpClient extends PathAttributes {
   readonly #session: ClientSession
-  readonly #remote: FileTree
-  readonly #local: FileTree = new LocalTree()
+  readonly #remote: RemoteTree
+  readonly #transfers: Transfers
   #directory: string | undefined
 
   private constructor(session: ClientSession) {
+    super()
     this.#session = session
     this.#remote = new RemoteTree(session, (path) => this.#resolve(path))
+    this.#transfers = new Transfers(session, this.#remote, (path, flags, options) =>
+      this.#openFile(path, flags, {}, options),
+    )
   }
 
   /**
@@ -104,6 +100,11 @@ export class SftpClient {
   /** Extensions the server announced: name and data, usually a version. */
   get extensions(): ReadonlyMap<string, string> {
     return this.#session.extensions
+  }
+
+  /** Whether the server copies by itself (`copy-data`), so that {@link SftpClient.copy} takes no bytes through here. */
+  get supportsRemoteCopy(): boolean {
+    return this.#session.supports('copy-data')
   }
 
   /** Settles when the session is over, however it ended; never rejects. */
@@ -128,12 +129,7 @@ export class SftpClient {
    *   Writable, which is ended
    */
   async get(remotePaths: Paths, local: string | Writable = '.', options: SftpTransferOptions = {}): Promise<void> {
-    checkTransferOptions('get', options)
-    if (local instanceof Writable) {
-      const path = onlyPath(remotePaths)
-      return this.#streamed('get', options, (progress) => this.#getStream(path, local, options, progress))
-    }
-    await this.#transfer(this.#remote, this.#local, remotePaths, local, options)
+    await this.#transfers.get(remotePaths, local, options)
   }
 
   /**
@@ -144,20 +140,25 @@ export class SftpClient {
    * @param local one path or several; or for one file a Readable, an async iterable of bytes, or bytes
    * @param remotePath a path, or a directory that the files go into (default: the current one)
    */
-  async put(
-    local: Paths | Uint8Array | AsyncIterable<Uint8Array>,
-    remotePath?: string,
-    options: SftpTransferOptions = {},
-  ): Promise<void> {
-    checkTransferOptions('put', options)
-    if (typeof local === 'string' || Array.isArray(local)) {
-      await this.#transfer(this.#local, this.#remote, local as Paths, remotePath ?? '.', options)
-      return
-    }
-    if (remotePath === undefined) throw new SftpError('EINVAL', 'Bytes and streams have no name: give the remote path')
-    const source = local as Uint8Array | AsyncIterable<Uint8Array>
-    const chunks = source instanceof Uint8Array ? [source] : source
-    await this.#streamed('put', options, (progress) => this.#putStream(chunks, remotePath, options, progress))
+  async put(local: Paths | PutSource, remotePath?: string, options: SftpTransferOptions = {}): Promise<void> {
+    await this.#transfers.put(local, remotePath, options)
+  }
+
+  /**
+   * Copies files on the server: without the bytes coming here where it offers `copy-data` (see
+   * {@link SftpClient.supportsRemoteCopy}), else by reading and writing them through this side.
+   *
+   * Options are those of {@link SftpClient.get}, and `remoteOnly`. A file that is there is replaced in place, not cut
+   * off first: were it the source under another name, nothing would be lost.
+   *
+   * @param srcPaths one path or several; directories need `recurse`
+   * @param dstPath a path, or a directory that the files go into (default: the current one)
+   * @throws SftpError `EINVAL` for a file onto itself, or a directory into itself; `ENOTSUP` for `remoteOnly` where the
+   *   server does not offer `copy-data`
+   * @see OpenSSH PROTOCOL §4.10
+   */
+  async copy(srcPaths: Paths, dstPath = '.', options: SftpCopyOptions = {}): Promise<void> {
+    await this.#transfers.copy(srcPaths, dstPath, options)
   }
 
   /**
@@ -165,8 +166,7 @@ export class SftpClient {
    * @throws SftpError `ENOENT` when a pattern has no match, `EEXIST` when two matches have the same name
    */
   async mget(remotePatterns: Paths, localPath = '.', options: SftpTransferOptions = {}): Promise<void> {
-    checkTransferOptions('mget', options)
-    await this.#transferMatches(this.#remote, this.#local, remotePatterns, localPath, options)
+    await this.#transfers.mget(remotePatterns, localPath, options)
   }
 
   /**
@@ -174,8 +174,15 @@ export class SftpClient {
    * @throws SftpError `ENOENT` when a pattern has no match, `EEXIST` when two matches have the same name
    */
   async mput(localPatterns: Paths, remotePath = '.', options: SftpTransferOptions = {}): Promise<void> {
-    checkTransferOptions('mput', options)
-    await this.#transferMatches(this.#local, this.#remote, localPatterns, remotePath, options)
+    await this.#transfers.mput(localPatterns, remotePath, options)
+  }
+
+  /**
+   * As {@link SftpClient.copy}, for what matches patterns, into the directory `dstPath`, which is made if it is missing.
+   * @throws SftpError `ENOENT` when a pattern has no match, `EEXIST` when two matches have the same name
+   */
+  async mcopy(srcPatterns: Paths, dstPath = '.', options: SftpCopyOptions = {}): Promise<void> {
+    await this.#transfers.mcopy(srcPatterns, dstPath, options)
   }
 
   /**
@@ -250,71 +257,6 @@ export class SftpClient {
   async statvfs(path: string, options: SftpCallOptions = {}): Promise<SftpStatVfs> {
     const fields = { path: this.#resolve(path) }
     return statVfsReply.decode(await this.#extended(expectExtended, 'statvfs@openssh.com', fields, path, options))
-  }
-
-  /** Cuts the file, or fills it with zeros, to `size` bytes. */
-  async truncate(path: string, size = 0, options: SftpCallOptions = {}): Promise<void> {
-    await this.setstat(path, { size }, options)
-  }
-
-  /** Sets owner and group, by number. */
-  async chown(path: string, uid: number, gid: number, options: SftpLinkOptions = {}): Promise<void> {
-    await this.setstat(path, { uid, gid }, options)
-  }
-
-  /** Sets permission bits, for instance `0o644`. */
-  async chmod(path: string, mode: number, options: SftpLinkOptions = {}): Promise<void> {
-    await this.setstat(path, { permissions: mode }, options)
-  }
-
-  /** Sets access and modification time, as Dates or seconds since 1970; default now. */
-  async utime(
-    path: string,
-    atime?: number | Date,
-    mtime?: number | Date,
-    options: SftpLinkOptions = {},
-  ): Promise<void> {
-    await this.setstat(path, attrsOfTimes(atime, mtime), options)
-  }
-
-  /** Whether the file, or what a link points to, is there and may be looked at. */
-  async exists(path: string, options: SftpCallOptions = {}): Promise<boolean> {
-    return (await this.#statIfThere(path, true, signalOf('exists', options))) !== undefined
-  }
-
-  /** As {@link SftpClient.exists}, of a symbolic link itself. */
-  async lexists(path: string, options: SftpCallOptions = {}): Promise<boolean> {
-    return (await this.#statIfThere(path, false, signalOf('lexists', options))) !== undefined
-  }
-
-  /** Whether a regular file is there, perhaps behind a link. */
-  async isFile(path: string, options: SftpCallOptions = {}): Promise<boolean> {
-    return (await this.#statIfThere(path, true, signalOf('isFile', options)))?.isFile() ?? false
-  }
-
-  /** Whether a directory is there, perhaps behind a link. */
-  async isDir(path: string, options: SftpCallOptions = {}): Promise<boolean> {
-    return (await this.#statIfThere(path, true, signalOf('isDir', options)))?.isDirectory() ?? false
-  }
-
-  /** Whether a symbolic link is there. */
-  async isLink(path: string, options: SftpCallOptions = {}): Promise<boolean> {
-    return (await this.#statIfThere(path, false, signalOf('isLink', options)))?.isSymbolicLink() ?? false
-  }
-
-  /** Bytes. @throws SftpError `ENOTSUP` when the server does not tell */
-  async getSize(path: string, options: SftpCallOptions = {}): Promise<number> {
-    return told((await this.stat(path, options)).size, 'size', path)
-  }
-
-  /** Last access, in seconds since 1970. @throws SftpError `ENOTSUP` when the server does not tell */
-  async getAtime(path: string, options: SftpCallOptions = {}): Promise<number> {
-    return told((await this.stat(path, options)).atime, 'access time', path)
-  }
-
-  /** Last change of the content, in seconds since 1970. @throws SftpError `ENOTSUP` when the server does not tell */
-  async getMtime(path: string, options: SftpCallOptions = {}): Promise<number> {
-    return told((await this.stat(path, options)).mtime, 'modification time', path)
   }
 
   /** Removes a file or a link. */
@@ -444,20 +386,10 @@ export class SftpClient {
     return this.#session.extended(kind, name, fields, { operation, path, signal: signalOf(operation, options) })
   }
 
-  async #statIfThere(path: string, follow: boolean, signal: AbortSignal | undefined): Promise<SftpStats | undefined> {
-    try {
-      return await statPath(this.#session, this.#resolve(path), follow, signal)
-    } catch (error) {
-      if (error instanceof SftpError && ['ENOENT', 'ENOTDIR', 'EACCES'].includes(error.code)) return undefined
-      throw error
-    }
-  }
-
   #openFile(path: string, flags: OpenFlags, attrs: SftpAttrs, options: SftpFileOptions): Promise<SftpFile> {
     return SftpFile.open(this.#session, this.#resolve(path), parseOpenFlags(flags), attrs, options)
   }
 
-  /** Opens a file for one piece of work. After a failure of the work, one of closing does not matter. */
   async #withFile<T>(
     path: string,
     flags: OpenFlags,
@@ -466,127 +398,6 @@ export class SftpClient {
     work: (file: SftpFile) => Promise<T>,
   ): Promise<T> {
     const file = await this.#openFile(path, flags, attrs, options)
-    try {
-      const result = await work(file)
-      await file.close({ signal: options.signal })
-      return result
-    } catch (error) {
-      file.close().catch(() => {})
-      throw error
-    }
+    return closingAfter(file, options.signal, () => work(file))
   }
-
-  async #transfer(from: FileTree, to: FileTree, paths: Paths, destination: string, options: SftpTransferOptions) {
-    const plan = {
-      operation: this.#operation(from, to),
-      from,
-      to,
-      sources: toList(paths),
-      destination,
-      intoDirectory: typeof paths !== 'string',
-      areGiven: true,
-      budget: this.#session.budget,
-    }
-    await transfer(plan, options)
-  }
-
-  async #transferMatches(
-    from: FileTree,
-    to: FileTree,
-    patterns: Paths,
-    destination: string,
-    options: SftpTransferOptions,
-  ): Promise<void> {
-    const { signal, onError } = options
-    const sources = await globPaths(from, toList(patterns), { signal, onError })
-    const plan = {
-      operation: this.#operation(from, to),
-      from,
-      to,
-      sources,
-      destination,
-      intoDirectory: true,
-      areGiven: false,
-      budget: this.#session.budget,
-    }
-    await transfer(plan, options)
-  }
-
-  #operation(from: FileTree, to: FileTree): SftpTransferTrace['operation'] {
-    if (to === this.#local) return 'get'
-    return from === this.#local ? 'put' : 'copy'
-  }
-
-  /** One file to or from a stream. */
-  #streamed(
-    operation: SftpTransferTrace['operation'],
-    options: SftpTransferOptions,
-    work: (progress: Progress) => Promise<void>,
-  ): Promise<void> {
-    return traced(
-      transferChannel,
-      () => ({ operation, sources: 1 }),
-      async (trace) => {
-        const progress = new Progress(options.progress)
-        try {
-          await work(progress)
-        } finally {
-          if (trace !== undefined) Object.assign(trace, progress.copied)
-        }
-      },
-    )
-  }
-
-  async #getStream(path: string, target: Writable, options: SftpTransferOptions, all: Progress): Promise<void> {
-    const { signal } = options
-    await this.#withFile(path, 'r', {}, options, async (file) => {
-      const { size = 0 } = options.progress ? await file.stat({ signal }) : {}
-      const progress = all.only(path, '', size)
-      const blocks = async function* () {
-        for await (const block of file.blocks(0, Number.POSITIVE_INFINITY, { signal })) {
-          yield block
-          progress.add(block.length)
-        }
-      }
-      await untilAborted(pipeline(blocks, target, signal ? { signal } : {}), signal)
-      progress.finish()
-    })
-  }
-
-  async #putStream(
-    source: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
-    path: string,
-    options: SftpTransferOptions,
-    all: Progress,
-  ): Promise<void> {
-    const { signal } = options
-    const progress = all.only('', path, 0)
-    await this.#withFile(path, 'w', {}, options, async (file) => {
-      const onBytes = (byteCount: number): void => progress.add(byteCount)
-      const target = writeStream(() => Promise.resolve(file), { ...options, onBytes, autoClose: false })
-      await untilAborted(pipeline(source, target, signal ? { signal } : {}), signal)
-    })
-    progress.finish()
-  }
-}
-
-function checkTransferOptions(operation: string, options: SftpTransferOptions): void {
-  const { concurrency } = knownOptions(operation, options, optionNames.transfer)
-  checkBlockOptions(options)
-  checkCounts({ concurrency })
-}
-
-function toList(paths: Paths): readonly string[] {
-  return typeof paths === 'string' ? [paths] : paths
-}
-
-function onlyPath(paths: Paths): string {
-  const [path, ...others] = toList(paths)
-  if (path !== undefined && others.length === 0) return path
-  throw new SftpError('EINVAL', `A stream takes one file, found ${toList(paths).length}`)
-}
-
-function told(value: number | undefined, what: string, path: string): number {
-  if (value !== undefined) return value
-  throw new SftpError('ENOTSUP', `ENOTSUP: the server does not tell the ${what}`, { path })
 }

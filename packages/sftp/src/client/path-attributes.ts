@@ -1,0 +1,98 @@
+/** Questions about one path that its attributes answer, and changes of single attributes. */
+
+import { SftpError } from '../errors.js'
+import type { SftpAttrs } from '../protocol/attrs.js'
+import { type SftpCallOptions, type SftpLinkOptions, signalOf } from './options.js'
+import type { SftpStats } from './stats.js'
+import { attrsOfTimes } from './times.js'
+
+/** The part of a client that is made of `stat`, `lstat` and `setstat`. */
+export abstract class PathAttributes {
+  /** Attributes of a file, or of what a symbolic link points to. @throws SftpError `ENOENT` when there is none */
+  abstract stat(path: string, options?: SftpCallOptions): Promise<SftpStats>
+
+  /** As {@link PathAttributes.stat}, of a symbolic link itself. */
+  abstract lstat(path: string, options?: SftpCallOptions): Promise<SftpStats>
+
+  /** Sets the attributes that are named, and no others. */
+  abstract setstat(path: string, attrs: SftpAttrs, options?: SftpLinkOptions): Promise<void>
+
+  /** Cuts the file, or fills it with zeros, to `size` bytes. */
+  async truncate(path: string, size = 0, options: SftpCallOptions = {}): Promise<void> {
+    await this.setstat(path, { size }, options)
+  }
+
+  /** Sets owner and group, by number. */
+  async chown(path: string, uid: number, gid: number, options: SftpLinkOptions = {}): Promise<void> {
+    await this.setstat(path, { uid, gid }, options)
+  }
+
+  /** Sets permission bits, for instance `0o644`. */
+  async chmod(path: string, mode: number, options: SftpLinkOptions = {}): Promise<void> {
+    await this.setstat(path, { permissions: mode }, options)
+  }
+
+  /** Sets access and modification time, as Dates or seconds since 1970; default now. */
+  async utime(
+    path: string,
+    atime?: number | Date,
+    mtime?: number | Date,
+    options: SftpLinkOptions = {},
+  ): Promise<void> {
+    await this.setstat(path, attrsOfTimes(atime, mtime), options)
+  }
+
+  /** Whether the file, or what a link points to, is there and may be looked at. */
+  async exists(path: string, options: SftpCallOptions = {}): Promise<boolean> {
+    return (await this.#statIfThere(path, true, signalOf('exists', options))) !== undefined
+  }
+
+  /** As {@link PathAttributes.exists}, of a symbolic link itself. */
+  async lexists(path: string, options: SftpCallOptions = {}): Promise<boolean> {
+    return (await this.#statIfThere(path, false, signalOf('lexists', options))) !== undefined
+  }
+
+  /** Whether a regular file is there, perhaps behind a link. */
+  async isFile(path: string, options: SftpCallOptions = {}): Promise<boolean> {
+    return (await this.#statIfThere(path, true, signalOf('isFile', options)))?.isFile() ?? false
+  }
+
+  /** Whether a directory is there, perhaps behind a link. */
+  async isDir(path: string, options: SftpCallOptions = {}): Promise<boolean> {
+    return (await this.#statIfThere(path, true, signalOf('isDir', options)))?.isDirectory() ?? false
+  }
+
+  /** Whether a symbolic link is there. */
+  async isLink(path: string, options: SftpCallOptions = {}): Promise<boolean> {
+    return (await this.#statIfThere(path, false, signalOf('isLink', options)))?.isSymbolicLink() ?? false
+  }
+
+  /** Bytes. @throws SftpError `ENOTSUP` when the server does not tell */
+  async getSize(path: string, options: SftpCallOptions = {}): Promise<number> {
+    return told((await this.stat(path, options)).size, 'size', path)
+  }
+
+  /** Last access, in seconds since 1970. @throws SftpError `ENOTSUP` when the server does not tell */
+  async getAtime(path: string, options: SftpCallOptions = {}): Promise<number> {
+    return told((await this.stat(path, options)).atime, 'access time', path)
+  }
+
+  /** Last change of the content, in seconds since 1970. @throws SftpError `ENOTSUP` when the server does not tell */
+  async getMtime(path: string, options: SftpCallOptions = {}): Promise<number> {
+    return told((await this.stat(path, options)).mtime, 'modification time', path)
+  }
+
+  async #statIfThere(path: string, follow: boolean, signal: AbortSignal | undefined): Promise<SftpStats | undefined> {
+    try {
+      return await (follow ? this.stat(path, { signal }) : this.lstat(path, { signal }))
+    } catch (error) {
+      if (error instanceof SftpError && ['ENOENT', 'ENOTDIR', 'EACCES'].includes(error.code)) return undefined
+      throw error
+    }
+  }
+}
+
+function told(value: number | undefined, what: string, path: string): number {
+  if (value !== undefined) return value
+  throw new SftpError('ENOTSUP', `ENOTSUP: the server does not tell the ${what}`, { path })
+}

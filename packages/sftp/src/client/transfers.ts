@@ -1,0 +1,227 @@
+/** Transfers of a client: what goes from which side to which, and files to and from streams. */
+
+import { type Readable, Writable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { knownOptions } from '@ssh/wire'
+import { SftpError } from '../errors.js'
+import type { OpenFlags } from '../protocol/open-flags.js'
+import { untilAborted } from './abort.js'
+import type { FileTree } from './file-tree.js'
+import { globPaths } from './glob.js'
+import { LocalTree } from './local-files.js'
+import {
+  checkBlockOptions,
+  checkCounts,
+  optionNames,
+  type SftpCopyOptions,
+  type SftpFileOptions,
+  type SftpTransferOptions,
+} from './options.js'
+import { Progress } from './progress.js'
+import type { RemoteTree } from './remote-tree.js'
+import type { ClientSession } from './session.js'
+import type { SftpFile } from './sftp-file.js'
+import { writeStream } from './streams.js'
+import { type SftpTransferTrace, traced, transferChannel } from './tracing.js'
+import { transfer } from './transfer.js'
+
+/** One path or several. */
+export type Paths = string | readonly string[]
+
+/** What `put` takes in place of paths. */
+export type PutSource = Uint8Array | AsyncIterable<Uint8Array> | Readable
+
+/** Opens a file of the server, as `SftpClient.open` does. */
+export type OpenRemoteFile = (path: string, flags: OpenFlags, options: SftpFileOptions) => Promise<SftpFile>
+
+export class Transfers {
+  readonly #session: ClientSession
+  readonly #remote: RemoteTree
+  readonly #local: FileTree = new LocalTree()
+  readonly #open: OpenRemoteFile
+
+  constructor(session: ClientSession, remote: RemoteTree, open: OpenRemoteFile) {
+    this.#session = session
+    this.#remote = remote
+    this.#open = open
+  }
+
+  async get(remotePaths: Paths, local: string | Writable, options: SftpTransferOptions): Promise<void> {
+    checkTransferOptions('get', options)
+    if (local instanceof Writable) {
+      const path = onlyPath(remotePaths)
+      return this.#streamed('get', options, (progress) => this.#getStream(path, local, options, progress))
+    }
+    await this.#transfer(this.#remote, this.#local, remotePaths, local, options)
+  }
+
+  async put(local: Paths | PutSource, remotePath: string | undefined, options: SftpTransferOptions): Promise<void> {
+    checkTransferOptions('put', options)
+    if (isPaths(local)) {
+      await this.#transfer(this.#local, this.#remote, local, remotePath ?? '.', options)
+      return
+    }
+    if (remotePath === undefined) throw new SftpError('EINVAL', 'Bytes and streams have no name: give the remote path')
+    const chunks = local instanceof Uint8Array ? [local] : local
+    await this.#streamed('put', options, (progress) => this.#putStream(chunks, remotePath, options, progress))
+  }
+
+  async copy(srcPaths: Paths, dstPath: string, options: SftpCopyOptions): Promise<void> {
+    const transferOptions = this.#copyOptions('copy', options)
+    await this.#transfer(this.#remote, this.#remote, srcPaths, dstPath, transferOptions)
+  }
+
+  async mget(remotePatterns: Paths, localPath: string, options: SftpTransferOptions): Promise<void> {
+    checkTransferOptions('mget', options)
+    await this.#transferMatches(this.#remote, this.#local, remotePatterns, localPath, options)
+  }
+
+  async mput(localPatterns: Paths, remotePath: string, options: SftpTransferOptions): Promise<void> {
+    checkTransferOptions('mput', options)
+    await this.#transferMatches(this.#local, this.#remote, localPatterns, remotePath, options)
+  }
+
+  async mcopy(srcPatterns: Paths, dstPath: string, options: SftpCopyOptions): Promise<void> {
+    const transferOptions = this.#copyOptions('mcopy', options)
+    await this.#transferMatches(this.#remote, this.#remote, srcPatterns, dstPath, transferOptions)
+  }
+
+  /** @throws OptionsError; SftpError `ENOTSUP` when the server shall copy and cannot */
+  #copyOptions(operation: string, options: SftpCopyOptions): SftpTransferOptions {
+    const { remoteOnly = false, ...transferOptions } = knownOptions(operation, options, optionNames.copy)
+    checkTransferOptions(operation, transferOptions)
+    if (remoteOnly) this.#session.assertSupports('copy-data', operation)
+    return transferOptions
+  }
+
+  async #transfer(from: FileTree, to: FileTree, paths: Paths, destination: string, options: SftpTransferOptions) {
+    const plan = {
+      operation: this.#operation(from, to),
+      from,
+      to,
+      sources: toList(paths),
+      destination,
+      intoDirectory: typeof paths !== 'string',
+      areGiven: true,
+      budget: this.#session.budget,
+    }
+    await transfer(plan, options)
+  }
+
+  async #transferMatches(
+    from: FileTree,
+    to: FileTree,
+    patterns: Paths,
+    destination: string,
+    options: SftpTransferOptions,
+  ): Promise<void> {
+    const { signal, onError } = options
+    const sources = await globPaths(from, toList(patterns), { signal, onError })
+    const plan = {
+      operation: this.#operation(from, to),
+      from,
+      to,
+      sources,
+      destination,
+      intoDirectory: true,
+      areGiven: false,
+      budget: this.#session.budget,
+    }
+    await transfer(plan, options)
+  }
+
+  #operation(from: FileTree, to: FileTree): SftpTransferTrace['operation'] {
+    if (to === this.#local) return 'get'
+    return from === this.#local ? 'put' : 'copy'
+  }
+
+  /** One file to or from a stream. */
+  #streamed(
+    operation: SftpTransferTrace['operation'],
+    options: SftpTransferOptions,
+    work: (progress: Progress) => Promise<void>,
+  ): Promise<void> {
+    return traced(
+      transferChannel,
+      () => ({ operation, sources: 1 }),
+      async (trace) => {
+        const progress = new Progress(options.progress)
+        try {
+          await work(progress)
+        } finally {
+          if (trace !== undefined) Object.assign(trace, progress.copied)
+        }
+      },
+    )
+  }
+
+  async #getStream(path: string, target: Writable, options: SftpTransferOptions, all: Progress): Promise<void> {
+    const { signal } = options
+    const file = await this.#open(path, 'r', options)
+    await closingAfter(file, signal, async () => {
+      const { size = 0 } = options.progress ? await file.stat({ signal }) : {}
+      const progress = all.only(path, '', size)
+      const blocks = async function* () {
+        for await (const block of file.blocks(0, Number.POSITIVE_INFINITY, { signal })) {
+          yield block
+          progress.add(block.length)
+        }
+      }
+      await untilAborted(pipeline(blocks, target, signal ? { signal } : {}), signal)
+      progress.finish()
+    })
+  }
+
+  async #putStream(
+    source: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+    path: string,
+    options: SftpTransferOptions,
+    all: Progress,
+  ): Promise<void> {
+    const { signal } = options
+    const progress = all.only('', path, 0)
+    const file = await this.#open(path, 'w', options)
+    await closingAfter(file, signal, async () => {
+      const onBytes = (byteCount: number): void => progress.add(byteCount)
+      const target = writeStream(() => Promise.resolve(file), { ...options, onBytes, autoClose: false })
+      await untilAborted(pipeline(source, target, signal ? { signal } : {}), signal)
+    })
+    progress.finish()
+  }
+}
+
+/** Does one piece of work with a file and closes it. After a failure of the work, one of closing does not matter. */
+export async function closingAfter<T>(
+  file: SftpFile,
+  signal: AbortSignal | undefined,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    const result = await work()
+    await file.close({ signal })
+    return result
+  } catch (error) {
+    file.close().catch(() => {})
+    throw error
+  }
+}
+
+export function toList(paths: Paths): readonly string[] {
+  return typeof paths === 'string' ? [paths] : paths
+}
+
+function isPaths(local: Paths | PutSource): local is Paths {
+  return typeof local === 'string' || Array.isArray(local)
+}
+
+function checkTransferOptions(operation: string, options: SftpTransferOptions): void {
+  const { concurrency } = knownOptions(operation, options, optionNames.transfer)
+  checkBlockOptions(options)
+  checkCounts({ concurrency })
+}
+
+function onlyPath(paths: Paths): string {
+  const [path, ...others] = toList(paths)
+  if (path !== undefined && others.length === 0) return path
+  throw new SftpError('EINVAL', `A stream takes one file, found ${toList(paths).length}`)
+}
