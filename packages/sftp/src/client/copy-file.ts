@@ -1,8 +1,9 @@
 /** Copies one open file to another, block by block, with many blocks in flight in any order. */
 
+import { AbortError } from '@ssh/wire'
 import { SftpError } from '../errors.js'
-import { throwIfAborted } from './abort.js'
-import type { SourceFile, TargetFile } from './file-tree.js'
+import { onAbort, throwIfAborted } from './abort.js'
+import { greatestSpread, type SourceFile, type TargetFile } from './file-tree.js'
 import type { InFlightBudget } from './in-flight-budget.js'
 
 export interface CopyOptions {
@@ -10,6 +11,8 @@ export interface CopyOptions {
   readonly blockSize: number
   readonly maxRequests: number
   readonly signal: AbortSignal | undefined
+  /** Where copying begins; what is in front of it counts as written. Default 0. */
+  readonly start?: number
   /** So many more bytes are written. */
   onBytes(byteCount: number): void
 }
@@ -23,14 +26,10 @@ const probeLength = 32 * 1024
  * The size is only believed: blocks are asked for up to it and one behind it. A file that is shorter ends there; one
  * that is longer, or whose size is not known, is read on in strides that double. Nothing is allocated by a size.
  *
- * @returns bytes copied
- * @throws SftpError `ERR_SFTP_FILE_CHANGED` when the source ended before a place that had data a moment ago
+ * Writes never reach further behind the first hole than {@link greatestSpread} lets them; a block that comes too early
+ * waits in the memory that the budget has granted it.
  */
-export function copyFile(source: SourceFile, target: TargetFile, options: CopyOptions): Promise<number> {
-  return new FileCopy(source, target, options).run()
-}
-
-class FileCopy {
+export class FileCopy {
   readonly #source: SourceFile
   readonly #target: TargetFile
   readonly #options: CopyOptions
@@ -39,13 +38,19 @@ class FileCopy {
   #resolve: (byteCount: number) => void = () => {}
   #reject: (error: unknown) => void = () => {}
   /** First byte not asked for. */
-  #next = 0
+  #next: number
   /** Bytes are believed to be in the file up to here. */
   #horizon: number
   /** Where the source ended, once a read has found out. */
   #end = Number.POSITIVE_INFINITY
   /** Behind the last byte written. */
-  #written = 0
+  #written: number
+  /** Everything in front of it is written. */
+  #contiguous: number
+  /** Blocks written behind a hole: position and end. */
+  readonly #ahead = new Map<number, number>()
+  /** Blocks that came too early, and what lets each go on. */
+  readonly #early = new Set<() => void>()
   #inFlight = 0
   #isWaiting = false
   #failure: { readonly error: unknown } | undefined
@@ -55,17 +60,37 @@ class FileCopy {
     this.#target = target
     this.#options = options
     this.#blockSize = Math.min(options.blockSize, source.maximumLength, target.maximumLength)
-    this.#horizon = source.size ?? 0
-    if (source.isSizeCertain) this.#end = this.#horizon
+    const { start = 0 } = options
+    this.#next = start
+    this.#written = start
+    this.#contiguous = start
+    this.#horizon = Math.max(start, source.size ?? 0)
+    if (source.isSizeCertain) this.#end = source.size ?? this.#horizon
     this.#done = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
     })
   }
 
-  run(): Promise<number> {
-    this.#pump()
-    return this.#done
+  /**
+   * @returns the size of the copy
+   * @throws SftpError `ERR_SFTP_FILE_CHANGED` when the source ended before a place that had data a moment ago
+   */
+  async run(): Promise<number> {
+    const { signal } = this.#options
+    const stopWatching = signal && onAbort(signal, () => this.#fail(new AbortError(signal.reason)))
+    try {
+      throwIfAborted(signal)
+      this.#pump()
+      return await this.#done
+    } finally {
+      stopWatching?.()
+    }
+  }
+
+  /** Bytes from the start of the target that are written without a hole. */
+  get contiguous(): number {
+    return this.#contiguous
   }
 
   /** Asks for as many blocks as may be in flight, and ends the copy when nothing is left to ask for. */
@@ -83,7 +108,8 @@ class FileCopy {
         budget.acquire(length, signal).then(
           () => {
             this.#isWaiting = false
-            this.#start(length)
+            if (this.#failure === undefined) this.#start(length)
+            else budget.release(length)
             this.#pump()
           },
           (error) => {
@@ -126,18 +152,51 @@ class FileCopy {
     const end = position + block.length
     if (block.length < length) this.#end = Math.min(this.#end, end)
     else if (end > this.#horizon) this.#horizon = end + Math.max(this.#blockSize, end)
-    if (block.length === 0 || this.#failure !== undefined) return
+    if (block.length === 0) return
     // What was learnt above lets the next blocks be asked for while this one is written.
     this.#pump()
+    while (this.#isEarly(end)) await this.#untilWritten()
+    if (this.#failure !== undefined) return
     await this.#target.write(position, block, signal)
     if (this.#target.releasesBlocks) block.release?.()
-    this.#written = Math.max(this.#written, end)
+    this.#wrote(position, end)
     budget.observeBytes(block.length, performance.now())
     onBytes(block.length)
   }
 
+  #isEarly(end: number): boolean {
+    if (this.#failure !== undefined) return false
+    return end > this.#contiguous + greatestSpread(this.#contiguous, this.#target.maximumSpread)
+  }
+
+  #untilWritten(): Promise<void> {
+    return new Promise((resolve) => this.#early.add(resolve))
+  }
+
+  #wrote(position: number, end: number): void {
+    this.#written = Math.max(this.#written, end)
+    if (position !== this.#contiguous) {
+      this.#ahead.set(position, end)
+      return
+    }
+    this.#contiguous = end
+    for (let next = this.#ahead.get(end); next !== undefined; next = this.#ahead.get(next)) {
+      this.#ahead.delete(this.#contiguous)
+      this.#contiguous = next
+    }
+    this.#wakeEarly()
+  }
+
+  #wakeEarly(): void {
+    if (this.#early.size === 0) return
+    const waiting = [...this.#early]
+    this.#early.clear()
+    for (const wake of waiting) wake()
+  }
+
   #fail(error: unknown): void {
     this.#failure ??= { error }
+    this.#wakeEarly()
   }
 
   #settle(): void {

@@ -33,8 +33,14 @@ export interface FileTree extends ListableTree {
   symlink(targetPath: string, linkPath: string, signal: AbortSignal | undefined): Promise<void>
   setAttrs(path: string, attrs: SftpAttrs, signal: AbortSignal | undefined): Promise<void>
   openSource(path: string, attrs: SftpStats, signal: AbortSignal | undefined): Promise<SourceFile>
+  /** @throws SftpError `EEXIST` when `mode` is `create` and something is there */
   openTarget(path: string, options: TargetOptions): Promise<TargetFile>
+  /** Removes a file or a link. */
+  remove(path: string, signal: AbortSignal | undefined): Promise<void>
 }
+
+/** What becomes of a file that is there already: it is emptied, written on, or an error. */
+export type TargetMode = 'replace' | 'extend' | 'create'
 
 export interface TargetOptions {
   /** What the source is. */
@@ -42,6 +48,8 @@ export interface TargetOptions {
   readonly preserve: boolean
   /** Whether the caller named this very path; else a local symbolic link in its place is not followed. */
   readonly isGiven: boolean
+  /** Default `replace`. */
+  readonly mode?: TargetMode
   readonly signal: AbortSignal | undefined
 }
 
@@ -75,9 +83,36 @@ export interface TargetFile {
   readonly headroom: number
   /** Whether nobody looks at a block any more once its `write` has succeeded. */
   readonly releasesBlocks: boolean
+  /** Bytes behind the first hole that writes may have reached while it is not filled: see {@link greatestSpread}. */
+  readonly maximumSpread: number
   write(position: number, block: SourceBlock, signal: AbortSignal | undefined): Promise<void>
   /** All is written: gives the file its attributes if they shall be preserved, and closes it. */
   finish(): Promise<void>
-  /** The copy failed: closes the file, and removes it where half a file could be taken for a whole one. */
-  discard(): Promise<void>
+  /** Cuts the file, or fills it with zeros, to `size` bytes. */
+  truncate(size: number): Promise<void>
+  /** Puts what was written on the disk, where the file system can be asked to. */
+  sync(): Promise<void>
+  /**
+   * The copy failed: closes the file, so that `kept` bytes of it stay (what was written behind a hole goes) or none of
+   * it at all. Never rejects. Where writes are still under way nothing is cut off, for they would come back.
+   */
+  discard(kept: number | undefined): Promise<void>
+}
+
+/** Bytes that may be written behind a hole however little of a file is there: below it a bound would cost speed. */
+const leastSpread = 2 * 1024 * 1024
+
+/**
+ * How far behind the end of what is written without a hole a write may reach.
+ *
+ * Blocks are on their way in any order, so a transfer that is cut off can leave holes. This bounds the stretch that can
+ * have some, and so what a transfer that goes on later must look at again. It grows no slower than the bytes in flight.
+ */
+export function greatestSpread(contiguous: number, maximumSpread: number): number {
+  return Math.max(leastSpread, Math.min(contiguous, maximumSpread))
+}
+
+/** Where a file of `size` bytes that was written within {@link greatestSpread} can have its first hole. */
+export function firstPossibleHole(size: number, maximumSpread: number): number {
+  return Math.max(0, size - Math.max(leastSpread, Math.min(Math.ceil(size / 2), maximumSpread)))
 }

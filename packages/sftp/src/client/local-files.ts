@@ -9,21 +9,34 @@ import { toLocalPath } from '../local-path.js'
 import type { SftpAttrs } from '../protocol/attrs.js'
 import { meaningOf } from '../system-errors.js'
 import { BlockMemory } from './block-memory.js'
-import type { FileTree, SourceBlock, SourceFile, TargetFile, TargetOptions, TreeEntry } from './file-tree.js'
+import type {
+  FileTree,
+  SourceBlock,
+  SourceFile,
+  TargetFile,
+  TargetMode,
+  TargetOptions,
+  TreeEntry,
+} from './file-tree.js'
 import { preservedAttrs } from './remote-tree.js'
 import { SftpStats } from './stats.js'
 import { toSeconds } from './times.js'
 
-const { O_CREAT, O_NOFOLLOW = 0, O_RDONLY, O_TRUNC, O_WRONLY } = fs.constants
+const { O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_RDONLY, O_TRUNC, O_WRONLY } = fs.constants
 
 const open = promisify(fs.open)
 const close = promisify(fs.close)
 const fchmod = promisify(fs.fchmod)
 const fstat = promisify(fs.fstat)
+const fsync = promisify(fs.fsync)
+const ftruncate = promisify(fs.ftruncate)
 const futimes = promisify(fs.futimes)
 
 /** Bytes per local read or write at most, for peers that take more. */
 const maximumLength = 1024 * 1024
+
+/** Writes to a disk take no time to speak of: none needs to go far ahead of another. */
+export const localSpread = 4 * 1024 * 1024
 
 /** Names looked at side by side while a directory is listed. */
 const namesAtOnce = 32
@@ -109,13 +122,20 @@ export class LocalTree implements FileTree {
     }
   }
 
-  async openTarget(path: string, { attrs, preserve, isGiven }: TargetOptions): Promise<TargetFile> {
-    const flags = O_WRONLY | O_CREAT | O_TRUNC | (isGiven ? 0 : O_NOFOLLOW)
+  async openTarget(
+    path: string,
+    { attrs, preserve, isGiven, mode: onExisting = 'replace' }: TargetOptions,
+  ): Promise<TargetFile> {
+    const flags = O_WRONLY | O_CREAT | existingFlags[onExisting] | (isGiven ? 0 : O_NOFOLLOW)
     if (!isGiven && O_NOFOLLOW === 0) await this.#refuseLink(path)
     // A file that may turn out private is private from its birth on; its own mode comes when it is whole.
     const mode = preserve ? 0o600 : 0o666
     const fd = await named(path, 'open', open(toLocalPath(path), flags, mode))
     return new LocalTarget(fd, path, preserve ? preservedAttrs(attrs) : {}, this.#memory)
+  }
+
+  async remove(path: string): Promise<void> {
+    await named(path, 'unlink', fs.promises.unlink(toLocalPath(path)))
   }
 
   /** For systems whose `open` cannot refuse links. */
@@ -124,6 +144,9 @@ export class LocalTree implements FileTree {
     if (there?.isSymbolicLink()) throw linkInTheWay(path)
   }
 }
+
+/** What `open` is told about a file that is there already. */
+const existingFlags: Readonly<Record<TargetMode, number>> = { replace: O_TRUNC, extend: 0, create: O_EXCL }
 
 class LocalSource implements SourceFile {
   readonly maximumLength = maximumLength
@@ -168,6 +191,7 @@ class LocalTarget implements TargetFile {
   readonly maximumLength = maximumLength
   readonly headroom = 0
   readonly releasesBlocks = true
+  readonly maximumSpread = localSpread
   readonly #fd: number
   readonly #path: string
   readonly #finalAttrs: SftpAttrs
@@ -203,14 +227,23 @@ class LocalTarget implements TargetFile {
     await named(this.#path, 'close', this.#close())
   }
 
-  /** Half a file must not look like a whole one: it goes, unless it is a device or a pipe. */
-  async discard(): Promise<void> {
+  async truncate(size: number): Promise<void> {
+    await named(this.#path, 'ftruncate', ftruncate(this.#fd, size))
+  }
+
+  async sync(): Promise<void> {
+    await named(this.#path, 'fsync', fsync(this.#fd))
+  }
+
+  /** Devices and pipes stay as they are. */
+  async discard(kept: number | undefined): Promise<void> {
     const isFile = await fstat(this.#fd).then(
       (stats) => stats.isFile(),
       () => false,
     )
+    if (isFile && kept !== undefined && !this.#isClosed) await ftruncate(this.#fd, kept).catch(() => {})
     await this.#close().catch(() => {})
-    if (isFile) await fs.promises.unlink(toLocalPath(this.#path)).catch(() => {})
+    if (isFile && kept === undefined) await fs.promises.unlink(toLocalPath(this.#path)).catch(() => {})
   }
 
   /** Never twice, even after a failure: the number may be another file's by then. */

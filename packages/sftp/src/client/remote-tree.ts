@@ -1,11 +1,20 @@
 /** A server as one side of a transfer. */
 
+import { AbortError } from '@ssh/wire'
 import { SftpError } from '../errors.js'
 import type { SftpAttrs } from '../protocol/attrs.js'
 import { writeHeadroom } from '../protocol/data-packets.js'
 import { openFlags } from '../protocol/open-flags.js'
-import { throwIfAborted } from './abort.js'
-import type { FileTree, SourceBlock, SourceFile, TargetFile, TargetOptions, TreeEntry } from './file-tree.js'
+import { onAbort, throwIfAborted } from './abort.js'
+import type {
+  FileTree,
+  SourceBlock,
+  SourceFile,
+  TargetFile,
+  TargetMode,
+  TargetOptions,
+  TreeEntry,
+} from './file-tree.js'
 import {
   closeHandle,
   listDirectory,
@@ -15,16 +24,31 @@ import {
   openFile,
   readFully,
   readSymlink,
+  removeFile,
   setstatHandle,
   setstatPath,
   statPath,
   writePacket,
 } from './operations.js'
 import { baseName, joinPath } from './paths.js'
+import { expectDone } from './reply-kinds.js'
 import type { ClientSession } from './session.js'
 import type { SftpStats } from './stats.js'
 
 type Signal = AbortSignal | undefined
+
+/** What OPEN is told about a file that is there already. */
+const existingFlags: Readonly<Record<TargetMode, number>> = {
+  replace: openFlags.truncate,
+  extend: 0,
+  create: openFlags.exclusive,
+}
+
+/** WRITEs may be on their way in any number, as far as the bytes in flight allow. */
+export const remoteSpread = 32 * 1024 * 1024
+
+/** How long WRITEs that were sent may take to be answered once their transfer was aborted. */
+const answerTimeoutMs = 1000
 
 export class RemoteTree implements FileTree {
   readonly kind = 'remote'
@@ -79,14 +103,18 @@ export class RemoteTree implements FileTree {
     return new RemoteSource(file, limits.maxReadLength, attrs.size)
   }
 
-  async openTarget(path: string, { attrs, preserve, signal }: TargetOptions): Promise<TargetFile> {
-    const { write, create, truncate } = openFlags
+  async openTarget(path: string, { attrs, preserve, signal, mode = 'replace' }: TargetOptions): Promise<TargetFile> {
+    const { write, create } = openFlags
     const { permissions } = attrs
     // The mode goes with OPEN, where the server's umask applies: a request of its own would be one more to be refused.
     const initial = permissions === undefined ? {} : { permissions: permissions & 0o777 }
-    const flags = write | create | truncate
+    const flags = write | create | existingFlags[mode]
     const { file, limits } = await openFile(this.#session, this.#resolve(path), flags, initial, signal)
     return new RemoteTarget(file, limits.maxWriteLength, preserve ? preservedAttrs(attrs) : undefined, signal)
+  }
+
+  remove(path: string, signal: Signal): Promise<void> {
+    return removeFile(this.#session, this.#resolve(path), signal)
   }
 
   async #isDirectory(path: string, signal: Signal): Promise<boolean> {
@@ -132,9 +160,14 @@ class RemoteTarget implements TargetFile {
   readonly maximumLength: number
   readonly headroom: number
   readonly releasesBlocks: boolean
+  readonly maximumSpread = remoteSpread
   readonly #file: OpenHandle
   readonly #finalAttrs: SftpAttrs | undefined
   readonly #signal: Signal
+  /** WRITEs not answered, by what gives one up. */
+  readonly #unanswered = new Set<(error: unknown) => void>()
+  readonly #stopWatching: (() => void) | undefined
+  #patience: NodeJS.Timeout | undefined
   #isClosed = false
 
   constructor(file: OpenHandle, maximumLength: number, finalAttrs: SftpAttrs | undefined, signal: Signal) {
@@ -144,10 +177,39 @@ class RemoteTarget implements TargetFile {
     this.releasesBlocks = file.session.copiesChunks
     this.#finalAttrs = finalAttrs
     this.#signal = signal
+    this.#stopWatching = signal && onAbort(signal, () => this.#giveUpSoon(signal))
   }
 
-  write(position: number, block: SourceBlock, signal: Signal): Promise<void> {
-    return writePacket(this.#file, block.packet ?? withHeadroom(block, this.headroom), position, signal)
+  /**
+   * An abort does not end it at once: what is known to be written when the server has answered can be kept, and what
+   * lies behind a hole cut off before anybody else opens the file.
+   */
+  write(position: number, block: SourceBlock): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#unanswered.add(reject)
+      const packet = block.packet ?? withHeadroom(block, this.headroom)
+      writePacket(this.#file, packet, position, undefined).then(
+        () => {
+          this.#unanswered.delete(reject)
+          resolve()
+        },
+        (error) => {
+          this.#unanswered.delete(reject)
+          reject(error)
+        },
+      )
+    })
+  }
+
+  async truncate(size: number): Promise<void> {
+    await setstatHandle(this.#file, { size }, this.#signal)
+  }
+
+  async sync(): Promise<void> {
+    const { session, handle, path } = this.#file
+    if (!session.supports('fsync@openssh.com')) return
+    const context = { operation: 'fsync', path, signal: this.#signal }
+    await session.extended(expectDone, 'fsync@openssh.com', { handle }, context)
   }
 
   async finish(): Promise<void> {
@@ -155,14 +217,39 @@ class RemoteTarget implements TargetFile {
     if (this.#finalAttrs !== undefined) await setstatHandle(this.#file, this.#finalAttrs, this.#signal)
     throwIfAborted(this.#signal)
     this.#isClosed = true
+    this.#stopWatching?.()
     await closeHandle(session, handle, path, this.#signal)
   }
 
-  /** What was written stays: the upload can be resumed from it, and the error says how far it came. */
-  async discard(): Promise<void> {
+  async discard(kept: number | undefined): Promise<void> {
+    this.#stopWatching?.()
+    clearTimeout(this.#patience)
+    const { session, path } = this.#file
+    const isSettled = this.#unanswered.size === 0
     // Never twice: a server may have given the handle to another file meanwhile.
-    if (!this.#isClosed) this.#file.session.closeQuietly(this.#file.handle)
-    this.#isClosed = true
+    if (!this.#isClosed) {
+      this.#isClosed = true
+      if (kept !== undefined && isSettled) await this.#cleanUp(setstatHandle(this.#file, { size: kept }, undefined))
+      session.closeQuietly(this.#file.handle)
+    }
+    if (kept === undefined) await this.#cleanUp(removeFile(session, path, undefined))
+  }
+
+  /** Waits for a request that nobody is to be told about, for as long as it may hold up the failure of a transfer. */
+  async #cleanUp(request: Promise<void>): Promise<void> {
+    let patience: NodeJS.Timeout | undefined
+    const enough = new Promise<void>((resolve) => {
+      patience = setTimeout(resolve, answerTimeoutMs)
+    })
+    await Promise.race([request.catch(() => {}), enough])
+    clearTimeout(patience)
+  }
+
+  #giveUpSoon(signal: AbortSignal): void {
+    if (this.#unanswered.size === 0) return
+    this.#patience = setTimeout(() => {
+      for (const giveUp of this.#unanswered) giveUp(new AbortError(signal.reason))
+    }, answerTimeoutMs)
   }
 }
 

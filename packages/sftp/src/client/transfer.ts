@@ -3,7 +3,7 @@
 import { printable } from '@ssh/wire'
 import { SftpError } from '../errors.js'
 import { onAbort, throwIfAborted } from './abort.js'
-import { copyFile } from './copy-file.js'
+import { FileCopy } from './copy-file.js'
 import type { FileTree } from './file-tree.js'
 import type { InFlightBudget } from './in-flight-budget.js'
 import { blockSizeOf, type SftpTransferOptions } from './options.js'
@@ -175,17 +175,19 @@ class Transfer {
     const source = await from.openSource(item.src, attrs, signal)
     try {
       const target = await to.openTarget(item.dst, { attrs, preserve, isGiven: item.isGiven, signal })
+      const copy = new FileCopy(source, target, {
+        budget,
+        blockSize: blockSizeOf(this.#options),
+        maxRequests: maxRequests ?? Number.POSITIVE_INFINITY,
+        signal,
+        onBytes: (byteCount) => progress.add(byteCount),
+      })
       try {
-        await copyFile(source, target, {
-          budget,
-          blockSize: blockSizeOf(this.#options),
-          maxRequests: maxRequests ?? Number.POSITIVE_INFINITY,
-          signal,
-          onBytes: (byteCount) => progress.add(byteCount),
-        })
+        await copy.run()
         await target.finish()
       } catch (error) {
-        await target.discard()
+        // Half a local file could be taken for a whole one; a remote one can be gone on with.
+        await target.discard(to.kind === 'local' ? undefined : copy.contiguous)
         throw error
       }
     } finally {
