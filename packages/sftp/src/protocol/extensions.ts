@@ -1,11 +1,21 @@
 /**
- * Extended requests by name: OpenSSH PROTOCOL §4.3–§4.12. The server announces those it knows in VERSION, each with
- * its version as text.
+ * Extended requests by name: OpenSSH PROTOCOL §4.3–§4.12, and AsyncSSH's own. The server announces those it knows in
+ * VERSION, each with its version as text.
  */
 
-import { type Codec, type FieldValues, payloadTable, string, struct } from '@ssh/wire'
+import { boolean, type Codec, type FieldValues, list, payloadTable, repeated, string, struct, uint32 } from '@ssh/wire'
 import { attrs, uint53 } from './attrs.js'
 import { fileName } from './file-name.js'
+
+/** A string that holds items one after the other, and nothing else. */
+function packed<T>(item: Codec<T>): Codec<T[]> {
+  const content = struct('items', { items: repeated(item) })
+  return {
+    typeName: `string of ${item.typeName}[]`,
+    read: (reader) => content.decode(reader.readString()).items,
+    write: (writer, items) => void writer.writeString(content.encode({ items })),
+  }
+}
 
 export const extendedRequests = payloadTable({
   'posix-rename@openssh.com': {
@@ -21,6 +31,17 @@ export const extendedRequests = payloadTable({
   'fsync@openssh.com': { source: 'OpenSSH PROTOCOL §4.6', payload: struct('fsync', { handle: string }) },
   'lsetstat@openssh.com': { source: 'OpenSSH PROTOCOL §4.7', payload: struct('lsetstat', { path: fileName, attrs }) },
   'limits@openssh.com': { source: 'OpenSSH PROTOCOL §4.8', payload: struct('limits', {}) },
+  'expand-path@openssh.com': { source: 'OpenSSH PROTOCOL §4.9', payload: struct('expand-path', { path: fileName }) },
+  'home-directory': { source: 'OpenSSH PROTOCOL §4.11', payload: struct('home-directory', { username: fileName }) },
+  'users-groups-by-id@openssh.com': {
+    source: 'OpenSSH PROTOCOL §4.12',
+    payload: struct('users-groups-by-id', { uids: packed(uint32), gids: packed(uint32) }),
+  },
+  // Where a file has data, so that holes of a sparse one need not be copied: from `offset`, `length` bytes far.
+  'ranges@asyncssh.com': {
+    source: 'AsyncSSH 2.22, sftp.py',
+    payload: struct('ranges', { handle: string, offset: uint53, length: uint53 }),
+  },
   'copy-data': {
     source: 'OpenSSH PROTOCOL §4.10',
     payload: struct('copy-data', {
@@ -50,6 +71,10 @@ export const extensionVersions: Readonly<Record<ExtendedRequestName, string>> = 
   'fsync@openssh.com': '1',
   'lsetstat@openssh.com': '1',
   'limits@openssh.com': '1',
+  'expand-path@openssh.com': '1',
+  'home-directory': '1',
+  'users-groups-by-id@openssh.com': '1',
+  'ranges@asyncssh.com': '1',
   'copy-data': '1',
 }
 
@@ -96,3 +121,21 @@ export const statVfsReply = struct('statvfs reply', {
  * nosuid. A value of 2^53 or more (often `fsid`) is Infinity.
  */
 export type SftpStatVfs = ReturnType<typeof statVfsReply.decode>
+
+/** What `users-groups-by-id@openssh.com` answers (OpenSSH PROTOCOL §4.12): a name for each id, empty for an unknown one. */
+export const usersGroupsReply = struct('users-groups-by-id reply', {
+  users: packed(fileName),
+  groups: packed(fileName),
+})
+
+/** A stretch of a file that may hold something else than zeros. */
+export const dataRange = struct('data range', { offset: uint53, length: uint53 })
+
+/** A stretch of a file: bytes from its start, and how many. */
+export type DataRange = ReturnType<typeof dataRange.decode>
+
+/**
+ * What `ranges@asyncssh.com` answers: ranges in order, and whether there are no more of them. Where there is no data at
+ * all the server answers SSH_FX_EOF.
+ */
+export const rangesReply = struct('ranges reply', { ranges: list(dataRange, 16), atEnd: boolean })

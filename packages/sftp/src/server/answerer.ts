@@ -255,6 +255,10 @@ export class Answerer<F> {
       case 'limits@openssh.com':
         return extendedReplyPacket(id, this.#limits())
       case 'copy-data':
+      case 'expand-path@openssh.com':
+      case 'home-directory':
+      case 'ranges@asyncssh.com':
+      case 'users-groups-by-id@openssh.com':
         throw new SftpError('ENOTSUP', 'Unknown extended request')
     }
   }
