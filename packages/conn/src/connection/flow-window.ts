@@ -90,6 +90,12 @@ const promptUse = 2
 /** No round trip shorter than this needs more than the initial window: 2 MiB per millisecond is 2 GB/s. */
 const shortestWorthGrowingMs = 1
 
+/**
+ * Bytes that came in no time at all tell nothing of the link: a portion counts as if it had taken at least this part of
+ * a round trip, so that one burst lets a window grow to 32 times what came.
+ */
+const shortestPortionInRoundTrips = 1 / 16
+
 export interface ReceiveWindowOptions {
   readonly initialSize: number
   readonly maximumSize: number
@@ -108,6 +114,9 @@ export interface ReceiveWindowOptions {
  * The window doubles when it was what limited the peer: the peer used new credit as soon as a round trip after it was
  * granted, and by then the consumer was waiting for data. A link or a consumer that is slower than window per round
  * trip never shows that sign, so the window stays as it is.
+ *
+ * It need not come to that: when the consumer uses a portion up so soon after it began to arrive that at this rate the
+ * window will run out within a round trip, the window grows at once to what the rate asks for.
  */
 export class ReceiveWindow {
   readonly #maximumSize: number
@@ -118,6 +127,8 @@ export class ReceiveWindow {
   #remaining: number
   #returned = 0
   #received = 0
+  /** When the first byte arrived since the last grant. */
+  #portionStartMs: number | undefined
   /** A grant whose use is awaited: credit up to `limit` received bytes was there before it. */
   #grant: { readonly limit: number; readonly atMs: number } | undefined
 
@@ -156,6 +167,7 @@ export class ReceiveWindow {
     const consumerWaited = this.held <= this.#size / 4
     this.#remaining -= byteCount
     this.#received += byteCount
+    this.#portionStartMs ??= this.#clock()
     if (this.#grant === undefined || this.#received <= this.#grant.limit) return 0
 
     const elapsedMs = this.#clock() - this.#grant.atMs
@@ -163,10 +175,7 @@ export class ReceiveWindow {
     this.#roundTrip.sample(elapsedMs)
     const peerWaited = elapsedMs >= shortestWorthGrowingMs && elapsedMs <= promptUse * this.#roundTrip.shortestMs
     if (!peerWaited || !consumerWaited || this.#size >= this.#maximumSize) return 0
-    const growth = this.#budget.grow(Math.min(this.#size, this.#maximumSize - this.#size))
-    this.#size += growth
-    this.#remaining += growth
-    return growth
+    return this.#growTo(2 * this.#size)
   }
 
   /**
@@ -176,11 +185,32 @@ export class ReceiveWindow {
   release(byteCount: number): number {
     this.#returned += byteCount
     if (this.#returned < Math.min(this.#size / 2, largestPortion)) return 0
-    const granted = this.#returned
+    const growth = this.#growthFor(this.#returned)
+    const granted = this.#returned + growth
+    // What the peer does with credit from before the window grew says nothing about the window that there is now.
+    if (growth > 0) this.#grant = undefined
     this.#grant ??= { limit: this.#received + this.#remaining, atMs: this.#clock() }
+    this.#remaining += this.#returned
     this.#returned = 0
-    this.#remaining += granted
     return granted
+  }
+
+  /** What the window grows by because of the rate at which `byteCount` bytes have just been used up. */
+  #growthFor(byteCount: number): number {
+    const { shortestMs } = this.#roundTrip
+    const elapsedMs = this.#clock() - (this.#portionStartMs ?? 0)
+    this.#portionStartMs = undefined
+    if (!Number.isFinite(shortestMs) || shortestMs < shortestWorthGrowingMs || this.held > this.#size / 4) return 0
+    const portionMs = Math.max(elapsedMs, shortestMs * shortestPortionInRoundTrips)
+    const wanted = 2 * (byteCount / portionMs) * shortestMs
+    return wanted <= this.#size ? 0 : this.#growTo(this.#size * 2 ** Math.ceil(Math.log2(wanted / this.#size)))
+  }
+
+  #growTo(size: number): number {
+    const growth = this.#budget.grow(Math.min(size, this.#maximumSize) - this.#size)
+    this.#size += growth
+    this.#remaining += growth
+    return growth
   }
 
   /** The channel is gone: its share goes back to the budget. */

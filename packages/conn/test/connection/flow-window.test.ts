@@ -75,6 +75,7 @@ describe('receive window', () => {
     roundTrip.sample(100)
     const window = receiveWindow(2 * MiB, 8 * MiB, () => now, roundTrip)
     window.receive(2 * MiB)
+    now += 200
     expect(window.release(2 * MiB)).toBe(2 * MiB)
     now += 100
     expect(window.receive(1)).toBe(2 * MiB)
@@ -87,9 +88,43 @@ describe('receive window', () => {
     roundTrip.sample(10)
     const window = receiveWindow(2 * MiB, 8 * MiB, () => now, roundTrip)
     window.receive(2 * MiB)
+    now += 20
     window.release(2 * MiB)
     now += 21
     expect(window.receive(1)).toBe(0)
+    expect(window.size).toBe(2 * MiB)
+  })
+
+  test.each([
+    ['for a rate that would use it up within a round trip', 15, 16 * MiB],
+    ['to a power of two above what the rate asks for', 60, 4 * MiB],
+    ['not at all for a rate that does not', 100, 2 * MiB],
+    ['no further than to 32 times what came, though it came at once', 0, 32 * MiB],
+  ])('grows as soon as the first portion is used up: %s', (_, elapsedMs, size) => {
+    let now = 0
+    const roundTrip = new RoundTrip()
+    roundTrip.sample(100)
+    const window = receiveWindow(2 * MiB, 256 * MiB, () => now, roundTrip)
+    window.receive(MiB)
+    now += elapsedMs
+    const granted = window.release(MiB)
+    expect(window.size).toBe(size)
+    expect(granted).toBe(MiB + size - 2 * MiB)
+    // The peer stood still until it heard of the growth: no sign that more is needed.
+    now += 100
+    expect(window.receive(MiB + 1)).toBe(elapsedMs === 100 ? 2 * MiB : 0)
+  })
+
+  test.each([
+    ['the round trip is not known', Number.POSITIVE_INFINITY, MiB],
+    ['the round trip is too short to need it', 0.5, MiB],
+    ['the consumer holds most of what came', 100, 2 * MiB],
+  ])('does not grow for a rate when %s', (_, roundTripMs, received) => {
+    const roundTrip = new RoundTrip()
+    roundTrip.sample(roundTripMs)
+    const window = receiveWindow(2 * MiB, 256 * MiB, () => 0, roundTrip)
+    window.receive(received)
+    expect(window.release(MiB)).toBe(MiB)
     expect(window.size).toBe(2 * MiB)
   })
 
