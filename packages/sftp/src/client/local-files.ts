@@ -131,7 +131,7 @@ export class LocalTree implements FileTree {
     // A file that may turn out private is private from its birth on; its own mode comes when it is whole.
     const mode = preserve ? 0o600 : 0o666
     const fd = await named(path, 'open', open(toLocalPath(path), flags, mode))
-    return new LocalTarget(fd, path, preserve ? preservedAttrs(attrs) : {}, this.#memory)
+    return new LocalTarget(fd, path, preserve ? preservedAttrs(attrs) : {})
   }
 
   async remove(path: string): Promise<void> {
@@ -195,29 +195,23 @@ class LocalTarget implements TargetFile {
   readonly #fd: number
   readonly #path: string
   readonly #finalAttrs: SftpAttrs
-  readonly #memory: BlockMemory
   #isClosed = false
 
-  constructor(fd: number, path: string, finalAttrs: SftpAttrs, memory: BlockMemory) {
+  constructor(fd: number, path: string, finalAttrs: SftpAttrs) {
     this.#fd = fd
     this.#path = path
     this.#finalAttrs = finalAttrs
-    this.#memory = memory
   }
 
   async write(position: number, block: SourceBlock): Promise<void> {
-    // Copied, so that what was received dies young while the disk takes its time.
-    const copy = this.#memory.take(block.length)
-    let offset = 0
+    let offset = position
     for (const chunk of block.chunks) {
-      copy.set(chunk, offset)
+      let written = 0
+      while (written < chunk.length) {
+        written += await writeAt(this.#fd, chunk.subarray(written), offset + written, this.#path)
+      }
       offset += chunk.length
     }
-    let written = 0
-    while (written < copy.length) {
-      written += await writeAt(this.#fd, copy.subarray(written), position + written, this.#path)
-    }
-    this.#memory.giveBack(copy)
   }
 
   async finish(): Promise<void> {

@@ -1,6 +1,6 @@
 /** The requests of version 3 as functions: paths and attributes in, values out. Paths are as the server shall see them. */
 
-import { type FieldValues, HeldChunks, type MessageDefinition, printable } from '@ssh/wire'
+import { type FieldValues, type MessageDefinition, printable } from '@ssh/wire'
 import { SftpError } from '../errors.js'
 import type { SftpAttrs } from '../protocol/attrs.js'
 import { finishWritePacket } from '../protocol/data-packets.js'
@@ -78,27 +78,44 @@ export async function openFile(
   }
 }
 
-/** One READ: 1 to `length` bytes, or none at the end of the file. */
-function readOnce(file: OpenHandle, offset: number, length: number, signal: Signal): Promise<Block> {
+/**
+ * Reads `length` bytes into `memory()`, which is called once, when the first of them arrive; fewer only at the end of
+ * the file. Servers may answer with less than was asked for.
+ * @returns bytes read
+ */
+export async function readInto(
+  file: OpenHandle,
+  offset: number,
+  length: number,
+  memory: () => Uint8Array,
+  signal: Signal,
+): Promise<number> {
   const { session, handle, path } = file
-  return ask(session, expectData(length), requests.read, { handle, offset, length }, { path, offset, signal })
+  let target: Uint8Array | undefined
+  let filled = 0
+  while (filled < length) {
+    const position = offset + filled
+    const left = length - filled
+    const kind = expectData(left, () => {
+      target ??= memory()
+      return target.subarray(filled)
+    })
+    const fields = { handle, offset: position, length: left }
+    const count = await ask(session, kind, requests.read, fields, { path, offset: position, signal })
+    if (count === 0) break
+    filled += count
+  }
+  return filled
 }
 
-/** Reads `length` bytes; fewer only at the end of the file. Servers may answer with less than was asked for. */
+/** Reads `length` bytes into new memory; fewer only at the end of the file. */
 export async function readFully(file: OpenHandle, offset: number, length: number, signal: Signal): Promise<Block> {
-  const first = await readOnce(file, offset, length, signal)
-  if (first.length === length || first.length === 0) return first
-  // A server may answer with single bytes: a view of each would take a hundred times as much.
-  const held = new HeldChunks()
-  for (let block = first; block.length > 0; ) {
-    for (const chunk of block.chunks) held.push(chunk)
-    const left = length - held.byteLength
-    block = left === 0 ? emptyBlock : await readOnce(file, offset + held.byteLength, left, signal)
-  }
-  const { byteLength } = held
-  const chunks: Uint8Array[] = []
-  for (let chunk = held.shift(); chunk !== undefined; chunk = held.shift()) chunks.push(chunk)
-  return { chunks, length: byteLength }
+  let memory: Buffer | undefined
+  const filled = await readInto(file, offset, length, () => (memory = Buffer.allocUnsafe(length)), signal)
+  if (memory === undefined) return emptyBlock
+  const bytes = memory.subarray(0, filled)
+  // The end of a file may be kept for long: it should not keep a whole block's memory.
+  return { chunks: [filled < length / 2 ? Buffer.from(bytes) : bytes], length: filled }
 }
 
 /** One WRITE of a packet whose headroom is free; its length is what the server's limits allow. */

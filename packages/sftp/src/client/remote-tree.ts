@@ -6,6 +6,7 @@ import type { SftpAttrs } from '../protocol/attrs.js'
 import { writeHeadroom } from '../protocol/data-packets.js'
 import { openFlags } from '../protocol/open-flags.js'
 import { onAbort, throwIfAborted } from './abort.js'
+import { BlockMemory } from './block-memory.js'
 import type {
   FileTree,
   SourceBlock,
@@ -22,7 +23,7 @@ import {
   makeSymlink,
   type OpenHandle,
   openFile,
-  readFully,
+  readInto,
   readSymlink,
   removeFile,
   setstatHandle,
@@ -31,7 +32,7 @@ import {
   writePacket,
 } from './operations.js'
 import { baseName, joinPath } from './paths.js'
-import { expectDone } from './reply-kinds.js'
+import { emptyBlock, expectDone } from './reply-kinds.js'
 import type { ClientSession } from './session.js'
 import type { SftpStats } from './stats.js'
 
@@ -53,6 +54,7 @@ const answerTimeoutMs = 1000
 export class RemoteTree implements FileTree {
   readonly kind = 'remote'
   readonly #session: ClientSession
+  readonly #memory = new BlockMemory()
   readonly #resolve: (path: string) => string
 
   /** @param resolve makes a path that the caller gave absolute, where the client has a current directory */
@@ -100,7 +102,7 @@ export class RemoteTree implements FileTree {
 
   async openSource(path: string, attrs: SftpStats, signal: Signal): Promise<SourceFile> {
     const { file, limits } = await openFile(this.#session, this.#resolve(path), openFlags.read, {}, signal)
-    return new RemoteSource(file, limits.maxReadLength, attrs.size)
+    return new RemoteSource(file, limits.maxReadLength, attrs.size, this.#memory)
   }
 
   async openTarget(path: string, { attrs, preserve, signal, mode = 'replace' }: TargetOptions): Promise<TargetFile> {
@@ -140,15 +142,32 @@ class RemoteSource implements SourceFile {
   readonly size: number | undefined
   readonly isSizeCertain = false
   readonly #file: OpenHandle
+  readonly #memory: BlockMemory
 
-  constructor(file: OpenHandle, maximumLength: number, size: number | undefined) {
+  constructor(file: OpenHandle, maximumLength: number, size: number | undefined, memory: BlockMemory) {
     this.#file = file
     this.maximumLength = maximumLength
     this.size = size
+    this.#memory = memory
   }
 
-  read(position: number, length: number, _headroom: number, signal: Signal): Promise<SourceBlock> {
-    return readFully(this.#file, position, length, signal)
+  /** Takes memory only once data arrives, so that what is in flight far away holds none. */
+  async read(position: number, length: number, headroom: number, signal: Signal): Promise<SourceBlock> {
+    let packet: Buffer | undefined
+    const memory = (): Buffer => {
+      packet = this.#memory.take(headroom + length)
+      return packet.subarray(headroom)
+    }
+    const filled = await readInto(this.#file, position, length, memory, signal)
+    const taken = packet
+    if (taken === undefined) return emptyBlock
+    const used = taken.subarray(0, headroom + filled)
+    return {
+      packet: used,
+      chunks: [used.subarray(headroom)],
+      length: filled,
+      release: () => this.#memory.giveBack(taken),
+    }
   }
 
   close(): void {

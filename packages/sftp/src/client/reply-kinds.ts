@@ -12,6 +12,8 @@ export interface ReplyKind<T> {
   /** Number of the message that carries the value; undefined when only a status is expected. */
   readonly number: number | undefined
   read(packet: Packet): T
+  /** Memory for the `length` bytes of a DATA reply that begins to arrive; absent, or undefined: it is read as views. */
+  memoryFor?(length: number): Uint8Array | undefined
   /** The value when the server answers SSH_FX_EOF, for requests that can come to an end. */
   readonly atEnd?: T
 }
@@ -34,19 +36,38 @@ export const expectHandle: ReplyKind<Uint8Array> = {
 /** What a read at the end of the file gives. */
 export const emptyBlock: Block = { chunks: [], length: 0 }
 
-/** Data, 1 to `length` bytes of it, or {@link emptyBlock} at the end of the file. */
-export function expectData(length: number): ReplyKind<Block> {
+/**
+ * Data, 1 to `length` bytes of it, put into the memory that `memory` gives, or nothing at the end of the file.
+ * @param memory called at most once, when data arrives: bytes to be filled, `length` or more
+ * @returns how many bytes were filled
+ */
+export function expectData(length: number, memory: () => Uint8Array): ReplyKind<number> {
+  let placed: Uint8Array | undefined
   return {
     number: replies.data.number,
+    memoryFor(dataLength) {
+      if (dataLength === 0 || dataLength > length) return undefined
+      placed = memory().subarray(0, dataLength)
+      return placed
+    },
     read(packet) {
       const block = dataOfPacket(packet)
       // No data at all would be asked for again, for ever: the end of a file is a status.
       if (block.length === 0 || block.length > length) {
         throw protocolError(`Expected 1 to ${length} bytes of data, found ${block.length}`)
       }
-      return block
+      if (placed === undefined) copyChunks(block.chunks, memory())
+      return block.length
     },
-    atEnd: emptyBlock,
+    atEnd: 0,
+  }
+}
+
+function copyChunks(chunks: readonly Uint8Array[], target: Uint8Array): void {
+  let offset = 0
+  for (const chunk of chunks) {
+    target.set(chunk, offset)
+    offset += chunk.length
   }
 }
 

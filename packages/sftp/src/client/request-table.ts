@@ -5,6 +5,8 @@ import type { Packet } from '../protocol/framing.js'
 
 /** A request that waits for its reply. */
 export interface PendingRequest {
+  /** Memory for `length` bytes of data that are arriving for it, if it has some. */
+  memoryFor?(length: number): Uint8Array | undefined
   /** The reply came: its message number and the whole packet. */
   reply(number: number, packet: Packet): void
   /** No reply will come. */
@@ -39,6 +41,10 @@ export class RequestTable {
     if (request === undefined) throw protocolError(`The server answered request ${id}, which is not in flight`)
     this.#pending.delete(id)
     request.reply(number, packet)
+  }
+
+  get(id: number): PendingRequest | undefined {
+    return this.#pending.get(id)
   }
 
   failAll(error: Error): void {

@@ -7,7 +7,7 @@
 
 import { AbortError, type ByteChannel, concatBytes, SshError } from '@ssh/wire'
 import { protocolError, SftpError } from '../errors.js'
-import { peekPacket } from '../protocol/data-packets.js'
+import { dataHeadroom, dataPacketStart, peekPacket } from '../protocol/data-packets.js'
 import { type ExtendedFields, type ExtendedRequestName, extendedRequests, limitsReply } from '../protocol/extensions.js'
 import { defaultDataLength, framePacket, maximumDataLength, type Packet, PacketReader } from '../protocol/framing.js'
 import { PacketWriter } from '../protocol/packet-writer.js'
@@ -58,7 +58,10 @@ export class ClientSession {
   /** Settles when the channel is over; never rejects. */
   readonly closed: Promise<void>
   readonly #channel: ByteChannel
-  readonly #reader = new PacketReader()
+  readonly #reader = new PacketReader({
+    startLength: dataHeadroom - 4,
+    place: (start, length) => this.#memoryFor(start, length),
+  })
   readonly #writer: PacketWriter
   readonly #table = new RequestTable()
   readonly #extensions = new Map<string, string>()
@@ -170,6 +173,7 @@ export class ClientSession {
           reject(new AbortError(signal.reason))
         })
       this.#table.add(id, {
+        memoryFor: (length) => (isAborted ? undefined : kind.memoryFor?.(length)),
         reply: (number, reply) => {
           stopWatching?.()
           this.budget.observeReply(performance.now() - sentAt)
@@ -245,6 +249,14 @@ export class ClientSession {
     } catch (error) {
       this.#fail(asError(error))
     }
+  }
+
+  /** Where the data of a DATA packet goes that begins to arrive, if whoever asked for it has memory of its own. */
+  #memoryFor(start: Buffer, length: number): Uint8Array | undefined {
+    const { number, id, dataLength } = dataPacketStart(start)
+    // Anything wrong is found once the packet is whole, as with any other.
+    if (number !== replies.data.number || dataLength !== length || this.#handshake !== undefined) return undefined
+    return this.#table.get(id)?.memoryFor?.(length)
   }
 
   #next(): Packet | undefined {

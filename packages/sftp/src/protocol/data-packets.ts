@@ -50,6 +50,11 @@ export function peekPacket(packet: Packet): { number: number; id: number | undef
   return { number: start[0] ?? 0, id: start.length < 5 ? undefined : start.readUInt32BE(1) }
 }
 
+/** The fields in front of the data in what may be a DATA packet (without its length field). */
+export function dataPacketStart(start: Buffer): { number: number; id: number; dataLength: number } {
+  return { number: start[0] ?? 0, id: start.readUInt32BE(1), dataLength: start.readUInt32BE(5) }
+}
+
 /**
  * The data of a DATA packet (without its length field), as views.
  * @throws SftpError `ERR_SFTP_PROTOCOL` when its inner length is not what follows

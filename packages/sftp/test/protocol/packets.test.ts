@@ -122,6 +122,39 @@ describe('framing', () => {
     )
   })
 
+  test('E9: packets with memory of their own come whole from any chunking, and so do those between them', () => {
+    const payloads = fc.array(fc.uint8Array({ minLength: 1, maxLength: 50 }), { minLength: 1, maxLength: 8 })
+    fc.assert(
+      fc.property(payloads, fc.integer({ min: 1, max: 40 }), (sent, chunkSize) => {
+        const stream = concatBytes(sent.map(framePacket))
+        const placed: Uint8Array[] = []
+        const reader = new PacketReader({
+          startLength: 3,
+          place(start, restLength) {
+            expect(start.length).toBe(3)
+            if ((start[0] ?? 0) % 2 === 0) return undefined
+            const memory = new Uint8Array(restLength)
+            placed.push(memory)
+            return memory
+          },
+        })
+        const received: Buffer[] = []
+        for (let offset = 0; offset < stream.length; offset += chunkSize) {
+          reader.push(stream.subarray(offset, offset + chunkSize))
+          for (let packet = reader.next(); packet !== undefined; packet = reader.next()) {
+            received.push(Buffer.from(concatBytes(packet)))
+          }
+        }
+        expect(received).toEqual(sent.map((payload) => Buffer.from(payload)))
+        const odd = sent.filter((payload) => payload.length >= 3 && (payload[0] ?? 0) % 2 === 1)
+        expect(placed.map((memory) => Buffer.from(memory))).toEqual(
+          odd.map((payload) => Buffer.from(payload.subarray(3))),
+        )
+        expect(reader.pending).toBe(0)
+      }),
+    )
+  })
+
   test.each([0, maximumPacketLength + 1, 0xffffffff])(
     'E9: a length of %d is refused from its four bytes alone',
     (length) => {
