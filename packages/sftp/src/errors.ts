@@ -1,6 +1,6 @@
 /** The errors of SFTP. */
 
-import { printable, SshError, type SshErrorOptions } from '@ssh/wire'
+import { type ErrorDetails, printable, SshError, type SshErrorOptions } from '@ssh/wire'
 import { statusRow } from './protocol/status.js'
 
 export interface SftpErrorOptions extends SshErrorOptions {
@@ -25,6 +25,7 @@ export interface SftpErrorOptions extends SshErrorOptions {
  * - `ERR_SFTP_CLOSED` the client, file or server was closed by this side
  * - `ERR_SFTP_UNSAFE_NAME` a name from the server that would leave the local target directory
  * - `ERR_SFTP_FILE_CHANGED` a file changed while it was copied, so that the copy cannot be whole
+ * - `ERR_SFTP_VERIFY_FAILED` a copy is not what was copied; `details.offset` is the first byte that differs, where known
  *
  * A server that lacks an operation gives `ENOTSUP`; a pattern that nothing matches gives `ENOENT`.
  */
@@ -42,10 +43,28 @@ export class SftpError extends SshError {
 
   constructor(code: string, message: string, options: SftpErrorOptions = {}) {
     const { status, path, serverText, ...base } = options
-    super(code, path === undefined ? message : `${message}: "${printable(path)}"`, base)
+    const ending = path === undefined ? '' : `: "${printable(path)}"`
+    super(code, message.endsWith(ending) ? message : message + ending, base)
     this.status = status
     this.path = path
     this.serverText = serverText === undefined ? undefined : printable(serverText)
+  }
+
+  /**
+   * The same failure, as one of a file that was being copied: several files may have ended with one error.
+   * @param details added to the error's own
+   */
+  during(srcpath: string, dstpath: string, details: ErrorDetails): SftpError {
+    const error = new SftpError(this.code, this.message, {
+      details: { ...this.details, ...details },
+      cause: this.cause ?? this,
+      ...(this.status !== undefined && { status: this.status }),
+      ...(this.path !== undefined && { path: this.path }),
+      ...(this.serverText !== undefined && { serverText: this.serverText }),
+    })
+    error.srcpath = srcpath
+    error.dstpath = dstpath
+    return error
   }
 
   override get layer(): string {

@@ -3,6 +3,7 @@
 import { knownOptions, type OptionNames, parseSize } from '@ssh/wire'
 import { SftpError } from '../errors.js'
 import type { SftpAttrs } from '../protocol/attrs.js'
+import type { SftpVersion } from '../protocol/dialect.js'
 import type { OpenFlags } from '../protocol/open-flags.js'
 import type { SymlinkOrder } from '../protocol/symlink-order.js'
 
@@ -19,8 +20,14 @@ export interface SftpClientOptions extends SftpCallOptions {
    * growing to 32 MiB when the link is long and fast. A number fixes it.
    */
   readonly maximumInFlight?: number
-  /** How the server reads SYMLINK. Default `target-first`, as OpenSSH does. */
+  /** How the server reads SYMLINK in version 3. Default `target-first`, as OpenSSH does. */
   readonly symlinkOrder?: SymlinkOrder
+  /**
+   * Latest version of the protocol to offer; the server may choose an earlier one, as `version` of the client tells.
+   * Default 3, which every server speaks. Later ones have owners by name, nanoseconds (4), rights to open with and
+   * renames that replace (5), and locks of ranges (6).
+   */
+  readonly sftpVersion?: SftpVersion
 }
 
 /** How bulk data travels. */
@@ -122,6 +129,32 @@ export interface SftpTransferOptions extends SftpFileOptions {
    * `ranges@asyncssh.com`. Default true; false copies them as the zeros they read as.
    */
   readonly sparse?: boolean
+  /**
+   * Goes on with what an earlier transfer left of a file, and leaves a file that fails for the next one to go on with.
+   * Default false.
+   *
+   * What is there is not trusted. A transfer that was cut off has written its last bytes in any order, so that stretch
+   * (2 MiB of a small file, 32 MiB of a large one, 4 MiB of a local one) and 64 KiB in front of it are compared with
+   * the source; copying goes on at the first difference. A file that differs in front of that stretch, or is longer than
+   * the source, is none that can be gone on with: it is written anew. One that is whole is left alone. What lies further
+   * in front is looked at only with `verify`.
+   */
+  readonly resume?: boolean
+  /**
+   * Writes each file under another name in its directory, puts it on the disk where the server can be asked to, and then
+   * gives it its name in one step: whoever looks sees the old file or the new one, whole. Default false.
+   *
+   * The other name is random and gone when the transfer fails, unless the connection does. With `resume` it is
+   * `.NAME.sftp-part`, and stays until a later transfer has gone on with it. A file that is there keeps its permissions
+   * unless `preserve` brings others. `ENOTSUP` when the server cannot replace the file that is there.
+   */
+  readonly atomic?: boolean
+  /**
+   * Compares each copy with its source once it is written: by a hash of the server where it knows `check-file-handle`
+   * or `check-file`, else by reading both again. A copy that differs is removed, with `ERR_SFTP_VERIFY_FAILED`.
+   * Default false.
+   */
+  readonly verify?: boolean
   /** Files copied at the same time. Default 16. */
   readonly concurrency?: number
   /** Told how far it is: at the end of each file, and every 100 ms at most in between. */
@@ -139,6 +172,16 @@ export interface SftpCopyOptions extends SftpTransferOptions {
   readonly remoteOnly?: boolean
 }
 
+/** Options of remoteCopy. */
+export interface SftpRemoteCopyOptions extends SftpCallOptions {
+  /** First byte of the source. Default 0. */
+  readonly srcOffset?: number
+  /** Bytes to copy. Default, and 0: up to the end of the source. */
+  readonly srcLength?: number
+  /** Where the first byte goes. Default 0. */
+  readonly dstOffset?: number
+}
+
 const callNames: OptionNames<SftpCallOptions> = { signal: true }
 const blockNames: OptionNames<SftpBlockOptions> = { blockSize: true, maxRequests: true }
 const fileNames: OptionNames<SftpFileOptions> = { ...callNames, ...blockNames }
@@ -149,6 +192,9 @@ const transferNames: OptionNames<SftpTransferOptions> = {
   preserve: true,
   recurse: true,
   followSymlinks: true,
+  resume: true,
+  atomic: true,
+  verify: true,
   sparse: true,
   concurrency: true,
   progress: true,
@@ -157,7 +203,12 @@ const transferNames: OptionNames<SftpTransferOptions> = {
 
 /** Names of the options of each kind of call, for {@link knownOptions}. */
 export const optionNames = {
-  client: { ...callNames, maximumInFlight: true, symlinkOrder: true } satisfies OptionNames<SftpClientOptions>,
+  client: {
+    ...callNames,
+    maximumInFlight: true,
+    symlinkOrder: true,
+    sftpVersion: true,
+  } satisfies OptionNames<SftpClientOptions>,
   file: fileNames,
   link: { ...callNames, followSymlinks: true } satisfies OptionNames<SftpLinkOptions>,
   mkdir: mkdirNames,
@@ -169,6 +220,12 @@ export const optionNames = {
   readStream: { ...fileNames, start: true, end: true, encoding: true } satisfies OptionNames<SftpReadStreamOptions>,
   writeStream: { ...fileNames, start: true, flags: true, attrs: true } satisfies OptionNames<SftpWriteStreamOptions>,
   transfer: transferNames,
+  remoteCopy: {
+    ...callNames,
+    srcOffset: true,
+    srcLength: true,
+    dstOffset: true,
+  } satisfies OptionNames<SftpRemoteCopyOptions>,
   copy: { ...transferNames, remoteOnly: true } satisfies OptionNames<SftpCopyOptions>,
 }
 
