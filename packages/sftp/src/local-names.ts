@@ -22,9 +22,10 @@ export async function* localNames(path: string, bufferSize: number): AsyncGenera
  * What a symbolic link says.
  * @throws Error of `fs`
  */
-export async function linkTarget(path: string): Promise<string> {
+export async function linkTarget(path: string | Buffer): Promise<string> {
+  const local = typeof path === 'string' ? toLocalPath(path) : path
   // Deno knows `buffer` only in an object.
-  return toNamePath(await fsp.readlink(toLocalPath(path), { encoding: 'buffer' }))
+  return toNamePath(await fsp.readlink(local, { encoding: 'buffer' }))
 }
 
 async function* allNames(path: string): AsyncGenerator<string> {

@@ -1,19 +1,23 @@
-/** The local file system as a handler. With jail.ts, the only file of the server that touches it. */
+/** The local file system as a handler. With the room `local`, the only file of the server that touches it. */
 
 import * as fs from 'node:fs'
 import * as fsp from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { SftpError } from '../errors.js'
 import { linkTarget, localNames } from '../local-names.js'
-import { toLocalPath, toNamePath } from '../local-path.js'
+import { toLocalPath } from '../local-path.js'
 import type { SftpAttrs } from '../protocol/attrs.js'
 import type { SftpStatVfs } from '../protocol/extensions.js'
 import { openFlags } from '../protocol/open-flags.js'
 import type { SftpDirEntry, SftpHandler } from './handler.js'
-import { Jail } from './jail.js'
+import { DescriptorJail } from './local/descriptor-jail.js'
+import { closePlace, hasPlaces, openPlaceAt, pathOf } from './local/descriptors.js'
+import { fileSystemAt } from './local/file-system.js'
+import type { LocalPath, LocalTree } from './local/local-tree.js'
+import { PathJail } from './local/path-jail.js'
+import { WholeTree } from './local/whole-tree.js'
 import { longName } from './long-name.js'
 
-const openFile = promisify(fs.open)
 const closeFile = promisify(fs.close)
 const statFile = promisify(fs.fstat)
 const chmodFile = promisify(fs.fchmod)
@@ -22,7 +26,7 @@ const truncateFile = promisify(fs.ftruncate)
 const touchFile = promisify(fs.futimes)
 const syncFile = promisify(fs.fsync)
 
-const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_NONBLOCK = 0, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY } = fs.constants
+const { O_APPEND, O_CREAT, O_EXCL, O_NOCTTY = 0, O_NONBLOCK = 0, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY } = fs.constants
 
 /** Names looked at side by side while a directory is listed. */
 const namesAtOnce = 32
@@ -47,9 +51,10 @@ export interface ServerFile {
  * Serves files of this machine, with the rights of this process. Override any method to serve them differently; most
  * overrides call `super`.
  *
- * In a `root`, every path is resolved part by part inside it, and nothing the client is told names the real root. What
- * a local user, or a second client, swaps during a call is outside that promise on systems that cannot open relative to
- * a directory, as Node cannot; what is opened is looked at again where the system tells what it is (Linux).
+ * In a `root`, every path is resolved part by part inside it, and nothing the client is told names the real root. On
+ * Linux each part is opened in the one before it and every call starts from there, so links that somebody swaps in
+ * meanwhile lead nowhere. Where that cannot be done (no Linux, no /proc, a runtime without open(2)'s flags) a path is
+ * looked at and then used: what a local user, or a second client, swaps between the two is outside the promise there.
  *
  * @example
  * class Upload extends SftpServer {
@@ -60,27 +65,29 @@ export interface ServerFile {
  * serveSftp(channel, new Upload({ root: '/srv/upload' }))
  */
 export class SftpServer implements SftpHandler<ServerFile> {
-  readonly #jail: Jail | undefined
+  readonly #tree: LocalTree
   readonly #startDirectory: string
   readonly #modeMask: number
 
   /** @throws Error of `fs` when `root` is not there */
   constructor(options: SftpServerOptions = {}) {
     const { root, modeMask = 0o777 } = options
-    this.#jail = root === undefined ? undefined : new Jail(toSlashes(fs.realpathSync.native(root)))
+    this.#tree = root === undefined ? new WholeTree() : jailIn(toSlashes(fs.realpathSync.native(root)))
     this.#startDirectory = options.startDirectory ?? (root === undefined ? toSlashes(process.cwd()) : '/')
     this.#modeMask = modeMask
   }
 
-  /** Where a client's path is on this machine. */
+  /**
+   * Where a client's path is on this machine. Every operation asks an override; with a `root` it must answer with a
+   * path inside it, and is taken at its word as far as that.
+   */
   async mapPath(path: string, followLast: boolean): Promise<string> {
-    const absolute = path.startsWith('/') ? path : `${this.#startDirectory}/${path}`
-    return this.#jail === undefined ? absolute : this.#jail.resolve(absolute, followLast)
+    return this.#tree.resolve(this.#absolute(path), followLast)
   }
 
   /** What a canonical path on this machine is to the client. */
   reverseMapPath(localPath: string): string {
-    return this.#jail === undefined ? localPath : this.#jail.toVirtual(localPath)
+    return this.#tree.toVirtual(localPath)
   }
 
   /** The owner's name in listings. */
@@ -95,13 +102,10 @@ export class SftpServer implements SftpHandler<ServerFile> {
 
   async open(path: string, flags: number, attrs: SftpAttrs): Promise<ServerFile> {
     // With O_EXCL a link at the end is something that exists.
-    const local = await this.#map(path, (flags & openFlags.exclusive) === 0)
+    const followsLast = (flags & openFlags.exclusive) === 0
+    const at = await this.#at(path, followsLast)
     const mode = (attrs.permissions ?? 0o666) & this.#modeMask
-    const isTruncated = (flags & openFlags.truncate) !== 0
-    // In a jail links have been followed, and nothing is cut off before it is known to be inside.
-    const extra = this.#jail === undefined ? (isTruncated ? O_TRUNC : 0) : O_NOFOLLOW
-    const fd = await openFile(local, systemFlags(flags) | extra, mode)
-    if (this.#jail !== undefined) await this.#checkOpened(this.#jail, fd, isTruncated)
+    const fd = await this.#tree.open(at, systemFlags(flags), mode, followsLast)
     return { fd, appends: (flags & openFlags.append) !== 0 }
   }
 
@@ -142,36 +146,37 @@ export class SftpServer implements SftpHandler<ServerFile> {
   async fstatvfs({ fd }: ServerFile): Promise<SftpStatVfs> {
     // Node has no fstatfs; where /proc has the open file under a name, that name will do.
     if (process.platform !== 'linux') throw new SftpError('ENOTSUP', 'No fstatvfs on this system')
-    return toStatVfs(await fsp.statfs(`/proc/self/fd/${fd}`))
+    return fileSystemAt(pathOf(fd), fd)
   }
 
   async stat(path: string): Promise<SftpAttrs> {
-    return toAttrs(await fsp.stat(await this.#map(path, true)))
+    return toAttrs(await this.#tree.stat(await this.#at(path, true)))
   }
 
   async lstat(path: string): Promise<SftpAttrs> {
-    return toAttrs(await fsp.lstat(await this.#map(path, false)))
+    const at = await this.#at(path, false)
+    return toAttrs(await this.#tree.withEntry(at, ({ path: local }) => fsp.lstat(local)))
   }
 
   async *scandir(path: string): AsyncGenerator<SftpDirEntry> {
-    const local = await this.mapPath(path, true)
-    const names = localNames(local, namesAtOnce)
-    // The first name shows whether there is such a directory.
-    let next = await names.next()
+    const at = await this.#at(path, true)
+    const directory = await this.#tree.openDirectory(at)
+    const names = localNames(directory.path, namesAtOnce)
     const now = Date.now()
     const entry = async (fileName: string, stats: Promise<fs.Stats>): Promise<SftpDirEntry | undefined> => {
       // Removed since it was listed: then it is not there.
       const attrs = await stats.then(toAttrs, () => undefined)
       return attrs && { fileName, attrs, longName: this.#longName(fileName, attrs, now) }
     }
+    const entryOf = (name: string) => entry(name, fsp.lstat(directory.entry(name)))
     try {
-      const parent = await this.mapPath(`${path}/..`, true)
-      const dots = [entry('.', fsp.lstat(toLocalPath(local))), entry('..', fsp.lstat(toLocalPath(parent)))]
-      let pending: Promise<SftpDirEntry | undefined>[] = dots
+      // The first name shows whether it can be listed.
+      let next = await names.next()
+      const parent = this.#at(`${path}/..`, true).then((above) => this.#tree.stat(above))
+      let pending: Promise<SftpDirEntry | undefined>[] = [entryOf('.'), entry('..', parent)]
       for (; ; next = await names.next()) {
         if (next.done !== true) {
-          const fileName = next.value
-          pending.push(entry(fileName, fsp.lstat(toLocalPath(`${local}/${fileName}`))))
+          pending.push(entryOf(next.value))
           if (pending.length < namesAtOnce) continue
         }
         for (const found of await Promise.all(pending)) if (found !== undefined) yield found
@@ -179,91 +184,122 @@ export class SftpServer implements SftpHandler<ServerFile> {
         pending = []
       }
     } finally {
+      directory.close()
       await names.return(undefined)
     }
   }
 
   async realpath(path: string): Promise<string> {
-    const local = await this.mapPath(path, true)
-    if (this.#jail !== undefined) return this.reverseMapPath(local)
-    return this.reverseMapPath(toSlashes(await canonical(local)))
+    return this.reverseMapPath(toSlashes(await this.#tree.canonical(await this.#at(path, true))))
   }
 
   async readlink(path: string): Promise<string> {
-    const target = await linkTarget(await this.mapPath(path, false))
-    return this.#jail === undefined ? toSlashes(target) : this.#jail.virtualTarget(toSlashes(target))
+    const at = await this.#at(path, false)
+    const target = await this.#tree.withEntry(at, ({ path: local }) => linkTarget(local))
+    return this.#tree.virtualTarget(toSlashes(target))
   }
 
   async setstat(path: string, attrs: SftpAttrs): Promise<void> {
-    const local = await this.#map(path, true)
-    const { size, permissions, uid, gid, atime, mtime } = attrs
-    if (size !== undefined) await fsp.truncate(local, size)
-    if (permissions !== undefined) await fsp.chmod(local, permissions & this.#modeMask)
-    if (atime !== undefined && mtime !== undefined) await fsp.utimes(local, atime, mtime)
-    if (uid !== undefined && gid !== undefined) await fsp.chown(local, uid, gid)
+    await this.#tree.withTarget(await this.#at(path, true), (local) => this.#setAttrs(local, attrs))
   }
 
   async lsetstat(path: string, attrs: SftpAttrs): Promise<void> {
-    const local = await this.#map(path, false)
-    if (!(await fsp.lstat(local)).isSymbolicLink()) return this.setstat(path, attrs)
-    const { size, permissions, uid, gid, atime, mtime } = attrs
-    // Links have neither; to say it was done would be a lie.
-    if (size !== undefined || permissions !== undefined) throw new SftpError('ENOTSUP', 'A link has no size or mode')
-    if (atime !== undefined && mtime !== undefined) await fsp.lutimes(local, atime, mtime)
-    if (uid !== undefined && gid !== undefined) await fsp.lchown(local, uid, gid)
+    const at = await this.#at(path, false)
+    const isLink = await this.#tree.withEntry(at, async ({ path: local }) => {
+      if (!(await fsp.lstat(local)).isSymbolicLink()) return false
+      const { size, permissions, uid, gid, atime, mtime } = attrs
+      // Links have neither; to say it was done would be a lie.
+      if (size !== undefined || permissions !== undefined) throw new SftpError('ENOTSUP', 'A link has no size or mode')
+      if (atime !== undefined && mtime !== undefined) await fsp.lutimes(local, atime, mtime)
+      if (uid !== undefined && gid !== undefined) await fsp.lchown(local, uid, gid)
+      return true
+    })
+    if (!isLink) await this.#tree.withTarget(at, (local) => this.#setAttrs(local, attrs))
   }
 
   async mkdir(path: string, { permissions }: SftpAttrs): Promise<void> {
     const mode = (permissions ?? 0o777) & this.#modeMask
-    await fsp.mkdir(await this.#mapEntry(path), mode)
+    await this.#change(path, (local) => fsp.mkdir(local, mode))
   }
 
   async rmdir(path: string): Promise<void> {
-    await fsp.rmdir(await this.#mapEntry(path))
+    await this.#change(path, (local) => fsp.rmdir(local))
   }
 
   async remove(path: string): Promise<void> {
-    await fsp.unlink(await this.#mapEntry(path))
+    await this.#change(path, (local) => fsp.unlink(local))
   }
 
   async rename(oldPath: string, newPath: string): Promise<void> {
-    const [from, to] = [await this.#mapEntry(oldPath), await this.#mapEntry(newPath)]
-    if ((await fsp.lstat(from)).isFile()) {
-      // A second name, then one less: the only way that cannot replace a file that appears meanwhile.
-      const error = await fsp.link(from, to).catch((failure: NodeJS.ErrnoException) => failure)
-      if (error === undefined) return fsp.unlink(from)
-      if (error.code === 'EEXIST') throw error
-    }
-    if (await isThere(to)) throw new SftpError('EEXIST', 'The new name is taken', { path: newPath })
-    await fsp.rename(from, to)
+    await this.#changeBoth(oldPath, newPath, async (from, to) => {
+      if ((await fsp.lstat(from)).isFile()) {
+        // A second name, then one less: the only way that cannot replace a file that appears meanwhile.
+        const error = await fsp.link(from, to).catch((failure: NodeJS.ErrnoException) => failure)
+        if (error === undefined) return fsp.unlink(from)
+        if (error.code === 'EEXIST') throw error
+      }
+      if (await isThere(to)) throw new SftpError('EEXIST', 'The new name is taken', { path: newPath })
+      await fsp.rename(from, to)
+    })
   }
 
   async posixRename(oldPath: string, newPath: string): Promise<void> {
-    await fsp.rename(await this.#mapEntry(oldPath), await this.#mapEntry(newPath))
+    await this.#changeBoth(oldPath, newPath, (from, to) => fsp.rename(from, to))
   }
 
   async symlink(targetPath: string, linkPath: string): Promise<void> {
-    const target = this.#jail === undefined ? targetPath : this.#jail.localTarget(targetPath)
-    await fsp.symlink(toLocalPath(target), await this.#mapEntry(linkPath))
+    const target = toLocalPath(this.#tree.localTarget(targetPath))
+    await this.#change(linkPath, (local) => fsp.symlink(target, local))
   }
 
   async link(oldPath: string, newPath: string): Promise<void> {
-    await fsp.link(await this.#mapEntry(oldPath), await this.#mapEntry(newPath))
+    await this.#changeBoth(oldPath, newPath, (from, to) => fsp.link(from, to))
   }
 
   async statvfs(path: string): Promise<SftpStatVfs> {
-    return toStatVfs(await fsp.statfs(await this.#map(path, true)))
+    return this.#tree.withTarget(await this.#at(path, true), async (local) => {
+      if (!hasPlaces()) return fileSystemAt(local, undefined)
+      const place = await openPlaceAt(local)
+      try {
+        return await fileSystemAt(local, place)
+      } finally {
+        closePlace(place)
+      }
+    })
   }
 
-  async #map(path: string, followLast: boolean): Promise<string | Buffer> {
-    return toLocalPath(await this.mapPath(path, followLast))
+  /** The channel is over: closes what was open between calls. Another channel may use this object all the same. */
+  end(): void {
+    this.#tree.end()
   }
 
-  /** A path that is made, moved or removed: never the root, which is the administrator's. */
-  async #mapEntry(path: string): Promise<string | Buffer> {
-    const local = await this.mapPath(path, false)
-    if (this.#jail?.isRoot(local)) throw new SftpError('EACCES', 'The root stays as it is', { path })
-    return toLocalPath(local)
+  #absolute(path: string): string {
+    return path.startsWith('/') ? path : `${this.#startDirectory}/${path}`
+  }
+
+  /** The path to walk, absolute as the client sees it. */
+  async #at(path: string, followLast: boolean): Promise<string> {
+    if (this.mapPath === SftpServer.prototype.mapPath) return this.#absolute(path)
+    return this.#tree.toVirtual(toSlashes(await this.mapPath(path, followLast)))
+  }
+
+  /** Makes, moves or removes what a path names: never the root, which is the administrator's. */
+  async #change<R>(path: string, task: (local: LocalPath) => Promise<R>): Promise<R> {
+    return this.#tree.withEntry(await this.#at(path, false), (entry) => {
+      if (entry.isRoot) throw new SftpError('EACCES', 'The root stays as it is', { path })
+      return task(entry.path)
+    })
+  }
+
+  #changeBoth<R>(oldPath: string, newPath: string, task: (from: LocalPath, to: LocalPath) => Promise<R>): Promise<R> {
+    return this.#change(oldPath, (from) => this.#change(newPath, (to) => task(from, to)))
+  }
+
+  async #setAttrs(local: LocalPath, { size, permissions, uid, gid, atime, mtime }: SftpAttrs): Promise<void> {
+    if (size !== undefined) await fsp.truncate(local, size)
+    if (permissions !== undefined) await fsp.chmod(local, permissions & this.#modeMask)
+    if (atime !== undefined && mtime !== undefined) await fsp.utimes(local, atime, mtime)
+    if (uid !== undefined && gid !== undefined) await fsp.chown(local, uid, gid)
   }
 
   #longName(fileName: string, attrs: SftpAttrs, now: number): string {
@@ -272,24 +308,10 @@ export class SftpServer implements SftpHandler<ServerFile> {
       group: (gid) => this.formatGroup(gid),
     })
   }
-
-  /** Somebody may have swapped a directory for a link since the path was resolved: what is open must be inside. */
-  async #checkOpened(jail: Jail, fd: number, isTruncated: boolean): Promise<void> {
-    try {
-      const opened = await openedPath(fd)
-      if (opened !== undefined && !jail.contains(opened)) throw new SftpError('ENOENT', 'The path changed meanwhile')
-      if (isTruncated) await truncateFile(fd, 0)
-    } catch (error) {
-      await closeFile(fd)
-      throw error
-    }
-  }
 }
 
-/** The path that Linux knows an open file by; undefined elsewhere. */
-async function openedPath(fd: number): Promise<string | undefined> {
-  if (process.platform !== 'linux') return undefined
-  return linkTarget(`/proc/self/fd/${fd}`)
+function jailIn(root: string): LocalTree {
+  return hasPlaces() ? new DescriptorJail(root) : new PathJail(root)
 }
 
 function systemFlags(flags: number): number {
@@ -299,8 +321,9 @@ function systemFlags(flags: number): number {
   if (flags & openFlags.append) system |= O_APPEND
   if (flags & openFlags.create) system |= O_CREAT
   if (flags & openFlags.exclusive) system |= O_EXCL
-  // Opening a named pipe that nobody writes to would wait for ever.
-  return system | O_NONBLOCK
+  if (flags & openFlags.truncate) system |= O_TRUNC
+  // Opening a named pipe that nobody writes to would wait for ever; a terminal is a file here, and controls nobody.
+  return system | O_NONBLOCK | O_NOCTTY
 }
 
 function writeSome(fd: number, data: Uint8Array, position: number | null): Promise<number> {
@@ -309,21 +332,7 @@ function writeSome(fd: number, data: Uint8Array, position: number | null): Promi
   })
 }
 
-/** As realpath(3), but the last part need not exist. */
-async function canonical(path: string): Promise<string> {
-  try {
-    return toNamePath(await fsp.realpath(toLocalPath(path), 'buffer'))
-  } catch (error) {
-    const trimmed = path.replace(/\/+$/, '')
-    const slash = trimmed.lastIndexOf('/')
-    const name = trimmed.slice(slash + 1)
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || slash < 0 || name === '..' || name === '.') throw error
-    const parent = toNamePath(await fsp.realpath(toLocalPath(trimmed.slice(0, slash) || '/'), 'buffer'))
-    return parent === '/' ? `/${name}` : `${parent}/${name}`
-  }
-}
-
-async function isThere(path: string | Buffer): Promise<boolean> {
+async function isThere(path: LocalPath): Promise<boolean> {
   return fsp.lstat(path).then(
     () => true,
     () => false,
@@ -349,20 +358,4 @@ function toAttrs(stats: fs.Stats): SftpAttrs {
 /** Whole seconds in 32 bits, as version 3 has them. */
 function seconds(timeMs: number): number {
   return Math.min(Math.max(Math.floor(timeMs / 1000), 0), 0xffffffff)
-}
-
-function toStatVfs({ bsize, blocks, bfree, bavail, files, ffree }: fs.StatsFs): SftpStatVfs {
-  return {
-    bsize,
-    frsize: bsize,
-    blocks,
-    bfree,
-    bavail,
-    files,
-    ffree,
-    favail: ffree,
-    fsid: 0,
-    flag: 0,
-    namemax: 255,
-  }
 }
