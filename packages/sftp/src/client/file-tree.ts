@@ -28,7 +28,13 @@ export interface FileTree extends ListableTree {
   join(directory: string, name: string): string
   baseName(path: string): string
   /** Makes a directory, or leaves the one that is there. `isGiven` tells that the caller named this very path. */
-  ensureDirectory(path: string, isGiven: boolean, signal: AbortSignal | undefined): Promise<void>
+  ensureDirectory(
+    path: string,
+    isGiven: boolean,
+    signal: AbortSignal | undefined,
+    /** Of a new directory, before the umask. Default: the side's own. */
+    permissions?: number,
+  ): Promise<void>
   readlink(path: string, signal: AbortSignal | undefined): Promise<string>
   symlink(targetPath: string, linkPath: string, signal: AbortSignal | undefined): Promise<void>
   setAttrs(path: string, attrs: SftpAttrs, signal: AbortSignal | undefined): Promise<void>
@@ -50,6 +56,8 @@ export interface TargetOptions {
   readonly isGiven: boolean
   /** Default `replace`. */
   readonly mode?: TargetMode
+  /** Of a new local file, before the umask. Default 0666; with `preserve` it is private until it is whole. */
+  readonly permissions?: number
   readonly signal: AbortSignal | undefined
 }
 

@@ -83,9 +83,14 @@ export class LocalTree implements FileTree {
     yield* await Promise.all(pending)
   }
 
-  async ensureDirectory(path: string, isGiven: boolean): Promise<void> {
+  async ensureDirectory(
+    path: string,
+    isGiven: boolean,
+    _signal: AbortSignal | undefined,
+    permissions = 0o777,
+  ): Promise<void> {
     try {
-      await fs.promises.mkdir(toLocalPath(path))
+      await fs.promises.mkdir(toLocalPath(path), permissions)
     } catch (error) {
       // A link the server planted earlier would lead the files below it somewhere else.
       const there = await this.stat(path, isGiven).catch(() => undefined)
@@ -124,12 +129,12 @@ export class LocalTree implements FileTree {
 
   async openTarget(
     path: string,
-    { attrs, preserve, isGiven, mode: onExisting = 'replace' }: TargetOptions,
+    { attrs, preserve, isGiven, mode: onExisting = 'replace', permissions = 0o666 }: TargetOptions,
   ): Promise<TargetFile> {
     const flags = O_WRONLY | O_CREAT | existingFlags[onExisting] | (isGiven ? 0 : O_NOFOLLOW)
     if (!isGiven && O_NOFOLLOW === 0) await this.#refuseLink(path)
     // A file that may turn out private is private from its birth on; its own mode comes when it is whole.
-    const mode = preserve ? 0o600 : 0o666
+    const mode = preserve ? 0o600 : permissions & 0o777
     const fd = await named(path, 'open', open(toLocalPath(path), flags, mode))
     return new LocalTarget(fd, path, preserve ? preservedAttrs(attrs) : {})
   }
