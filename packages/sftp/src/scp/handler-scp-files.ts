@@ -1,0 +1,182 @@
+/**
+ * The files of a server's handler: a folder of this machine, a tree in memory, or whatever somebody wrote.
+ *
+ * Everything goes through the handler's own methods, so what it maps, locks in, counts or refuses holds for SCP as well.
+ */
+
+import type { SourceBlock } from '../client/file-tree.js'
+import { assertPlainName, baseName, joinPath } from '../client/paths.js'
+import { SftpStats } from '../client/stats.js'
+import { SftpError } from '../errors.js'
+import type { SftpAttrs } from '../protocol/attrs.js'
+import { openFlags } from '../protocol/open-flags.js'
+import type { SftpHandler } from '../server/handler.js'
+import type { NewEntry, ScpFiles, ScpSourceFile, ScpTargetFile } from './scp-files.js'
+
+const { create, exclusive, read, truncate, write } = openFlags
+
+export class HandlerScpFiles<F> implements ScpFiles {
+  readonly #handler: SftpHandler<F>
+
+  constructor(handler: SftpHandler<F>) {
+    this.#handler = handler
+  }
+
+  join(directory: string, name: string): string {
+    return joinPath(directory, name)
+  }
+
+  baseName(path: string): string {
+    return baseName(path)
+  }
+
+  assertName(name: string, directory: string): void {
+    assertPlainName(name, directory)
+  }
+
+  async stat(path: string, followSymlinks: boolean): Promise<SftpStats> {
+    return new SftpStats(followSymlinks ? await this.#handler.stat(path) : await this.#handler.lstat(path))
+  }
+
+  async *scandir(path: string): AsyncIterable<{ readonly name: string; readonly attrs: SftpStats }> {
+    for await (const { fileName, attrs } of this.#handler.scandir(path)) {
+      if (fileName !== '.' && fileName !== '..') yield { name: fileName, attrs: new SftpStats(attrs) }
+    }
+  }
+
+  async openSource(path: string): Promise<ScpSourceFile> {
+    const handler = this.#handler
+    const file = await handler.open(path, read, {})
+    try {
+      const { size } = await handler.fstat(file)
+      return new HandlerSource(handler, file, size)
+    } catch (error) {
+      await handler.close(file)
+      throw error
+    }
+  }
+
+  async openTarget(path: string, { permissions, preserved, isGiven }: NewEntry): Promise<ScpTargetFile> {
+    const handler = this.#handler
+    const there = isGiven ? undefined : await this.#look(path)
+    if (there?.isSymbolicLink()) throw linkInTheWay(path)
+    // A file that may turn out private is private from its birth on; its own mode comes when it is whole.
+    const attrs = { permissions: preserved === undefined ? permissions : 0o600 }
+    // What was not there a moment ago is made, and is no link that has come since.
+    const onExisting = isGiven || there !== undefined ? truncate : exclusive
+    const file = await handler.open(path, write | create | onExisting, attrs)
+    return new HandlerTarget(handler, file, path, preserved)
+  }
+
+  async makeDirectory(path: string, { permissions }: NewEntry): Promise<void> {
+    await this.#handler.mkdir(path, { permissions })
+  }
+
+  async setAttrs(path: string, attrs: SftpAttrs): Promise<void> {
+    await this.#handler.setstat(path, attrs)
+  }
+
+  /** What is there, a link itself; undefined when nothing is. */
+  async #look(path: string): Promise<SftpStats | undefined> {
+    try {
+      return await this.stat(path, false)
+    } catch (error) {
+      if (isMissing(error)) return undefined
+      throw error
+    }
+  }
+}
+
+/** Whether an error, of a handler or of the system, says that nothing is there. */
+export function isMissing(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT'
+}
+
+class HandlerSource<F> implements ScpSourceFile {
+  readonly size: number | undefined
+  readonly #handler: SftpHandler<F>
+  readonly #file: F
+  /** Blocks are read one after another: handlers may rely on that. */
+  #tail: Promise<unknown> = Promise.resolve()
+
+  constructor(handler: SftpHandler<F>, file: F, size: number | undefined) {
+    this.#handler = handler
+    this.#file = file
+    // Files of /proc and devices say 0 and have content all the same.
+    this.size = size === 0 ? undefined : size
+  }
+
+  read(position: number, length: number): Promise<SourceBlock> {
+    const block = this.#tail.then(() => this.#read(position, length))
+    this.#tail = block.catch(() => {})
+    return block
+  }
+
+  close(): void {
+    this.#tail.then(() => this.#handler.close(this.#file)).catch(() => {})
+  }
+
+  async #read(position: number, length: number): Promise<SourceBlock> {
+    const memory = Buffer.allocUnsafeSlow(length)
+    let filled = 0
+    while (filled < length) {
+      const count = await this.#handler.read(this.#file, memory.subarray(filled), position + filled)
+      if (count === 0) break
+      filled += count
+    }
+    return { chunks: [memory.subarray(0, filled)], length: filled }
+  }
+}
+
+class HandlerTarget<F> implements ScpTargetFile {
+  readonly writesAtOnce = 1
+  readonly #handler: SftpHandler<F>
+  readonly #file: F
+  readonly #path: string
+  readonly #preserved: SftpAttrs | undefined
+  #isClosed = false
+
+  constructor(handler: SftpHandler<F>, file: F, path: string, preserved: SftpAttrs | undefined) {
+    this.#handler = handler
+    this.#file = file
+    this.#path = path
+    this.#preserved = preserved
+  }
+
+  async write(position: number, block: SourceBlock): Promise<void> {
+    let offset = position
+    for (const chunk of block.chunks) {
+      await this.#handler.write(this.#file, chunk, offset)
+      offset += chunk.length
+    }
+  }
+
+  async finish(): Promise<void> {
+    if (this.#preserved !== undefined) await this.#handler.fsetstat(this.#file, this.#preserved)
+    await this.#close()
+  }
+
+  async discard(): Promise<void> {
+    try {
+      await this.#close()
+    } catch {
+      // It goes anyway.
+    }
+    try {
+      await this.#handler.remove(this.#path)
+    } catch {
+      // A handler may keep what was uploaded; the client hears that it is not whole.
+    }
+  }
+
+  /** Never twice, even after a failure. */
+  async #close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    await this.#handler.close(this.#file)
+  }
+}
+
+function linkInTheWay(path: string): SftpError {
+  return new SftpError('ELOOP', 'ELOOP: a symbolic link stands where a name from the client is to be written', { path })
+}

@@ -1,0 +1,78 @@
+/** What a remote scp says about a failure, as an error; and what we say about ours. */
+
+import { printable } from '@ssh/wire'
+import { SftpError } from '../errors.js'
+import { decodeFileName } from '../protocol/file-name.js'
+
+/** What C libraries say (`strerror`), which is how scp tells a reason; the first text of a code is ours. */
+const texts: readonly (readonly [text: string, code: string])[] = [
+  ['No such file or directory', 'ENOENT'],
+  ['Permission denied', 'EACCES'],
+  ['Operation not permitted', 'EPERM'],
+  ['File exists', 'EEXIST'],
+  ['Is a directory', 'EISDIR'],
+  ['Not a directory', 'ENOTDIR'],
+  ['Directory not empty', 'ENOTEMPTY'],
+  ['No space left on device', 'ENOSPC'],
+  ['Disk quota exceeded', 'EDQUOT'],
+  ['Quota exceeded', 'EDQUOT'],
+  ['Read-only file system', 'EROFS'],
+  ['File too large', 'EFBIG'],
+  ['File name too long', 'ENAMETOOLONG'],
+  ['Filename too long', 'ENAMETOOLONG'],
+  ['Too many levels of symbolic links', 'ELOOP'],
+  ['Symbolic link loop', 'ELOOP'],
+  ['Too many open files', 'EMFILE'],
+  ['No file descriptors available', 'EMFILE'],
+  ['Input/output error', 'EIO'],
+  ['I/O error', 'EIO'],
+  ['Invalid argument', 'EINVAL'],
+  ['Text file busy', 'ETXTBSY'],
+  ['Device or resource busy', 'EBUSY'],
+  ['Resource busy', 'EBUSY'],
+  ['Operation not supported', 'ENOTSUP'],
+  ['Not supported', 'ENOTSUP'],
+  ['not a regular file', 'EINVAL'],
+]
+
+const codeOfText = new Map(texts.map(([text, code]) => [text.toLowerCase(), code]))
+const textOfCode = new Map([...texts].reverse().map(([text, code]) => [code, text]))
+
+/** Reasons that no system has. */
+const ownTexts = new Map([
+  ['ERR_SFTP_UNSAFE_NAME', 'unexpected filename'],
+  ['ERR_SFTP_UNREQUESTED', 'not what was asked for'],
+  ['ERR_SFTP_UNSAFE_INTEGER', 'size too large'],
+  ['ERR_SFTP_FILE_CHANGED', 'file changed while it was copied'],
+  ['ERR_SFTP_PROTOCOL', 'protocol error'],
+])
+
+/**
+ * The error for a message of a remote scp: its code is as in `fs` where the text ends in a reason of the system, else
+ * `ERR_SFTP_FAILURE`.
+ * @param message the line without status byte and newline
+ */
+export function remoteFailure(message: Uint8Array): SftpError {
+  const text = decodeFileName(message).replace(/[\r\n]+$/, '')
+  const said = text.replace(/^(?:scp|pscp|rcp): (?=\S)/, '')
+  const reason = /^(?:(.*): )?([^:]+)$/s.exec(said)
+  const code = codeOfText.get(reason?.[2]?.trim().toLowerCase() ?? '')
+  const shown = said === '' ? 'no reason given' : printable(said)
+  return new SftpError(code ?? 'ERR_SFTP_FAILURE', `${code === undefined ? '' : `${code}: `}remote scp: ${shown}`, {
+    serverText: text,
+  })
+}
+
+/**
+ * What a peer is told about an error: the path as the peer named it, and a reason without anything of this machine.
+ * @param path absent: no path
+ */
+export function failureText(error: unknown, path: string | undefined): string {
+  const reason = reasonOf(error)
+  return path === undefined || path === '' ? reason : `${path}: ${reason}`
+}
+
+function reasonOf(error: unknown): string {
+  const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : ''
+  return ownTexts.get(code) ?? textOfCode.get(code) ?? 'Failure'
+}
