@@ -4,6 +4,7 @@
  */
 
 export type { SftpGlob } from './client/glob.js'
+export type { SftpNamesOfIds } from './client/names-of-ids.js'
 // Client
 export type {
   SftpBlockOptions,
@@ -18,6 +19,7 @@ export type {
   SftpProgress,
   SftpReadFileOptions,
   SftpReadStreamOptions,
+  SftpRemoteCopyOptions,
   SftpRmtreeOptions,
   SftpTransferOptions,
   SftpWriteFileOptions,

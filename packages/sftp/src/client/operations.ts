@@ -191,7 +191,8 @@ export async function canonicalPath(session: ClientSession, path: string, signal
   return onlyName(await ask(session, expectNames, requests.realpath, { path }, { path, signal }), 'realpath', path)
 }
 
-function onlyName(entries: readonly NameEntry[], operation: string, path: string): string {
+/** The name in an answer that has one. @throws SftpError `ERR_SFTP_BAD_MESSAGE` */
+export function onlyName(entries: readonly NameEntry[], operation: string, path: string): string {
   const [entry] = entries
   if (entry !== undefined && entries.length === 1) return entry.fileName
   throw new SftpError('ERR_SFTP_BAD_MESSAGE', `The server answered ${operation} with ${entries.length} names`, { path })

@@ -14,11 +14,13 @@ import { type OpenFlags, parseOpenFlags } from '../protocol/open-flags.js'
 import { untilAborted } from './abort.js'
 import { makeDirectories, removeTree } from './directory.js'
 import { globPaths, type SftpGlob } from './glob.js'
+import { namesOfIds, type SftpNamesOfIds } from './names-of-ids.js'
 import {
   canonicalPath,
   listDirectory,
   makeDirectory,
   makeSymlink,
+  onlyName,
   readSymlink,
   removeDirectory,
   removeFile,
@@ -39,6 +41,7 @@ import {
   type SftpMkdirOptions,
   type SftpReadFileOptions,
   type SftpReadStreamOptions,
+  type SftpRemoteCopyOptions,
   type SftpRmtreeOptions,
   type SftpTransferOptions,
   type SftpWriteFileOptions,
@@ -47,13 +50,14 @@ import {
 } from './options.js'
 import { PathAttributes } from './path-attributes.js'
 import { resolvePath } from './paths.js'
+import { remoteCopy } from './remote-copy.js'
 import { RemoteTree } from './remote-tree.js'
-import { expectDone, expectExtended, type ReplyKind } from './reply-kinds.js'
+import { expectDone, expectExtended, expectNames, type ReplyKind } from './reply-kinds.js'
 import { ClientSession, type SftpLimits } from './session.js'
 import { SftpFile } from './sftp-file.js'
 import type { SftpDirent, SftpStats } from './stats.js'
 import { readStream, writeStream } from './streams.js'
-import { closingAfter, type Paths, type PutSource, Transfers, toList } from './transfers.js'
+import { closingAfter, type OpenRemoteFile, type Paths, type PutSource, Transfers, toList } from './transfers.js'
 
 /**
  * An SFTP session. Calls may be made side by side; each settles exactly once, also when the channel is lost.
@@ -70,15 +74,14 @@ export class SftpClient extends PathAttributes {
   readonly #session: ClientSession
   readonly #remote: RemoteTree
   readonly #transfers: Transfers
+  readonly #openPath: OpenRemoteFile = (path, flags, options) => this.#openFile(path, flags, {}, options)
   #directory: string | undefined
 
   private constructor(session: ClientSession) {
     super()
     this.#session = session
     this.#remote = new RemoteTree(session, (path) => this.#resolve(path))
-    this.#transfers = new Transfers(session, this.#remote, (path, flags, options) =>
-      this.#openFile(path, flags, {}, options),
-    )
+    this.#transfers = new Transfers(session, this.#remote, this.#openPath)
   }
 
   /**
@@ -360,6 +363,52 @@ export class SftpClient extends PathAttributes {
   async link(oldPath: string, newPath: string, options: SftpCallOptions = {}): Promise<void> {
     const fields = { oldPath: this.#resolve(oldPath), newPath: this.#resolve(newPath) }
     await this.#extended(expectDone, 'hardlink@openssh.com', fields, oldPath, options)
+  }
+
+  /**
+   * Copies bytes from one file of the server to another, on the server. A path is opened for this: `dst` is made if it
+   * is missing, keeps what is in front of `dstOffset`, and ends behind what was copied. An {@link SftpFile} keeps its
+   * position, and what is behind the copy.
+   *
+   * @throws SftpError `ENOTSUP` when the server does not offer `copy-data`; `EINVAL` for a file onto itself
+   * @see OpenSSH PROTOCOL §4.10
+   */
+  async remoteCopy(src: string | SftpFile, dst: string | SftpFile, options: SftpRemoteCopyOptions = {}): Promise<void> {
+    await remoteCopy(this.#session, this.#openPath, src, dst, options)
+  }
+
+  /**
+   * The canonical path of one that may start with `~` or `~user`. No other call takes those for more than names.
+   * @throws SftpError `ENOTSUP` when the server does not offer `expand-path@openssh.com`
+   * @see OpenSSH PROTOCOL §4.9
+   */
+  async expandPath(path: string, options: SftpCallOptions = {}): Promise<string> {
+    const name = path.startsWith('~') ? path : this.#resolve(path)
+    const entries = await this.#extended(expectNames, 'expand-path@openssh.com', { path: name }, path, options)
+    return onlyName(entries, 'expand-path', path)
+  }
+
+  /**
+   * Where a user is at home; default: whoever is logged in.
+   * @throws SftpError `ENOTSUP` when the server does not offer `home-directory`
+   * @see OpenSSH PROTOCOL §4.11
+   */
+  async homeDirectory(username = '', options: SftpCallOptions = {}): Promise<string> {
+    const entries = await this.#extended(expectNames, 'home-directory', { username }, username, options)
+    return onlyName(entries, 'home-directory', username)
+  }
+
+  /**
+   * Names of users and groups. Those the server does not know are not in the answer.
+   * @throws SftpError `ENOTSUP` when the server does not offer `users-groups-by-id@openssh.com`
+   * @see OpenSSH PROTOCOL §4.12
+   */
+  async usersGroupsById(
+    uids: readonly number[],
+    gids: readonly number[] = [],
+    options: SftpCallOptions = {},
+  ): Promise<SftpNamesOfIds> {
+    return namesOfIds(this.#session, uids, gids, signalOf('usersGroupsById', options))
   }
 
   /** Ends the session. What still waits for an answer fails with `ERR_SFTP_CLOSED`. May be called again. */

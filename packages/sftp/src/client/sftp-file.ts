@@ -43,12 +43,21 @@ export interface WriterOptions extends SftpFileOptions {
 }
 
 /**
+ * What requests need to know of an open file, for this package only.
+ * @throws SftpError `ERR_SFTP_CLOSED`
+ */
+export let openHandleOf: (file: SftpFile) => OpenHandle
+
+/**
  * An open remote file with a position, as `SftpClient.open` gives it. Close it, or declare it with `await using`.
  *
  * Reads and writes are cut into requests of the server's size and pipelined. Two calls at once are safe when each names
  * its position; without positions, wait for one before the next.
  */
 export class SftpFile implements AsyncIterable<Buffer> {
+  static {
+    openHandleOf = (file) => file.#open()
+  }
   readonly path: string
   readonly #file: OpenHandle
   readonly #appends: boolean
