@@ -45,6 +45,12 @@ export interface ByteSink {
    * answered to what they hold. Absent: they may be handed on as they are, and must never be changed.
    */
   readonly copiesChunks?: boolean
+  /**
+   * Whether it is the peer's window that limits how fast bytes leave: it ran out lately with more to send, though the
+   * peer used up what it had as soon as the way there and back allows. Another channel beside would then carry more.
+   * Absent: not known.
+   */
+  readonly isWindowLimited?: boolean
   /** Queues `chunk`; false asks the caller to wait for `onDrain`. */
   write(chunk: Uint8Array): boolean
   /** Nothing more will be written (SSH_MSG_CHANNEL_EOF, a half-closed socket, the end of a pipe). */

@@ -4,6 +4,9 @@ import type { ByteChannel } from './byte-channel.js'
 export function closedBy(channel: ByteChannel, close: () => void): ByteChannel {
   return {
     ...(channel.copiesChunks !== undefined && { copiesChunks: channel.copiesChunks }),
+    get isWindowLimited() {
+      return channel.isWindowLimited === true
+    },
     attach: (handlers) => channel.attach(handlers),
     release: (byteCount) => channel.release(byteCount),
     write: (chunk) => channel.write(chunk),

@@ -10,6 +10,7 @@ function recordingChannel(calls: unknown[][]): ByteChannel {
     }
   return {
     copiesChunks: true,
+    isWindowLimited: true,
     attach: record('attach'),
     release: record('release'),
     write: record('write'),
@@ -37,5 +38,5 @@ test('a channel closed by something else does not close itself, and is the same 
     ['closed by'],
     ['abort', error],
   ])
-  expect([hasRoom, channel.copiesChunks]).toEqual([false, true])
+  expect([hasRoom, channel.copiesChunks, channel.isWindowLimited]).toEqual([false, true, true])
 })

@@ -67,7 +67,7 @@ export class ChannelState {
     this.#receiveWindow = local.window
     this.#largestReceived = local.maximumPacketSize
     this.remoteId = remote.senderChannel
-    this.#sendWindow = new SendWindow(remote.initialWindowSize)
+    this.#sendWindow = new SendWindow(remote.initialWindowSize, context.roundTrip, context.clock)
     this.#largestSent = Math.min(remote.maximumPacketSize, context.limits.maximumPacketSize)
     this.#confirmedAtMs = confirmedAtMs
     this.#pending = new PendingReplies(context.clock, context.roundTrip)
@@ -82,6 +82,10 @@ export class ChannelState {
 
   get receiveWindowSize(): number {
     return this.#receiveWindow.size
+  }
+
+  get isWindowLimited(): boolean {
+    return this.#sendWindow.isLimit
   }
 
   get bufferedBytes(): number {
@@ -202,6 +206,7 @@ export class ChannelState {
     if (chunk.length > 0) {
       this.#queue.pushData(dataType, chunk)
       if (this.isReady) this.#context.ready(this)
+      else if (this.#sendWindow.remaining === 0) this.#sendWindow.markShort()
     }
     return this.#hasRoomFor(dataType)
   }
@@ -287,6 +292,7 @@ export class ChannelState {
     const next = this.#queue.next(this.remoteId, Math.min(this.#sendWindow.remaining, this.#largestSent))
     if (next === undefined) return undefined
     this.#sendWindow.take(next.dataLength)
+    if (this.#sendWindow.remaining === 0 && this.#queue.byteCount > 0) this.#sendWindow.markShort()
     return next.parts
   }
 

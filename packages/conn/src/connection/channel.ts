@@ -27,6 +27,11 @@ export class Channel implements ByteChannel {
     return true
   }
 
+  /** Whether the peer's window is what limits how fast data leaves. */
+  get isWindowLimited(): boolean {
+    return this.#state.isWindowLimited
+  }
+
   get channelType(): string {
     return this.#state.channelType
   }

@@ -10,16 +10,43 @@ import type { RoundTrip } from './round-trip.js'
 /** A window is a uint32 (RFC 4254 §5.2). */
 const maximumWindow = 0xffffffff
 
-/** How many bytes the peer lets us send. */
+/**
+ * How many bytes the peer lets us send, and whether that is too few.
+ *
+ * Now and then one byte is watched: how long after it was sent the peer gave it back. Half as long again as the shortest
+ * round trip says that neither the link nor the peer's consumer held it up; if the window ran out meanwhile, the window
+ * is what limits us.
+ */
 export class SendWindow {
+  readonly #roundTrip: RoundTrip
+  readonly #clock: () => number
   #remaining: number
+  #sent = 0
+  #granted = 0
+  /** The watched byte, as the number of bytes sent with it, and when that was. */
+  #watched: { readonly position: number; readonly atMs: number } | undefined
+  #ranOut = false
+  #isLimit = false
 
-  constructor(initialSize: number) {
+  /** @param clock monotonic milliseconds */
+  constructor(initialSize: number, roundTrip: RoundTrip, clock: () => number) {
     this.#remaining = initialSize
+    this.#roundTrip = roundTrip
+    this.#clock = clock
   }
 
   get remaining(): number {
     return this.#remaining
+  }
+
+  /** Whether the window was what limited us when it was looked at last. */
+  get isLimit(): boolean {
+    return this.#isLimit
+  }
+
+  /** There is more to send than the window takes. */
+  markShort(): void {
+    this.#ranOut = true
   }
 
   /** @throws ProtocolError `ERR_SSH_CHANNEL_WINDOW_OVERFLOW` when the window would exceed 2^32 - 1 */
@@ -33,6 +60,8 @@ export class SendWindow {
       )
     }
     this.#remaining = sum
+    this.#granted += byteCount
+    if (this.#watched !== undefined && this.#granted >= this.#watched.position) this.#judge(this.#watched.atMs)
   }
 
   /** As `add`, but what would exceed `limit` is left out. */
@@ -42,6 +71,16 @@ export class SendWindow {
 
   take(byteCount: number): void {
     this.#remaining -= byteCount
+    this.#sent += byteCount
+    this.#watched ??= { position: this.#sent, atMs: this.#clock() }
+  }
+
+  #judge(sentAtMs: number): void {
+    const { shortestMs } = this.#roundTrip
+    const isWorthIt = Number.isFinite(shortestMs) && shortestMs >= shortestWorthGrowingMs
+    this.#isLimit = this.#ranOut && isWorthIt && this.#clock() - sentAtMs <= promptGrant * shortestMs
+    this.#ranOut = false
+    this.#watched = undefined
   }
 }
 
@@ -86,6 +125,9 @@ const largestPortion = 1024 * 1024
  * because a window twice the size takes the peer a little more than twice as long to use up.
  */
 const promptUse = 2
+
+/** What the peer gives back within this many of the shortest round trips was held up by nothing on its way. */
+const promptGrant = 1.5
 
 /** No round trip shorter than this needs more than the initial window: 2 MiB per millisecond is 2 GB/s. */
 const shortestWorthGrowingMs = 1

@@ -15,7 +15,7 @@ describe('send window', () => {
     const around = [0, 1, 2 ** 31 - 1, 2 ** 31, 2 ** 31 + 1, 2 ** 32 - 2, 2 ** 32 - 1]
     fc.assert(
       fc.property(fc.constantFrom(...around), fc.constantFrom(...around), (initial, added) => {
-        const window = new SendWindow(initial)
+        const window = new SendWindow(initial, new RoundTrip(), () => 0)
         if (initial + added > 2 ** 32 - 1) {
           expect(() => window.add(added)).toThrow(expect.objectContaining({ code: 'ERR_SSH_CHANNEL_WINDOW_OVERFLOW' }))
           expect(window.remaining).toBe(initial)
@@ -25,6 +25,41 @@ describe('send window', () => {
         }
       }),
     )
+  })
+
+  test.each([
+    ['is the limit when it ran out and is given back a round trip later', 100, 120, true, true],
+    ['is not when a queue on the way, or the peer, held the bytes up', 100, 151, true, false],
+    ['is not when it did not run out', 100, 120, false, false],
+    ['is not when the way is so short that no window matters', 0.5, 0.6, true, false],
+    ['is not, as far as anybody knows, before a round trip was measured', Number.POSITIVE_INFINITY, 100, true, false],
+  ])('%s', (_, roundTripMs, elapsedMs, ranOut, expected) => {
+    let now = 0
+    const roundTrip = new RoundTrip()
+    roundTrip.sample(roundTripMs)
+    const window = new SendWindow(2 * MiB, roundTrip, () => now)
+    window.take(MiB)
+    window.take(MiB)
+    if (ranOut) window.markShort()
+    now += elapsedMs
+    window.add(MiB - 1)
+    expect(window.isLimit).toBe(false)
+    window.add(1)
+    expect(window.isLimit).toBe(expected)
+  })
+
+  test('is the limit no longer when bytes are held up later', () => {
+    let now = 0
+    const roundTrip = new RoundTrip()
+    roundTrip.sample(100)
+    const window = new SendWindow(MiB, roundTrip, () => now)
+    for (const elapsedMs of [100, 400]) {
+      window.take(MiB)
+      window.markShort()
+      now += elapsedMs
+      window.add(MiB)
+      expect(window.isLimit).toBe(elapsedMs === 100)
+    }
   })
 })
 

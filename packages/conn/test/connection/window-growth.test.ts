@@ -102,6 +102,35 @@ describe('on a long link', () => {
   })
 })
 
+describe('a sender', () => {
+  function upload(roundTripMs: number, bytesPerMs: number, limits: Partial<MuxLimits> = {}) {
+    const link: SimulatedLink = new SimulatedLink({
+      roundTripMs,
+      bytesPerMs,
+      server: {
+        limits: { initialWindowSize: 2 * MiB, maximumWindowSize: 2 * MiB, ...limits },
+        handlers: { onChannelOpen: (request) => request.accept().attach({}) },
+      },
+    })
+    let local: Channel | undefined
+    const onOpen = (channel: Channel): void => {
+      local = channel
+      pump(channel)
+    }
+    link.client.mux.openChannel('session', new Uint8Array(0), {}, { onOpen, onFailure: () => {} })
+    link.run(3000)
+    return local
+  }
+
+  test.each([
+    ['knows that a window that never grows is what limits it', 100, gigabit, {}, true],
+    ['knows that the link is what limits it', 5, gigabit, {}, false],
+    ['has nothing to say of a window that grew', 100, gigabit, { maximumWindowSize: 32 * MiB }, false],
+  ])('%s', (_, roundTripMs, bytesPerMs, limits, expected) => {
+    expect(upload(roundTripMs, bytesPerMs, limits)?.isWindowLimited).toBe(expected)
+  })
+})
+
 describe('on a short link', () => {
   test.each([
     ['loopback', 0.1, 2_000_000, 2 * MiB],
