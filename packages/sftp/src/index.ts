@@ -34,9 +34,20 @@ export type { Paths, PutSource } from './client/transfers.js'
 // Errors
 export { SftpError, type SftpErrorOptions } from './errors.js'
 // Protocol
-export { type ExtensionPair, type FileType, fileTypeOf, fileTypes, type SftpAttrs } from './protocol/attrs.js'
+export {
+  attrFlags,
+  attribBits,
+  type ExtensionPair,
+  type FileType,
+  fileTypeOf,
+  fileTypes,
+  type SftpAttrs,
+  type TextHint,
+} from './protocol/attrs.js'
+export type { SftpVersion } from './protocol/dialect.js'
 export type { SftpStatVfs } from './protocol/extensions.js'
 export { decodeFileName, encodeFileName } from './protocol/file-name.js'
+export { accessFlags, accessMask, type OpenAccess } from './protocol/open-access.js'
 export { type OpenFlags, openFlags } from './protocol/open-flags.js'
 export { statusCodes } from './protocol/status.js'
 export type { SymlinkOrder } from './protocol/symlink-order.js'

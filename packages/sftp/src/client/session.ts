@@ -8,10 +8,11 @@
 import { AbortError, type ByteChannel, concatBytes, SshError } from '@ssh/wire'
 import { protocolError, SftpError } from '../errors.js'
 import { dataHeadroom, dataPacketStart, peekPacket } from '../protocol/data-packets.js'
+import { defaultVersion } from '../protocol/dialect.js'
 import { type ExtendedFields, type ExtendedRequestName, extendedRequests, limitsReply } from '../protocol/extensions.js'
 import { defaultDataLength, framePacket, maximumDataLength, type Packet, PacketReader } from '../protocol/framing.js'
 import { PacketWriter } from '../protocol/packet-writer.js'
-import { protocolVersion, replies, requests } from '../protocol/packets.js'
+import { replies, requests } from '../protocol/packets.js'
 import { statusCodes } from '../protocol/status.js'
 import type { SymlinkOrder } from '../protocol/symlink-order.js'
 import { onAbort } from './abort.js'
@@ -106,7 +107,7 @@ export class ClientSession {
       onDrain: () => session.#writer.drained(),
       onClose: (error) => session.#closed(error),
     })
-    session.#writer.send(framePacket(requests.init.encode({ version: protocolVersion, extensions: [] })))
+    session.#writer.send(framePacket(requests.init.encode({ version: defaultVersion, extensions: [] })))
     try {
       await ready
     } finally {
@@ -276,8 +277,8 @@ export class ClientSession {
   #handleVersion(packet: Packet, number: number): void {
     if (number !== replies.version.number) throw protocolError(`Expected VERSION (2), found message ${number}`)
     const { version, extensions } = replies.version.decode(concatBytes(packet))
-    if (version !== protocolVersion) {
-      throw protocolError(`Expected SFTP version ${protocolVersion}, but the server chose ${version}`)
+    if (version !== defaultVersion) {
+      throw protocolError(`Expected SFTP version ${defaultVersion}, but the server chose ${version}`)
     }
     this.#version = version
     for (const { name, data } of extensions) this.#extensions.set(name, Buffer.from(data).toString('utf8'))

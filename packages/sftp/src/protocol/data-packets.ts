@@ -26,6 +26,21 @@ export function finishDataPacket(packet: Buffer, id: number): Buffer {
   return packet
 }
 
+/** Bytes behind the data in a DATA packet of version 6 that says whether it is the last. */
+export const dataTailroom = 1
+
+/**
+ * As {@link finishDataPacket}, for version 6.
+ * @param isLast the file ends here: then the last {@link dataTailroom} bytes are free to say so. Else nothing is said
+ */
+export function finishDataPacket6(packet: Buffer, id: number, isLast: boolean): Buffer {
+  finishDataPacket(packet, id)
+  if (!isLast) return packet
+  packet.writeUInt32BE(packet.length - dataHeadroom - dataTailroom, 9)
+  packet[packet.length - 1] = 1
+  return packet
+}
+
 /**
  * Fills in the headroom of `packet`, whose first {@link writeHeadroom} bytes are free and whose rest is the data.
  * @throws SftpError `ERR_SFTP_UNSAFE_INTEGER` for an offset that is none
@@ -55,17 +70,50 @@ export function dataPacketStart(start: Buffer): { number: number; id: number; da
   return { number: start[0] ?? 0, id: start.readUInt32BE(1), dataLength: start.readUInt32BE(5) }
 }
 
+/** The data of a DATA packet, as views in order. */
+export interface PacketData {
+  readonly chunks: Uint8Array[]
+  readonly length: number
+  /** Whether the file is known to end here. */
+  readonly isLast?: boolean
+}
+
 /**
- * The data of a DATA packet (without its length field), as views.
+ * The data of a DATA packet (without its length field), as views. Versions 3 to 5.
  * @throws SftpError `ERR_SFTP_PROTOCOL` when its inner length is not what follows
  */
-export function dataOfPacket(packet: Packet): { chunks: Uint8Array[]; length: number } {
+export function dataOfPacket(packet: Packet): PacketData {
   const header = firstBytes(packet, dataHeadroom - 4)
   const length = packetLength(packet) - header.length
   if (header.length < dataHeadroom - 4 || header.readUInt32BE(5) !== length) {
     throw protocolError(`A DATA packet has ${length} bytes of data, but says otherwise`)
   }
   return { chunks: withoutFirst(packet, header.length), length }
+}
+
+/**
+ * As {@link dataOfPacket}, in version 6: a byte behind the data may tell that the file ends with it.
+ * @throws SftpError `ERR_SFTP_PROTOCOL` when less follows than its inner length says
+ */
+export function dataOfPacket6(packet: Packet): PacketData {
+  const header = firstBytes(packet, dataHeadroom - 4)
+  const available = packetLength(packet) - header.length
+  const length = header.length < dataHeadroom - 4 ? Number.POSITIVE_INFINITY : header.readUInt32BE(5)
+  if (length > available) throw protocolError(`A DATA packet has ${available} bytes of data, but says otherwise`)
+  const chunks = withoutFirst(packet, header.length)
+  if (length === available) return { chunks, length }
+  const behind = cutOff(chunks, available - length)
+  return { chunks, length, isLast: behind !== 0 }
+}
+
+/** Takes `count` bytes off the end, which has them. @returns the first of them */
+function cutOff(chunks: Uint8Array[], count: number): number {
+  for (let left = count; ; ) {
+    const last = chunks.pop() ?? new Uint8Array(1)
+    if (last.length > left) chunks.push(last.subarray(0, last.length - left))
+    if (last.length >= left) return last[last.length - left] ?? 0
+    left -= last.length
+  }
 }
 
 /** Bytes of all views together. */

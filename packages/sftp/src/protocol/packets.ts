@@ -1,35 +1,22 @@
 /**
- * Every message of SFTP version 3: draft-ietf-secsh-filexfer-02 §4, §6, §7.
+ * Every message of SFTP version 3: draft-ietf-secsh-filexfer-02 §4, §6, §7. Those of later versions are in
+ * later-packets.ts, and what they say in any version in model.ts.
  *
  * What the wire calls a request's `id` pairs it with its reply; INIT and VERSION have none. Each message is framed by
  * a uint32 length, see framing.ts.
  */
 
-import {
-  list,
-  type MessagesOf,
-  message,
-  messageSet,
-  optionalTail,
-  repeated,
-  rest,
-  string,
-  struct,
-  text,
-  uint32,
-} from '@ssh/wire'
+import { list, message, messageSet, optionalTail, repeated, rest, string, struct, text, uint32 } from '@ssh/wire'
 import { attrs, extensionPair, uint53 } from './attrs.js'
+import { openFlagsField, orElse } from './field-codecs.js'
 import { fileName } from './file-name.js'
-
-/** The version spoken here. */
-export const protocolVersion = 3
 
 const draft = (section: string) => `draft-ietf-secsh-filexfer-02 §${section}`
 
 /** Requests, from the client. */
 export const requests = {
   init: message('init', 1, draft('4'), { version: uint32, extensions: repeated(extensionPair) }),
-  open: message('open', 3, draft('6.3'), { id: uint32, path: fileName, flags: uint32, attrs }),
+  open: message('open', 3, draft('6.3'), { id: uint32, path: fileName, flags: openFlagsField, attrs }),
   close: message('close', 4, draft('6.3'), { id: uint32, handle: string }),
   read: message('read', 5, draft('6.4'), { id: uint32, handle: string, offset: uint53, length: uint32 }),
   write: message('write', 6, draft('6.4'), { id: uint32, handle: string, offset: uint53, data: string }),
@@ -56,7 +43,7 @@ export const requests = {
 } as const
 
 /** A name in a listing, with the line `ls -l` would print and the file's attributes. */
-export const nameEntry = struct('name entry', { fileName, longName: text, attrs })
+export const nameEntry = struct('name entry', { fileName, longName: orElse(text, ''), attrs })
 
 /** Replies, from the server. */
 export const replies = {
@@ -78,8 +65,4 @@ export const replies = {
 export const requestMessages = messageSet(...Object.values(requests))
 export const replyMessages = messageSet(...Object.values(replies))
 
-export type Request = MessagesOf<typeof requestMessages>
-export type Reply = MessagesOf<typeof replyMessages>
-
-/** One name of a listing. */
-export type NameEntry = Extract<Reply, { type: 'name' }>['entries'][number]
+export type { NameEntry, Reply, Request } from './model.js'

@@ -8,7 +8,7 @@ export interface StatusRow {
   readonly meaning: string
 }
 
-/** Status codes a version 3 server may send (draft-ietf-secsh-filexfer-02 §7). */
+/** Status codes that every version has (draft-ietf-secsh-filexfer-02 §7). */
 export const statusCodes = {
   ok: 0,
   eof: 1,
@@ -79,7 +79,41 @@ const statusOfCode = new Map<string, number>([
   ['EOPNOTSUPP', statusCodes.opUnsupported],
 ])
 
-/** The version 3 status that tells an error with this `code` (of `fs` or of an SftpError) to a client. */
-export function statusOf(code: string): number {
-  return statusOfCode.get(code) ?? statusCodes.failure
+/** Statuses that came later: error code, first version, status. Of several rows of a code the last that fits holds. */
+const laterStatuses: readonly (readonly [code: string, since: number, status: number])[] = [
+  ['EBADF', 4, 9],
+  ['EEXIST', 4, 11],
+  ['EROFS', 4, 12],
+  ['ENODEV', 4, 13],
+  ['ENOSPC', 5, 14],
+  ['EDQUOT', 5, 15],
+  ['ERR_SFTP_UNKNOWN_PRINCIPAL', 5, 16],
+  ['ERR_SFTP_OWNER_INVALID', 5, 16],
+  ['ERR_SFTP_GROUP_INVALID', 5, 16],
+  ['ERR_SFTP_LOCK_CONFLICT', 5, 17],
+  ['ENOTEMPTY', 6, 18],
+  ['ENOTDIR', 6, 19],
+  ['ENAMETOOLONG', 6, 20],
+  ['EILSEQ', 6, 20],
+  ['ERR_SFTP_INVALID_FILENAME', 6, 20],
+  ['ELOOP', 6, 21],
+  ['ERR_SFTP_CANNOT_DELETE', 6, 22],
+  ['EINVAL', 6, 23],
+  ['EISDIR', 6, 24],
+  ['ERR_SFTP_LOCK_CONFLICT', 6, 25],
+  ['ERR_SFTP_LOCK_REFUSED', 6, 26],
+  ['ERR_SFTP_DELETE_PENDING', 6, 27],
+  ['ERR_SFTP_FILE_CORRUPT', 6, 28],
+  ['ERR_SFTP_OWNER_INVALID', 6, 29],
+  ['ERR_SFTP_GROUP_INVALID', 6, 30],
+  ['ERR_SFTP_NO_MATCHING_LOCK', 6, 31],
+]
+
+/**
+ * The status that tells an error with this `code` (of `fs` or of an SftpError) to a client.
+ * @param version of the protocol; default 3, which has few words
+ */
+export function statusOf(code: string, version = 3): number {
+  const later = laterStatuses.findLast(([name, since]) => name === code && since <= version)
+  return later?.[2] ?? statusOfCode.get(code) ?? statusCodes.failure
 }

@@ -11,6 +11,7 @@ import {
   statVfsReply,
 } from '../protocol/extensions.js'
 import { defaultDataLength, framePacket, maximumDataLength, maximumPacketLength } from '../protocol/framing.js'
+import { toOpenFlags } from '../protocol/open-access.js'
 import { openFlags } from '../protocol/open-flags.js'
 import { type Request, replies } from '../protocol/packets.js'
 import { inSymlinkOrder, type SymlinkOrder } from '../protocol/symlink-order.js'
@@ -142,6 +143,10 @@ export class Answerer<F> {
         return namePacket(id, await handler.readlink(request.path))
       case 'extended':
         return this.#answerExtended(id, request)
+      case 'link':
+      case 'block':
+      case 'unblock':
+        throw new SftpError('ENOTSUP', 'Unknown request')
       case 'init':
         throw new SftpError('ERR_SFTP_BAD_MESSAGE', 'INIT is answered before there are requests')
     }
@@ -161,7 +166,7 @@ export class Answerer<F> {
 
   #open({ path, flags, attrs }: RequestOf<'open'>): Promise<Uint8Array> {
     return this.#handles.add(
-      async () => ({ kind: 'file', file: await this.#handler.open(path, flags, attrs) }),
+      async () => ({ kind: 'file', file: await this.#handler.open(path, toOpenFlags(flags), attrs) }),
       (open) => this.#letGo(open),
     )
   }
@@ -281,7 +286,7 @@ function statVfsPacket(id: number, answer: SftpStatVfs | undefined): Uint8Array 
 /** @throws SftpError `EROFS` for what a read-only server does not do; opening for reading must not make a file either */
 function assertNoChange(request: Request): void {
   const name = request.type === 'extended' ? request.request : request.type
-  const opensForChange = request.type === 'open' && (request.flags & ~openFlags.read) !== 0
+  const opensForChange = request.type === 'open' && (toOpenFlags(request.flags) & ~openFlags.read) !== 0
   if (opensForChange || changes.has(name)) throw new SftpError('EROFS', 'The server is read-only')
 }
 

@@ -1,6 +1,6 @@
 /** The line `ls -l` prints, which version 3 sends along with each name (draft-ietf-secsh-filexfer-02 §7). */
 
-import { type FileType, fileTypeOf, type SftpAttrs } from '../protocol/attrs.js'
+import { type FileType, type SftpAttrs, typeOfAttrs } from '../protocol/attrs.js'
 
 const typeLetters: Readonly<Record<FileType, string>> = {
   fifo: 'p',
@@ -10,6 +10,7 @@ const typeLetters: Readonly<Record<FileType, string>> = {
   file: '-',
   symlink: 'l',
   socket: 's',
+  special: '?',
   unknown: '?',
 }
 
@@ -29,11 +30,11 @@ export interface OwnerNames {
  * @param owners default: the numbers
  */
 export function longName(name: string, attrs: SftpAttrs, now: number, owners: OwnerNames = {}): string {
-  const { permissions, uid, gid, size = 0, mtime } = attrs
+  const { uid, gid, size = 0, mtime } = attrs
   const user = uid === undefined ? '?' : (owners.user?.(uid) ?? String(uid))
   const group = gid === undefined ? '?' : (owners.group?.(gid) ?? String(gid))
   const fields = [
-    modeText(permissions),
+    modeText(attrs),
     '1'.padStart(4),
     user.padEnd(8),
     group.padEnd(8),
@@ -44,7 +45,8 @@ export function longName(name: string, attrs: SftpAttrs, now: number, owners: Ow
   return fields.join(' ')
 }
 
-function modeText(permissions: number | undefined): string {
+function modeText(attrs: SftpAttrs): string {
+  const { permissions } = attrs
   if (permissions === undefined) return '??????????'
   const triple = (shift: number, special: number, letters: string): string => {
     const bits = permissions >> shift
@@ -52,9 +54,7 @@ function modeText(permissions: number | undefined): string {
     const execute = bits & 1 ? (isSpecial ? letters[0] : 'x') : isSpecial ? letters[1] : '-'
     return `${bits & 4 ? 'r' : '-'}${bits & 2 ? 'w' : '-'}${execute}`
   }
-  return (
-    typeLetters[fileTypeOf(permissions)] + triple(6, 0o4000, 'sS') + triple(3, 0o2000, 'sS') + triple(0, 0o1000, 'tT')
-  )
+  return typeLetters[typeOfAttrs(attrs)] + triple(6, 0o4000, 'sS') + triple(3, 0o2000, 'sS') + triple(0, 0o1000, 'tT')
 }
 
 function dateText(timeMs: number, now: number): string {

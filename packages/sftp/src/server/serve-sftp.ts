@@ -9,9 +9,10 @@
 import { type ByteChannel, concatBytes, knownOptions, type OptionNames } from '@ssh/wire'
 import { protocolError, SftpError } from '../errors.js'
 import { packetLength, peekPacket } from '../protocol/data-packets.js'
+import { defaultVersion, type SftpVersion } from '../protocol/dialect.js'
 import { framePacket, maximumDataLength, type Packet, PacketReader } from '../protocol/framing.js'
 import { PacketWriter } from '../protocol/packet-writer.js'
-import { protocolVersion, type Request, replies, requestMessages, requests } from '../protocol/packets.js'
+import { type Request, replies, requestMessages, requests } from '../protocol/packets.js'
 import { statusCodes } from '../protocol/status.js'
 import type { SymlinkOrder } from '../protocol/symlink-order.js'
 import { Answerer } from './answerer.js'
@@ -21,8 +22,10 @@ import { errorPacket, statusPacket } from './reply-packets.js'
 export interface ServeSftpOptions {
   /** Refuses everything that would change a file. Default false. */
   readonly readOnly?: boolean
-  /** How the client writes SYMLINK. Default `target-first`, as OpenSSH does. */
+  /** How the client writes SYMLINK in version 3. Default `target-first`, as OpenSSH does. */
   readonly symlinkOrder?: SymlinkOrder
+  /** Latest version of the protocol to speak; a client that offers less gets what it offers. Default 3. */
+  readonly sftpVersion?: SftpVersion
   /** Open handles. Default 256. */
   readonly maximumHandles?: number
   /** Requests being answered at the same time. Default 128. */
@@ -34,6 +37,7 @@ const optionNames: OptionNames<ServeSftpOptions> = {
   maximumHandles: true,
   maximumRequests: true,
   symlinkOrder: true,
+  sftpVersion: true,
 }
 
 /** One served channel. */
@@ -169,7 +173,7 @@ class ServerSession<F> implements SftpServerSession {
     requests.init.decode(concatBytes(packet))
     this.#isInitialised = true
     const extensions = [...this.#answerer.extensions].map(([name, version]) => ({ name, data: Buffer.from(version) }))
-    this.#writer.send(framePacket(replies.version.encode({ version: protocolVersion, extensions })))
+    this.#writer.send(framePacket(replies.version.encode({ version: defaultVersion, extensions })))
   }
 
   #answer(id: number, request: Request, length: number): void {
