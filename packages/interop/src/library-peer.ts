@@ -45,6 +45,8 @@ export interface LibraryServerOptions extends LibraryAlgorithms {
   /** Go, Paramiko: the key first, then the password. */
   readonly requiresBoth?: boolean
   readonly banner?: string
+  /** Go: files are in memory, behind pkg/sftp's request server. */
+  readonly filesInMemory?: boolean
   /** AsyncSSH: listens for its clients, and connects them to Unix sockets. */
   readonly forwards?: boolean
 }

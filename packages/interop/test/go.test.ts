@@ -11,7 +11,13 @@ import { describeLibrary } from './libraries/workbench.js'
 await describeLibrary('go', 'Go', (bench) => {
   describe('as a server', () => {
     describeOurClient(bench, { relaysSignals: true, canRequireBoth: true })
-    describeOurFiles(bench, { renameReplaces: true })
+    const lacks = ['fstatvfs', 'sync', 'lsetstat', 'limits'] as const
+    describeOurFiles(bench, { lacks, renameReplaces: true, mixesUpRemovals: true, tellsAccessTimes: false })
+    describe('from memory', () => {
+      // A write takes it longer the more the file holds.
+      const traits = { lacks, isElsewhere: true, keepsAttributes: false, largeSize: 8 * 2 ** 20 + 1 }
+      describeOurFiles(bench, traits, { filesInMemory: true })
+    })
   })
   describe('as a client', () => {
     describeOurServer(bench, { sendsSignals: true, tellsSignals: true })

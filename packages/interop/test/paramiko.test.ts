@@ -11,7 +11,11 @@ import { describeLibrary } from './libraries/workbench.js'
 await describeLibrary('paramiko', 'Paramiko', (bench) => {
   describe('as a server', () => {
     describeOurClient(bench, { relaysSignals: false, canRequireBoth: true })
-    describeOurFiles(bench, { renameReplaces: false })
+    describeOurFiles(bench, {
+      lacks: ['posixRename', 'link', 'statvfs', 'fstatvfs', 'sync', 'lsetstat', 'limits'],
+      takesAnyName: false,
+      truncationErases: true,
+    })
   })
   describe('as a client', () => {
     describeOurServer(bench, { sendsSignals: false, tellsSignals: false })

@@ -24,6 +24,7 @@ type serverOptions struct {
 	Rounds         []keyboardRound `json:"rounds"`
 	RequiresBoth   bool            `json:"requiresBoth"`
 	Banner         string          `json:"banner"`
+	FilesInMemory  bool            `json:"filesInMemory"`
 }
 
 type serverFacts struct {
@@ -37,6 +38,10 @@ func listen(options serverOptions) (*serverFacts, error) {
 	if err != nil {
 		return nil, err
 	}
+	serve := serveFiles
+	if options.FilesInMemory {
+		serve = serveFrom(sftp.InMemHandler())
+	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -47,7 +52,7 @@ func listen(options serverOptions) (*serverFacts, error) {
 			if err != nil {
 				return
 			}
-			go serveConnection(conn, config)
+			go serveConnection(conn, config, serve)
 		}
 	}()
 	return &serverFacts{listener.Addr().(*net.TCPAddr).Port}, nil
@@ -121,7 +126,7 @@ func (o serverOptions) ask(
 	return nil, nil
 }
 
-func serveConnection(socket net.Conn, config *ssh.ServerConfig) {
+func serveConnection(socket net.Conn, config *ssh.ServerConfig, serve fileService) {
 	_, channels, requests, err := ssh.NewServerConn(socket, config)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -131,7 +136,7 @@ func serveConnection(socket net.Conn, config *ssh.ServerConfig) {
 	for opening := range channels {
 		switch opening.ChannelType() {
 		case "session":
-			go serveSession(opening)
+			go serveSession(opening, serve)
 		case "direct-tcpip":
 			go serveForward(opening)
 		default:
@@ -146,14 +151,33 @@ type session struct {
 	terminal    string
 	sizes       chan string
 	signals     chan string
+	serveFiles  fileService
 }
 
-func serveSession(opening ssh.NewChannel) {
+// fileService speaks SFTP until its client leaves.
+type fileService func(io.ReadWriteCloser) error
+
+func serveFiles(stream io.ReadWriteCloser) error {
+	server, err := sftp.NewServer(stream)
+	if err != nil {
+		return err
+	}
+	return server.Serve()
+}
+
+// serveFrom serves what handlers have: the other of the two servers of pkg/sftp.
+func serveFrom(handlers sftp.Handlers) fileService {
+	return func(stream io.ReadWriteCloser) error {
+		return sftp.NewRequestServer(stream, handlers).Serve()
+	}
+}
+
+func serveSession(opening ssh.NewChannel, serve fileService) {
 	channel, requests, err := opening.Accept()
 	if err != nil {
 		return
 	}
-	s := &session{channel, map[string]string{}, "", make(chan string, 8), make(chan string, 8)}
+	s := &session{channel, map[string]string{}, "", make(chan string, 8), make(chan string, 8), serve}
 	for request := range requests {
 		ok, start := s.handle(request)
 		// Whoever starts before the reply may be done before it.
@@ -210,7 +234,12 @@ func (s *session) handle(request *ssh.Request) (ok bool, start func()) {
 		if ssh.Unmarshal(request.Payload, &subsystem) != nil || subsystem.Name != "sftp" {
 			return false, nil
 		}
-		return true, s.serveFiles
+		return true, func() {
+			defer s.Close()
+			if err := s.serveFiles(s); err == nil || err == io.EOF {
+				s.sendStatus(0)
+			}
+		}
 	}
 	return false, nil
 }
@@ -265,16 +294,6 @@ func (s *session) run(command string) {
 
 func (s *session) sendStatus(status int) {
 	s.SendRequest("exit-status", false, ssh.Marshal(&struct{ Status uint32 }{uint32(status)}))
-}
-
-func (s *session) serveFiles() {
-	defer s.Close()
-	server, err := sftp.NewServer(s)
-	if err != nil {
-		return
-	}
-	server.Serve()
-	s.sendStatus(0)
 }
 
 func serveForward(opening ssh.NewChannel) {
