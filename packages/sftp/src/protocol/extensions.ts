@@ -3,7 +3,7 @@
  * VERSION, each with its version as text.
  */
 
-import { boolean, type Codec, type FieldValues, list, payloadTable, repeated, string, struct, uint32 } from '@ssh/wire'
+import { type Codec, type FieldValues, payloadTable, repeated, string, struct, uint32 } from '@ssh/wire'
 import { attrs, uint53 } from './attrs.js'
 import { fileName } from './file-name.js'
 
@@ -127,15 +127,3 @@ export const usersGroupsReply = struct('users-groups-by-id reply', {
   users: packed(fileName),
   groups: packed(fileName),
 })
-
-/** A stretch of a file that may hold something else than zeros. */
-export const dataRange = struct('data range', { offset: uint53, length: uint53 })
-
-/** A stretch of a file: bytes from its start, and how many. */
-export type DataRange = ReturnType<typeof dataRange.decode>
-
-/**
- * What `ranges@asyncssh.com` answers: ranges in order, and whether there are no more of them. Where there is no data at
- * all the server answers SSH_FX_EOF.
- */
-export const rangesReply = struct('ranges reply', { ranges: list(dataRange, 16), atEnd: boolean })

@@ -117,7 +117,7 @@ export const boundaries: readonly PackageRules[] = [
       // The local side of transfers, and the server that serves real folders: the only files that touch a disk.
       {
         path: 'client/local-files.ts',
-        rooms: ['client', 'protocol', 'local-names.ts'],
+        rooms: ['client', 'protocol', 'local-names.ts', 'local-data-ranges.ts'],
         packages: ['wire'],
         node: 'any',
       },
@@ -134,6 +134,7 @@ export const boundaries: readonly PackageRules[] = [
       },
       { path: 'server/local', rooms: ['protocol', 'local-names.ts'], packages: ['wire'], node: 'any' },
       { path: 'local-names.ts', node: 'any' },
+      { path: 'local-data-ranges.ts', rooms: ['protocol'], node: 'any' },
       { path: 'system-errors.ts', node: ['util'] },
       { path: 'scp', rooms: ['protocol', 'client'], packages: ['wire'], dependencies: ['minimatch'], node: ['stream'] },
       { path: 'bin', rooms: 'any', packages: ['wire'], node: 'any' },
