@@ -1,6 +1,6 @@
 /** Options of the client's calls. */
 
-import { knownOptions, type OptionNames, parseSize } from '@ssh/wire'
+import { type ByteChannel, knownOptions, type OptionNames, parseSize } from '@ssh/wire'
 import { SftpError } from '../errors.js'
 import type { SftpAttrs } from '../protocol/attrs.js'
 import type { SftpVersion } from '../protocol/dialect.js'
@@ -20,6 +20,14 @@ export interface SftpClientOptions extends SftpCallOptions {
    * growing to 32 MiB when the link is long and fast. A number fixes it.
    */
   readonly maximumInFlight?: number
+  /**
+   * Opens another channel of the same connection whose other end serves the same files. It is called when the server's
+   * window is what limits an upload, as on long ways; what it rejects with is done without. Only for servers on which
+   * two handles of one file write to the same file. Default: one channel does everything.
+   */
+  readonly openChannel?: (() => Promise<ByteChannel>) | undefined
+  /** Channels at the same time, the first included, where there is `openChannel`. Default 6; 1 opens no others. */
+  readonly maximumChannels?: number
   /** How the server reads SYMLINK in version 3. Default `target-first`, as OpenSSH does. */
   readonly symlinkOrder?: SymlinkOrder
   /**
@@ -206,6 +214,8 @@ export const optionNames = {
   client: {
     ...callNames,
     maximumInFlight: true,
+    openChannel: true,
+    maximumChannels: true,
     symlinkOrder: true,
     sftpVersion: true,
   } satisfies OptionNames<SftpClientOptions>,

@@ -7,6 +7,8 @@ import { writeHeadroom } from '../protocol/data-packets.js'
 import { openFlags } from '../protocol/open-flags.js'
 import { onAbort, throwIfAborted } from './abort.js'
 import { BlockMemory } from './block-memory.js'
+import { SessionGroup } from './channels/session-group.js'
+import { WriteLanes } from './channels/write-lanes.js'
 import type {
   FileTree,
   SourceBlock,
@@ -29,7 +31,6 @@ import {
   setstatHandle,
   setstatPath,
   statPath,
-  writePacket,
 } from './operations.js'
 import { baseName, joinPath } from './paths.js'
 import { emptyBlock, expectDone } from './reply-kinds.js'
@@ -56,11 +57,16 @@ export class RemoteTree implements FileTree {
   readonly #session: ClientSession
   readonly #memory = new BlockMemory()
   readonly #resolve: (path: string) => string
+  readonly #group: SessionGroup
 
-  /** @param resolve makes a path that the caller gave absolute, where the client has a current directory */
-  constructor(session: ClientSession, resolve: (path: string) => string) {
+  /**
+   * @param resolve makes a path that the caller gave absolute, where the client has a current directory
+   * @param group the session and those beside it that share in writing
+   */
+  constructor(session: ClientSession, resolve: (path: string) => string, group = new SessionGroup(session)) {
     this.#session = session
     this.#resolve = resolve
+    this.#group = group
   }
 
   join(directory: string, name: string): string {
@@ -111,8 +117,10 @@ export class RemoteTree implements FileTree {
     // The mode goes with OPEN, where the server's umask applies: a request of its own would be one more to be refused.
     const initial = permissions === undefined ? {} : { permissions: permissions & 0o777 }
     const flags = write | create | existingFlags[mode]
-    const { file, limits } = await openFile(this.#session, this.#resolve(path), flags, initial, signal)
-    return new RemoteTarget(file, limits.maxWriteLength, preserve ? preservedAttrs(attrs) : undefined, signal)
+    const session = this.#group.sessionFor(attrs.size)
+    const { file, limits } = await openFile(session, this.#resolve(path), flags, initial, signal)
+    const lanes = new WriteLanes(this.#group, file, attrs.size)
+    return new RemoteTarget(file, lanes, limits.maxWriteLength, preserve ? preservedAttrs(attrs) : undefined, signal)
   }
 
   remove(path: string, signal: Signal): Promise<void> {
@@ -181,6 +189,7 @@ class RemoteTarget implements TargetFile {
   readonly releasesBlocks: boolean
   readonly maximumSpread = remoteSpread
   readonly #file: OpenHandle
+  readonly #lanes: WriteLanes
   readonly #finalAttrs: SftpAttrs | undefined
   readonly #signal: Signal
   /** WRITEs not answered, by what gives one up. */
@@ -189,8 +198,15 @@ class RemoteTarget implements TargetFile {
   #patience: NodeJS.Timeout | undefined
   #isClosed = false
 
-  constructor(file: OpenHandle, maximumLength: number, finalAttrs: SftpAttrs | undefined, signal: Signal) {
+  constructor(
+    file: OpenHandle,
+    lanes: WriteLanes,
+    maximumLength: number,
+    finalAttrs: SftpAttrs | undefined,
+    signal: Signal,
+  ) {
     this.#file = file
+    this.#lanes = lanes
     this.maximumLength = maximumLength
     this.headroom = writeHeadroom(file.handle)
     this.releasesBlocks = file.session.copiesChunks
@@ -207,7 +223,7 @@ class RemoteTarget implements TargetFile {
     return new Promise((resolve, reject) => {
       this.#unanswered.add(reject)
       const packet = block.packet ?? withHeadroom(block, this.headroom)
-      writePacket(this.#file, packet, position, undefined).then(
+      this.#lanes.write(packet, position).then(
         () => {
           this.#unanswered.delete(reject)
           resolve()
@@ -237,12 +253,13 @@ class RemoteTarget implements TargetFile {
     throwIfAborted(this.#signal)
     this.#isClosed = true
     this.#stopWatching?.()
-    await closeHandle(session, handle, path, this.#signal)
+    await Promise.all([this.#lanes.finish(), closeHandle(session, handle, path, this.#signal)])
   }
 
   async discard(kept: number | undefined): Promise<void> {
     this.#stopWatching?.()
     clearTimeout(this.#patience)
+    this.#lanes.discard()
     const { session, path } = this.#file
     const isSettled = this.#unanswered.size === 0
     // Never twice: a server may have given the handle to another file meanwhile.
@@ -265,6 +282,7 @@ class RemoteTarget implements TargetFile {
   }
 
   #giveUpSoon(signal: AbortSignal): void {
+    this.#lanes.drop(new AbortError(signal.reason))
     if (this.#unanswered.size === 0) return
     this.#patience = setTimeout(() => {
       for (const giveUp of this.#unanswered) giveUp(new AbortError(signal.reason))

@@ -67,6 +67,7 @@ export class ClientSession {
   readonly #table = new RequestTable()
   readonly #extensions = new Map<string, string>()
   #limits: Promise<SftpLimits> = Promise.resolve(defaultLimits)
+  readonly #roomListeners = new Set<() => void>()
   #version = 0
   /** Why no request can be made any more. */
   #failure: Error | undefined
@@ -79,24 +80,49 @@ export class ClientSession {
     return this.#channel.copiesChunks ?? false
   }
 
-  private constructor(channel: ByteChannel, options: SftpClientOptions) {
+  /** Whether the server's window is what limits how fast requests leave. */
+  get isWindowLimited(): boolean {
+    return this.#channel.isWindowLimited ?? false
+  }
+
+  /** Whether the channel takes more; a careful sender of bulk data waits until it does. */
+  get hasRoom(): boolean {
+    return !this.#writer.isFull
+  }
+
+  /** Calls `listener` whenever there is room again; the result stops that. */
+  onRoom(listener: () => void): () => void {
+    this.#roomListeners.add(listener)
+    return () => this.#roomListeners.delete(listener)
+  }
+
+  private constructor(channel: ByteChannel, options: SftpClientOptions, budget: InFlightBudget | undefined) {
     this.#channel = channel
-    this.#writer = new PacketWriter(channel)
-    this.budget = new InFlightBudget(options.maximumInFlight)
+    this.#writer = new PacketWriter(channel, () => {
+      for (const listener of [...this.#roomListeners]) listener()
+    })
+    this.budget = budget ?? new InFlightBudget(options.maximumInFlight)
     this.symlinkOrder = options.symlinkOrder ?? 'target-first'
     this.closed = new Promise((resolve) => {
       this.#markClosed = resolve
     })
   }
 
-  /** Sends INIT, and resolves when VERSION has come; the limits are asked for without waiting for them. */
-  static async start(channel: ByteChannel, options: SftpClientOptions = {}): Promise<ClientSession> {
+  /**
+   * Sends INIT, and resolves when VERSION has come; the limits are asked for without waiting for them.
+   * @param budget that of a session beside, to share it
+   */
+  static async start(
+    channel: ByteChannel,
+    options: SftpClientOptions = {},
+    budget?: InFlightBudget,
+  ): Promise<ClientSession> {
     const { signal } = options
     if (signal?.aborted) {
       channel.abort()
       throw new AbortError(signal.reason)
     }
-    const session = new ClientSession(channel, options)
+    const session = new ClientSession(channel, options, budget)
     const ready = new Promise<void>((resolve, reject) => {
       session.#handshake = { resolve, reject }
     })

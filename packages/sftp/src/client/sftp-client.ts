@@ -12,6 +12,7 @@ import {
 } from '../protocol/extensions.js'
 import { type OpenFlags, parseOpenFlags } from '../protocol/open-flags.js'
 import { untilAborted } from './abort.js'
+import { SessionGroup } from './channels/session-group.js'
 import { makeDirectories, removeTree } from './directory.js'
 import { globPaths, type SftpGlob } from './glob.js'
 import { namesOfIds, type SftpNamesOfIds } from './names-of-ids.js'
@@ -72,15 +73,17 @@ import { closingAfter, type OpenRemoteFile, type Paths, type PutSource, Transfer
  */
 export class SftpClient extends PathAttributes {
   readonly #session: ClientSession
+  readonly #group: SessionGroup
   readonly #remote: RemoteTree
   readonly #transfers: Transfers
   readonly #openPath: OpenRemoteFile = (path, flags, options) => this.#openFile(path, flags, {}, options)
   #directory: string | undefined
 
-  private constructor(session: ClientSession) {
+  private constructor(session: ClientSession, group: SessionGroup) {
     super()
     this.#session = session
-    this.#remote = new RemoteTree(session, (path) => this.#resolve(path))
+    this.#group = group
+    this.#remote = new RemoteTree(session, (path) => this.#resolve(path), group)
     this.#transfers = new Transfers(session, this.#remote, this.#openPath)
   }
 
@@ -90,9 +93,10 @@ export class SftpClient extends PathAttributes {
    * @throws SftpError `ERR_SFTP_PROTOCOL` when the other end does not speak SFTP version 3, `ERR_SFTP_CONNECTION_LOST`
    */
   static async start(channel: ByteChannel, options: SftpClientOptions = {}): Promise<SftpClient> {
-    const { maximumInFlight } = knownOptions('SftpClient.start', options, optionNames.client)
-    checkCounts({ maximumInFlight })
-    return new SftpClient(await ClientSession.start(channel, options))
+    const { maximumInFlight, maximumChannels } = knownOptions('SftpClient.start', options, optionNames.client)
+    checkCounts({ maximumInFlight, maximumChannels })
+    const session = await ClientSession.start(channel, options)
+    return new SftpClient(session, new SessionGroup(session, options))
   }
 
   /** The protocol's version that both sides speak: 3. */
@@ -412,8 +416,8 @@ export class SftpClient extends PathAttributes {
   }
 
   /** Ends the session. What still waits for an answer fails with `ERR_SFTP_CLOSED`. May be called again. */
-  close(): Promise<void> {
-    return this.#session.close()
+  async close(): Promise<void> {
+    await Promise.all([this.#session.close(), this.#group.close()])
   }
 
   [Symbol.asyncDispose](): Promise<void> {
