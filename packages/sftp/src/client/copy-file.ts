@@ -3,8 +3,9 @@
 import { AbortError } from '@ssh/wire'
 import { SftpError } from '../errors.js'
 import { onAbort, throwIfAborted } from './abort.js'
-import { greatestSpread, type SourceFile, type TargetFile } from './file-tree.js'
+import type { SourceFile, TargetFile } from './file-tree.js'
 import type { InFlightBudget } from './in-flight-budget.js'
+import { WrittenPrefix } from './transfer/written-prefix.js'
 
 export interface CopyOptions {
   readonly budget: InFlightBudget
@@ -26,8 +27,8 @@ const probeLength = 32 * 1024
  * The size is only believed: blocks are asked for up to it and one behind it. A file that is shorter ends there; one
  * that is longer, or whose size is not known, is read on in strides that double. Nothing is allocated by a size.
  *
- * Writes never reach further behind the first hole than {@link greatestSpread} lets them; a block that comes too early
- * waits in the memory that the budget has granted it.
+ * Writes never reach further behind the first hole than `greatestSpread` lets them; a block that comes too early waits
+ * in the memory that the budget has granted it.
  */
 export class FileCopy {
   readonly #source: SourceFile
@@ -45,12 +46,7 @@ export class FileCopy {
   #end = Number.POSITIVE_INFINITY
   /** Behind the last byte written. */
   #written: number
-  /** Everything in front of it is written. */
-  #contiguous: number
-  /** Blocks written behind a hole: position and end. */
-  readonly #ahead = new Map<number, number>()
-  /** Blocks that came too early, and what lets each go on. */
-  readonly #early = new Set<() => void>()
+  readonly #prefix: WrittenPrefix
   #inFlight = 0
   #isWaiting = false
   #failure: { readonly error: unknown } | undefined
@@ -63,7 +59,7 @@ export class FileCopy {
     const { start = 0 } = options
     this.#next = start
     this.#written = start
-    this.#contiguous = start
+    this.#prefix = new WrittenPrefix(start, target.maximumSpread)
     this.#horizon = Math.max(start, source.size ?? 0)
     if (source.isSizeCertain) this.#end = source.size ?? this.#horizon
     this.#done = new Promise((resolve, reject) => {
@@ -90,7 +86,7 @@ export class FileCopy {
 
   /** Bytes from the start of the target that are written without a hole. */
   get contiguous(): number {
-    return this.#contiguous
+    return this.#prefix.contiguous
   }
 
   /** Asks for as many blocks as may be in flight, and ends the copy when nothing is left to ask for. */
@@ -155,48 +151,19 @@ export class FileCopy {
     if (block.length === 0) return
     // What was learnt above lets the next blocks be asked for while this one is written.
     this.#pump()
-    while (this.#isEarly(end)) await this.#untilWritten()
+    if (this.#prefix.isEarly(end)) await this.#prefix.untilTime(end)
     if (this.#failure !== undefined) return
     await this.#target.write(position, block, signal)
     if (this.#target.releasesBlocks) block.release?.()
-    this.#wrote(position, end)
+    this.#written = Math.max(this.#written, end)
+    this.#prefix.add(position, end)
     budget.observeBytes(block.length, performance.now())
     onBytes(block.length)
   }
 
-  #isEarly(end: number): boolean {
-    if (this.#failure !== undefined) return false
-    return end > this.#contiguous + greatestSpread(this.#contiguous, this.#target.maximumSpread)
-  }
-
-  #untilWritten(): Promise<void> {
-    return new Promise((resolve) => this.#early.add(resolve))
-  }
-
-  #wrote(position: number, end: number): void {
-    this.#written = Math.max(this.#written, end)
-    if (position !== this.#contiguous) {
-      this.#ahead.set(position, end)
-      return
-    }
-    this.#contiguous = end
-    for (let next = this.#ahead.get(end); next !== undefined; next = this.#ahead.get(next)) {
-      this.#ahead.delete(this.#contiguous)
-      this.#contiguous = next
-    }
-    this.#wakeEarly()
-  }
-
-  #wakeEarly(): void {
-    if (this.#early.size === 0) return
-    const waiting = [...this.#early]
-    this.#early.clear()
-    for (const wake of waiting) wake()
-  }
-
   #fail(error: unknown): void {
     this.#failure ??= { error }
-    this.#wakeEarly()
+    this.#prefix.end()
   }
 
   #settle(): void {

@@ -41,6 +41,18 @@ export interface FileTree extends ListableTree {
   openSource(path: string, attrs: SftpStats, signal: AbortSignal | undefined): Promise<SourceFile>
   /** @throws SftpError `EEXIST` when `mode` is `create` and something is there */
   openTarget(path: string, options: TargetOptions): Promise<TargetFile>
+  /** What `path` is once its links are followed. */
+  realPath(path: string, signal: AbortSignal | undefined): Promise<string>
+  /** Whether {@link FileTree.move} can replace a file in one step. */
+  readonly canReplace: boolean
+  /**
+   * Gives a file another name in its directory.
+   * @param replaces whether a file was there, and shall be replaced in one step
+   * @throws SftpError `ENOTSUP` when that cannot be done
+   */
+  move(oldPath: string, newPath: string, replaces: boolean, signal: AbortSignal | undefined): Promise<void>
+  /** Of the files it writes: see {@link greatestSpread}. */
+  readonly maximumSpread: number
   /** Removes a file or a link. */
   remove(path: string, signal: AbortSignal | undefined): Promise<void>
 }
@@ -56,8 +68,11 @@ export interface TargetOptions {
   readonly isGiven: boolean
   /** Default `replace`. */
   readonly mode?: TargetMode
-  /** Of a new local file, before the umask. Default 0666; with `preserve` it is private until it is whole. */
-  readonly permissions?: number
+  /**
+   * Of a new file, before the umask. Default 0666 for a local one, which is private until it is whole with `preserve`,
+   * and the source's for a remote one.
+   */
+  readonly permissions?: number | undefined
   readonly signal: AbortSignal | undefined
 }
 
@@ -79,8 +94,27 @@ export interface SourceFile {
   readonly isSizeCertain: boolean
   /** Reads all of `length`; fewer bytes only at the end of the file. */
   read(position: number, length: number, headroom: number, signal: AbortSignal | undefined): Promise<SourceBlock>
+  /**
+   * A hash of a stretch, made where the file is; undefined when that cannot be had.
+   * @param stretch up to the end of the file
+   * @param algorithm the only one wanted; default: whichever is there
+   */
+  hash?(
+    stretch: { readonly start: number; readonly end: number },
+    algorithm: string | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<FileHash | undefined>
   /** Lets go of the file. Never fails: everything wanted has been read. */
   close(): void
+}
+
+/** Hashes of the blocks of a stretch, one behind the other. */
+export interface FileHash {
+  /** As `node:crypto` names it. */
+  readonly algorithm: string
+  /** Infinity for one hash of all. */
+  readonly blockLength: number
+  readonly digests: Buffer
 }
 
 /** A file being written. */
@@ -101,8 +135,8 @@ export interface TargetFile {
   /** Puts what was written on the disk, where the file system can be asked to. */
   sync(): Promise<void>
   /**
-   * The copy failed: closes the file, so that `kept` bytes of it stay (what was written behind a hole goes) or none of
-   * it at all. Never rejects. Where writes are still under way nothing is cut off, for they would come back.
+   * The copy failed: closes the file, and cuts it to `kept` bytes, or removes a local one of which nothing is to be
+   * kept. Never rejects. Where writes are still under way nothing is cut off, for they would come back.
    */
   discard(kept: number | undefined): Promise<void>
 }

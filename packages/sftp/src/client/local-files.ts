@@ -5,7 +5,7 @@ import * as nodePath from 'node:path'
 import { promisify } from 'node:util'
 import { SftpError } from '../errors.js'
 import { linkTarget, localNames } from '../local-names.js'
-import { toLocalPath } from '../local-path.js'
+import { toLocalPath, toNamePath } from '../local-path.js'
 import type { SftpAttrs } from '../protocol/attrs.js'
 import { meaningOf } from '../system-errors.js'
 import { BlockMemory } from './block-memory.js'
@@ -21,6 +21,7 @@ import type {
 import { preservedAttrs } from './remote-tree.js'
 import { SftpStats } from './stats.js'
 import { toSeconds } from './times.js'
+import { linkInTheWay } from './transfer/landing.js'
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_RDONLY, O_TRUNC, O_WRONLY } = fs.constants
 
@@ -43,6 +44,8 @@ const namesAtOnce = 32
 
 export class LocalTree implements FileTree {
   readonly kind = 'local'
+  readonly canReplace = true
+  readonly maximumSpread = localSpread
   /**
    * Of this tree, and so of one server: one that answers a WRITE it has not been sent yet mixes up what follows, but
    * only with bytes that are on their way to it anyway.
@@ -137,6 +140,15 @@ export class LocalTree implements FileTree {
     const mode = preserve ? 0o600 : permissions & 0o777
     const fd = await named(path, 'open', open(toLocalPath(path), flags, mode))
     return new LocalTarget(fd, path, preserve ? preservedAttrs(attrs) : {})
+  }
+
+  async realPath(path: string): Promise<string> {
+    return toNamePath(await named(path, 'realpath', fs.promises.realpath(toLocalPath(path), 'buffer')))
+  }
+
+  async move(oldPath: string, newPath: string): Promise<void> {
+    await named(newPath, 'rename', fs.promises.rename(toLocalPath(oldPath), toLocalPath(newPath)))
+    await syncDirectory(nodePath.dirname(newPath))
   }
 
   async remove(path: string): Promise<void> {
@@ -236,11 +248,13 @@ class LocalTarget implements TargetFile {
 
   /** Devices and pipes stay as they are. */
   async discard(kept: number | undefined): Promise<void> {
+    // The number may be another file's by then.
+    if (this.#isClosed) return
     const isFile = await fstat(this.#fd).then(
       (stats) => stats.isFile(),
       () => false,
     )
-    if (isFile && kept !== undefined && !this.#isClosed) await ftruncate(this.#fd, kept).catch(() => {})
+    if (isFile && kept !== undefined) await ftruncate(this.#fd, kept).catch(() => {})
     await this.#close().catch(() => {})
     if (isFile && kept === undefined) await fs.promises.unlink(toLocalPath(this.#path)).catch(() => {})
   }
@@ -251,6 +265,14 @@ class LocalTarget implements TargetFile {
     this.#isClosed = true
     await close(this.#fd)
   }
+}
+
+/** Puts a name on the disk, where the system has directories that can be asked to. What was named is there already. */
+async function syncDirectory(path: string): Promise<void> {
+  const fd = await open(toLocalPath(path), O_RDONLY).catch(() => undefined)
+  if (fd === undefined) return
+  await fsync(fd).catch(() => {})
+  await close(fd)
 }
 
 function toStats(stats: fs.Stats): SftpStats {
@@ -300,8 +322,4 @@ function localError(error: unknown, operation: string, path: string, offset?: nu
     cause: error,
     ...(offset !== undefined && { details: { offset } }),
   })
-}
-
-function linkInTheWay(path: string): SftpError {
-  return new SftpError('ELOOP', 'ELOOP: a symbolic link stands where a name from the server is to be written', { path })
 }

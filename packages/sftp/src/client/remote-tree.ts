@@ -19,6 +19,7 @@ import type {
   TreeEntry,
 } from './file-tree.js'
 import {
+  canonicalPath,
   closeHandle,
   listDirectory,
   makeDirectory,
@@ -28,6 +29,7 @@ import {
   readInto,
   readSymlink,
   removeFile,
+  renamePath,
   setstatHandle,
   setstatPath,
   statPath,
@@ -36,6 +38,7 @@ import { baseName, joinPath } from './paths.js'
 import { emptyBlock, expectDone } from './reply-kinds.js'
 import type { ClientSession } from './session.js'
 import type { SftpStats } from './stats.js'
+import { forAWhile, patienceMs } from './transfer/patience.js'
 
 type Signal = AbortSignal | undefined
 
@@ -49,11 +52,9 @@ const existingFlags: Readonly<Record<TargetMode, number>> = {
 /** WRITEs may be on their way in any number, as far as the bytes in flight allow. */
 export const remoteSpread = 32 * 1024 * 1024
 
-/** How long WRITEs that were sent may take to be answered once their transfer was aborted. */
-const answerTimeoutMs = 1000
-
 export class RemoteTree implements FileTree {
   readonly kind = 'remote'
+  readonly maximumSpread = remoteSpread
   readonly #session: ClientSession
   readonly #memory = new BlockMemory()
   readonly #resolve: (path: string) => string
@@ -111,9 +112,11 @@ export class RemoteTree implements FileTree {
     return new RemoteSource(file, limits.maxReadLength, attrs.size, this.#memory)
   }
 
-  async openTarget(path: string, { attrs, preserve, signal, mode = 'replace' }: TargetOptions): Promise<TargetFile> {
+  async openTarget(
+    path: string,
+    { attrs, preserve, signal, mode = 'replace', permissions = attrs.permissions }: TargetOptions,
+  ): Promise<TargetFile> {
     const { write, create } = openFlags
-    const { permissions } = attrs
     // The mode goes with OPEN, where the server's umask applies: a request of its own would be one more to be refused.
     const initial = permissions === undefined ? {} : { permissions: permissions & 0o777 }
     const flags = write | create | existingFlags[mode]
@@ -121,6 +124,21 @@ export class RemoteTree implements FileTree {
     const { file, limits } = await openFile(session, this.#resolve(path), flags, initial, signal)
     const lanes = new WriteLanes(this.#group, file, attrs.size)
     return new RemoteTarget(file, lanes, limits.maxWriteLength, preserve ? preservedAttrs(attrs) : undefined, signal)
+  }
+
+  realPath(path: string, signal: Signal): Promise<string> {
+    return canonicalPath(this.#session, this.#resolve(path), signal)
+  }
+
+  get canReplace(): boolean {
+    return this.#session.supports('posix-rename@openssh.com')
+  }
+
+  async move(oldPath: string, newPath: string, replaces: boolean, signal: Signal): Promise<void> {
+    const [from, to] = [this.#resolve(oldPath), this.#resolve(newPath)]
+    if (!this.canReplace && !replaces) return renamePath(this.#session, from, to, signal)
+    const context = { operation: 'posix-rename', path: newPath, signal }
+    await this.#session.extended(expectDone, 'posix-rename@openssh.com', { oldPath: from, newPath: to }, context)
   }
 
   remove(path: string, signal: Signal): Promise<void> {
@@ -260,25 +278,13 @@ class RemoteTarget implements TargetFile {
     this.#stopWatching?.()
     clearTimeout(this.#patience)
     this.#lanes.discard()
-    const { session, path } = this.#file
+    const { session, handle } = this.#file
     const isSettled = this.#unanswered.size === 0
     // Never twice: a server may have given the handle to another file meanwhile.
-    if (!this.#isClosed) {
-      this.#isClosed = true
-      if (kept !== undefined && isSettled) await this.#cleanUp(setstatHandle(this.#file, { size: kept }, undefined))
-      session.closeQuietly(this.#file.handle)
-    }
-    if (kept === undefined) await this.#cleanUp(removeFile(session, path, undefined))
-  }
-
-  /** Waits for a request that nobody is to be told about, for as long as it may hold up the failure of a transfer. */
-  async #cleanUp(request: Promise<void>): Promise<void> {
-    let patience: NodeJS.Timeout | undefined
-    const enough = new Promise<void>((resolve) => {
-      patience = setTimeout(resolve, answerTimeoutMs)
-    })
-    await Promise.race([request.catch(() => {}), enough])
-    clearTimeout(patience)
+    if (this.#isClosed) return
+    this.#isClosed = true
+    if (kept !== undefined && isSettled) await forAWhile(setstatHandle(this.#file, { size: kept }, undefined))
+    session.closeQuietly(handle)
   }
 
   #giveUpSoon(signal: AbortSignal): void {
@@ -286,7 +292,7 @@ class RemoteTarget implements TargetFile {
     if (this.#unanswered.size === 0) return
     this.#patience = setTimeout(() => {
       for (const giveUp of this.#unanswered) giveUp(new AbortError(signal.reason))
-    }, answerTimeoutMs)
+    }, patienceMs)
   }
 }
 

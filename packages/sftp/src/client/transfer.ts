@@ -3,16 +3,18 @@
 import { printable } from '@ssh/wire'
 import { SftpError } from '../errors.js'
 import { onAbort, throwIfAborted } from './abort.js'
-import { FileCopy } from './copy-file.js'
 import type { FileTree } from './file-tree.js'
 import type { InFlightBudget } from './in-flight-budget.js'
-import { blockSizeOf, type SftpTransferOptions } from './options.js'
+import type { SftpTransferOptions } from './options.js'
 import { assertDepth, assertPlainName, assertSafeLocalName } from './paths.js'
 import { Progress } from './progress.js'
 import { preservedAttrs } from './remote-tree.js'
 import type { SftpStats } from './stats.js'
 import { TaskPool } from './task-pool.js'
 import { type SftpTransferTrace, traced, transferChannel } from './tracing.js'
+import { FileContent } from './transfer/file-content.js'
+import { contentOptionsOf, writeRulesOf } from './transfer/rules.js'
+import { writeFile } from './transfer/write-file.js'
 
 const defaultConcurrency = 16
 
@@ -169,31 +171,16 @@ class Transfer {
 
   async #copyFile(item: Item, attrs: SftpStats): Promise<void> {
     const { from, to, budget } = this.#plan
-    const { preserve = false, maxRequests } = this.#options
     const { signal } = this.#stop
     const progress = this.#progress.file(item.src, item.dst, attrs.size ?? 0)
     const source = await from.openSource(item.src, attrs, signal)
     try {
-      const target = await to.openTarget(item.dst, { attrs, preserve, isGiven: item.isGiven, signal })
-      const copy = new FileCopy(source, target, {
-        budget,
-        blockSize: blockSizeOf(this.#options),
-        maxRequests: maxRequests ?? Number.POSITIVE_INFINITY,
-        signal,
-        onBytes: (byteCount) => progress.add(byteCount),
-      })
-      try {
-        await copy.run()
-        await target.finish()
-      } catch (error) {
-        // Half a local file could be taken for a whole one; a remote one can be gone on with.
-        await target.discard(to.kind === 'local' ? undefined : copy.contiguous)
-        throw error
-      }
+      const content = new FileContent(item.src, attrs, source, contentOptionsOf(this.#options, budget, signal))
+      const destination = { tree: to, path: item.dst, isGiven: item.isGiven }
+      await writeFile(content, destination, writeRulesOf(this.#options, budget, signal), progress)
     } finally {
       source.close()
     }
-    progress.finish()
   }
 
   async #copyLink(item: Item): Promise<void> {

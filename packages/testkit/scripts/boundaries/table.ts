@@ -108,16 +108,18 @@ export const boundaries: readonly PackageRules[] = [
       { path: 'protocol', packages: ['wire'] },
       {
         path: 'client',
-        rooms: ['protocol', 'client/local-files.ts', 'client/tracing.ts'],
+        rooms: ['protocol', 'client/local-files.ts', 'client/tracing.ts', 'client/transfer'],
         packages: ['wire'],
         dependencies: ['minimatch'],
         node: ['stream', 'stream/promises'],
       },
       { path: 'client/tracing.ts', node: ['diagnostics_channel'] },
+      // One file of a transfer: where it begins, is written and is checked.
+      { path: 'client/transfer', rooms: ['client', 'protocol'], packages: ['wire'], node: ['crypto', 'stream'] },
       // The local side of transfers, and the server that serves real folders: the only files that touch a disk.
       {
         path: 'client/local-files.ts',
-        rooms: ['client', 'protocol', 'local-names.ts', 'local-data-ranges.ts'],
+        rooms: ['client', 'client/transfer', 'protocol', 'local-names.ts', 'local-data-ranges.ts'],
         packages: ['wire'],
         node: 'any',
       },

@@ -1,0 +1,120 @@
+/** Where a file is written before it has its name: besides it, and put in its place in one step. */
+
+import { createHash, randomBytes } from 'node:crypto'
+import { SftpError } from '../../errors.js'
+import type { FileTree } from '../file-tree.js'
+import type { SftpStats } from '../stats.js'
+import { forAWhile } from './patience.js'
+
+/** The place of a file that is being written. */
+export interface Landing {
+  /** Where it is written. */
+  readonly path: string
+  /** Permissions that the file it replaces has, if it keeps them. */
+  readonly permissions: number | undefined
+  /** All is written: gives it its name. */
+  commit(): Promise<void>
+}
+
+export interface LandingOptions {
+  /** Whether the caller named this very path. */
+  readonly isGiven: boolean
+  readonly preserve: boolean
+  /** Whether a later transfer shall find it. */
+  readonly resume: boolean
+  readonly signal: AbortSignal | undefined
+}
+
+/** Under its own name. */
+export function landingOn(path: string): Landing {
+  return { path, permissions: undefined, commit: async () => {} }
+}
+
+/**
+ * Besides `path`, in the same directory, since only within a file system can a name be given in one step. A link that
+ * the caller named is followed, as it is without this.
+ *
+ * @throws SftpError `ENOTSUP` when the server cannot replace the file that is there: to remove it first, or to move it
+ *   away, would leave a moment without either; `EISDIR`, `EINVAL` for what is no file, `ELOOP`
+ */
+export async function landingBeside(to: FileTree, path: string, options: LandingOptions): Promise<Landing> {
+  const { isGiven, preserve, resume, signal } = options
+  const link = await statIfThere(to, path, signal)
+  const isLink = link?.isSymbolicLink() ?? false
+  if (isLink && to.kind === 'local' && !isGiven) throw linkInTheWay(path)
+  const final = isLink ? await to.realPath(path, signal) : path
+  const there = isLink ? await statIfThere(to, final, signal) : link
+  if (there !== undefined) assertReplaceable(to, there, path)
+  const name = to.baseName(final)
+  const beside = final.slice(0, final.length - name.length) + (resume ? partName(name) : randomName(name))
+  return {
+    path: beside,
+    permissions: preserve || there?.permissions === undefined ? undefined : there.permissions & 0o7777,
+    commit: () => to.move(beside, final, there !== undefined, signal),
+  }
+}
+
+/** Removes a file that must not be taken for a whole one; devices and pipes stay. Never rejects, and gives up in time. */
+export async function removeFailed(to: FileTree, path: string, isGiven: boolean): Promise<void> {
+  const remove = async (): Promise<void> => {
+    const there = await to.stat(path, false, undefined)
+    if (there.isFile()) return to.remove(path, undefined)
+    if (!isGiven || !there.isSymbolicLink()) return
+    const real = await to.realPath(path, undefined)
+    if ((await to.stat(real, false, undefined)).isFile()) await to.remove(real, undefined)
+  }
+  await forAWhile(remove())
+}
+
+/** Attributes of what is there, of a link itself; undefined when nothing is. */
+export async function statIfThere(
+  to: FileTree,
+  path: string,
+  signal: AbortSignal | undefined,
+  followSymlinks = false,
+): Promise<SftpStats | undefined> {
+  try {
+    return await to.stat(path, followSymlinks, signal)
+  } catch (error) {
+    if (error instanceof SftpError && error.code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+function assertReplaceable(to: FileTree, there: SftpStats, path: string): void {
+  if (there.isDirectory()) throw new SftpError('EISDIR', 'EISDIR: a directory is there', { path })
+  if (!there.isFile() && there.type !== 'unknown') {
+    throw new SftpError('EINVAL', `EINVAL: only files can be replaced in one step, found one of type ${there.type}`, {
+      path,
+    })
+  }
+  if (to.canReplace) return
+  throw new SftpError(
+    'ENOTSUP',
+    'ENOTSUP: the server cannot replace a file in one step; remove it first, or copy without the option atomic',
+    { path },
+  )
+}
+
+export function linkInTheWay(path: string): SftpError {
+  return new SftpError('ELOOP', 'ELOOP: a symbolic link stands where a name from the server is to be written', { path })
+}
+
+/** Bytes of a name that most file systems take. */
+const longestName = 255
+
+/** The name that a transfer which goes on later finds again. */
+function partName(name: string): string {
+  return withinLimit(name, '.sftp-part')
+}
+
+/** A name that nobody can have made before. */
+function randomName(name: string): string {
+  return withinLimit(name, `.${randomBytes(16).toString('hex')}.tmp`)
+}
+
+function withinLimit(name: string, ending: string): string {
+  const hidden = `.${name}${ending}`
+  if (Buffer.byteLength(hidden) <= longestName) return hidden
+  return `.${createHash('sha256').update(name).digest('hex')}${ending}`
+}
