@@ -255,6 +255,38 @@ async def run_file_step(sftp, name, step):
         await sftp.truncate(path, step['size'])
     elif name == 'utime':
         await sftp.utime(path, (step['time'], step['time']))
+    elif name == 'posixRename':
+        await sftp.posix_rename(path, step['to'])
+    elif name == 'link':
+        await sftp.link(path, step['to'])
+    elif name == 'statvfs':
+        facts = await sftp.statvfs(path)
+        return {'blocks': facts.blocks, 'blockSize': facts.frsize}
+    elif name == 'append':
+        async with sftp.open(path, 'ab') as file:
+            await file.write(decode(step['data']))
+    elif name == 'scatter':
+        parts = [(part['offset'], decode(part['data'])) for part in step['parts']]
+        async with sftp.open(path, 'rb+') as file:
+            await asyncio.gather(*(file.write(data, offset) for offset, data in parts))
+            read = await asyncio.gather(*(file.read(len(data), offset) for offset, data in parts))
+        return {'data': [encode(data) for data in read]}
+    elif name == 'spread':
+
+        async def write_and_read(number):
+            async with sftp.open(f'{path}/{number}', 'wb+') as file:
+                await file.write(str(number).encode())
+                return encode(await file.read(100, 0))
+
+        return {'data': await asyncio.gather(*map(write_and_read, range(step['count'])))}
+    elif name == 'listBytes':
+        names = await sftp.listdir(decode(path))
+        return {'names': [encode(entry) for entry in names if entry not in (b'.', b'..')]}
+    elif name == 'readBytes':
+        async with sftp.open(decode(path), 'rb') as file:
+            return {'data': [encode(await file.read())]}
+    elif name == 'removeBytes':
+        await sftp.remove(decode(path))
 
 
 async def forward(job):

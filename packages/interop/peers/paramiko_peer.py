@@ -264,6 +264,36 @@ def run_file_step(sftp, name, step):
         sftp.truncate(path, step['size'])
     elif name == 'utime':
         sftp.utime(path, (step['time'], step['time']))
+    elif name == 'posixRename':
+        sftp.posix_rename(path, step['to'])
+    elif name == 'append':
+        with sftp.open(path, 'ab') as file:
+            file.write(decode(step['data']))
+    elif name == 'scatter':
+        parts = [(part['offset'], decode(part['data'])) for part in step['parts']]
+        with sftp.open(path, 'rb+') as file:
+            file.set_pipelined(True)
+            for offset, data in parts:
+                file.seek(offset)
+                file.write(data)
+            file.set_pipelined(False)
+            file.flush()
+            return {'data': [encode(data) for data in file.readv([(offset, len(data)) for offset, data in parts])]}
+    elif name == 'spread':
+        read = []
+        for number in range(step['count']):
+            with sftp.open(f'{path}/{number}', 'wb+') as file:
+                file.write(str(number))
+                file.seek(0)
+                read.append(encode(file.read()))
+        return {'data': read}
+    elif name == 'readBytes':
+        with sftp.open(decode(path), 'rb') as file:
+            return {'data': [encode(file.read())]}
+    elif name == 'removeBytes':
+        sftp.remove(decode(path))
+    else:
+        raise OSError(errno.ENOSYS, f'Paramiko has no {name}: unsupported')
 
 
 def forward(job):

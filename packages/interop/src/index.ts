@@ -15,6 +15,7 @@ export {
 } from './keys.js'
 export { type Library, libraries, startLibrary } from './libraries.js'
 export {
+  type FilePart,
   type FileStep,
   type FileStepResult,
   type KeyboardRound,

@@ -127,6 +127,23 @@ export type FileStep =
   | { readonly do: 'chmod'; readonly path: string; readonly mode: number }
   | { readonly do: 'truncate'; readonly path: string; readonly size: number }
   | { readonly do: 'utime'; readonly path: string; readonly time: number }
+  | { readonly do: 'posixRename' | 'link'; readonly path: string; readonly to: string }
+  | { readonly do: 'statvfs'; readonly path: string }
+  /** Adds to the end of a file. */
+  | { readonly do: 'append'; readonly path: string; readonly data: string }
+  /** Writes each part into a file that is there, then reads each, all at once where the library can. */
+  | { readonly do: 'scatter'; readonly path: string; readonly parts: readonly FilePart[] }
+  /** Writes files `0`, `1`, … with their names as content into a folder, then reads each, all at once where it can. */
+  | { readonly do: 'spread'; readonly path: string; readonly count: number }
+  /** A listing as bytes, and reading and removing by bytes; the path is in base64. */
+  | { readonly do: 'listBytes' | 'readBytes' | 'removeBytes'; readonly path: string }
+
+/** Some bytes of a file. */
+export interface FilePart {
+  readonly offset: number
+  /** Base64. */
+  readonly data: string
+}
 
 /** Outcome of one step: what it gave, or what kind of error. */
 export interface FileStepResult {
@@ -136,8 +153,13 @@ export interface FileStepResult {
   readonly size?: number
   readonly mode?: number
   readonly mtime?: number
-  /** list, sorted */
+  /** list, sorted; listBytes, in base64 */
   readonly names?: readonly string[]
+  /** scatter, spread, readBytes: what was read, in base64 */
+  readonly data?: readonly string[]
+  /** statvfs */
+  readonly blocks?: number
+  readonly blockSize?: number
   /** readlink, realpath */
   readonly path?: string
 }

@@ -1,10 +1,14 @@
 package main
 
 import (
+	"encoding/base64"
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"sort"
+	"sync"
 	"time"
 
 	"github.com/pkg/sftp"
@@ -24,6 +28,14 @@ type fileStep struct {
 	Mode   uint32 `json:"mode"`
 	Size   int64  `json:"size"`
 	Time   int64  `json:"time"`
+	Data   []byte `json:"data"`
+	Parts  []part `json:"parts"`
+	Count  int    `json:"count"`
+}
+
+type part struct {
+	Offset int64  `json:"offset"`
+	Data   []byte `json:"data"`
 }
 
 type fileResult struct {
@@ -34,6 +46,10 @@ type fileResult struct {
 	Mtime   int64    `json:"mtime,omitempty"`
 	Names   []string `json:"names,omitempty"`
 	Path    string   `json:"path,omitempty"`
+	Data    [][]byte `json:"data,omitempty"`
+	Blocks  uint64   `json:"blocks,omitempty"`
+	// BlockSize is the unit of Blocks.
+	BlockSize uint64 `json:"blockSize,omitempty"`
 }
 
 func useFiles(options filesOptions) ([]fileResult, error) {
@@ -107,6 +123,32 @@ func (s fileStep) run(client *sftp.Client) (fileResult, error) {
 		return none, client.Truncate(s.Path, s.Size)
 	case "utime":
 		return none, client.Chtimes(s.Path, time.Unix(s.Time, 0), time.Unix(s.Time, 0))
+	case "posixRename":
+		return none, client.PosixRename(s.Path, s.To)
+	case "link":
+		return none, client.Link(s.Path, s.To)
+	case "statvfs":
+		facts, err := client.StatVFS(s.Path)
+		if err != nil {
+			return none, err
+		}
+		return fileResult{Blocks: facts.Blocks, BlockSize: facts.Frsize}, nil
+	case "append":
+		return none, s.append(client)
+	case "scatter":
+		return s.scatter(client)
+	case "spread":
+		return s.spread(client)
+	case "listBytes":
+		return s.listBytes(client)
+	case "readBytes":
+		return s.readBytes(client)
+	case "removeBytes":
+		path, err := base64.StdEncoding.DecodeString(s.Path)
+		if err != nil {
+			return none, err
+		}
+		return none, client.Remove(string(path))
 	}
 	return none, errors.New("unknown step " + s.Do)
 }
@@ -150,4 +192,94 @@ func (s fileStep) get(client *sftp.Client) error {
 		return err
 	}
 	return target.Close()
+}
+
+func (s fileStep) append(client *sftp.Client) error {
+	file, err := client.OpenFile(s.Path, os.O_WRONLY|os.O_APPEND|os.O_CREATE)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	_, err = file.Write(s.Data)
+	return err
+}
+
+func (s fileStep) scatter(client *sftp.Client) (fileResult, error) {
+	file, err := client.OpenFile(s.Path, os.O_RDWR)
+	if err != nil {
+		return fileResult{}, err
+	}
+	defer file.Close()
+	err = atOnce(len(s.Parts), func(i int) error {
+		_, err := file.WriteAt(s.Parts[i].Data, s.Parts[i].Offset)
+		return err
+	})
+	if err != nil {
+		return fileResult{}, err
+	}
+	read := make([][]byte, len(s.Parts))
+	err = atOnce(len(s.Parts), func(i int) error {
+		read[i] = make([]byte, len(s.Parts[i].Data))
+		_, err := file.ReadAt(read[i], s.Parts[i].Offset)
+		return err
+	})
+	return fileResult{Data: read}, err
+}
+
+func (s fileStep) spread(client *sftp.Client) (fileResult, error) {
+	read := make([][]byte, s.Count)
+	err := atOnce(s.Count, func(i int) error {
+		file, err := client.OpenFile(fmt.Sprintf("%s/%d", s.Path, i), os.O_RDWR|os.O_CREATE|os.O_TRUNC)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		if _, err := fmt.Fprint(file, i); err != nil {
+			return err
+		}
+		if _, err := file.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+		read[i], err = io.ReadAll(file)
+		return err
+	})
+	return fileResult{Data: read}, err
+}
+
+// atOnce works on 0 up to count side by side.
+func atOnce(count int, work func(int) error) error {
+	failures := make([]error, count)
+	var working sync.WaitGroup
+	for i := range count {
+		working.Go(func() { failures[i] = work(i) })
+	}
+	working.Wait()
+	return errors.Join(failures...)
+}
+
+func (s fileStep) listBytes(client *sftp.Client) (fileResult, error) {
+	path, err := base64.StdEncoding.DecodeString(s.Path)
+	if err != nil {
+		return fileResult{}, err
+	}
+	entries, err := client.ReadDir(string(path))
+	names := []string{}
+	for _, entry := range entries {
+		names = append(names, base64.StdEncoding.EncodeToString([]byte(entry.Name())))
+	}
+	return fileResult{Names: names}, err
+}
+
+func (s fileStep) readBytes(client *sftp.Client) (fileResult, error) {
+	path, err := base64.StdEncoding.DecodeString(s.Path)
+	if err != nil {
+		return fileResult{}, err
+	}
+	file, err := client.Open(string(path))
+	if err != nil {
+		return fileResult{}, err
+	}
+	defer file.Close()
+	data, err := io.ReadAll(file)
+	return fileResult{Data: [][]byte{data}}, err
 }

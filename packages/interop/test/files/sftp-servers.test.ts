@@ -63,5 +63,9 @@ describe.skipIf(lacks('dropbear', 'sftp-server', 'ssh-keygen') || !canServeDropb
 })
 
 describe.skipIf(lacks('proftpd', 'ssh-keygen'))('ProFTPD', () => {
-  describeClientFiles(async () => overSsh(await startProftpd()), { lacks: ['limits'], resolvesLinks: true })
+  describeClientFiles(async () => overSsh(await startProftpd()), {
+    lacks: ['limits'],
+    resolvesLinks: true,
+    followsInLstat: true,
+  })
 })

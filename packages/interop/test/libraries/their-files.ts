@@ -1,16 +1,30 @@
 /** A library's SFTP client against our server. */
 
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, readlinkSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statfsSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import type { SshServer } from '@ssh/sdk'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { FileStep, FileStepResult, LibraryConnection } from '../../src/index.js'
 import { inFolder, ourServer, theirClient, type Workbench } from './workbench.js'
 
-const big = randomBytes(16 * 2 ** 20 + 1)
+export interface FileClientTraits {
+  /** It can make hard links, ask for a file system, and list names that are no UTF-8. Default true. */
+  readonly hasAll?: boolean
+}
 
-export function describeTheirFiles(bench: Workbench): void {
+const big = randomBytes(64 * 2 ** 20 + 1)
+
+export function describeTheirFiles(bench: Workbench, { hasAll = true }: FileClientTraits = {}): void {
   describe('files', () => {
     const { peer } = bench
     const folder = inFolder(bench, 'theirs')
@@ -26,7 +40,7 @@ export function describeTheirFiles(bench: Workbench): void {
     const run = (...steps: readonly FileStep[]): Promise<readonly FileStepResult[]> =>
       peer.call('files', { connection: connection.connection, steps })
 
-    test('are the same after put and get', async () => {
+    test('of 64 MiB are the same after put and get', async () => {
       writeFileSync(at('local'), big)
       const results = await run(
         { do: 'put', from: at('local'), path: at('remote') },
@@ -67,10 +81,75 @@ export function describeTheirFiles(bench: Workbench): void {
 
     test('are listed, however many there are', async () => {
       mkdirSync(at('many'))
-      const names = Array.from({ length: 500 }, (_, n) => `file number ${n}`)
+      const names = Array.from({ length: 5000 }, (_, n) => `file number ${n}`)
       for (const name of names) writeFileSync(at('many', name), '')
       const [list] = await run({ do: 'list', path: at('many') })
       expect(list?.names?.toSorted()).toEqual(names.toSorted())
+    })
+
+    test('are written and read in parts, in any order', async () => {
+      const model = randomBytes(2_000_000)
+      const path = at('parts')
+      writeFileSync(path, model)
+      const parts = Array.from({ length: 40 }, (_, n) => ({ offset: n * 49_000, data: randomBytes(1 + n * 1200) }))
+      parts.reverse()
+      const [scattered] = await run({
+        do: 'scatter',
+        path,
+        parts: parts.map(({ offset, data }) => ({ offset, data: data.toString('base64') })),
+      })
+      for (const { offset, data } of parts) data.copy(model, offset)
+      expect(scattered?.data).toEqual(parts.map(({ data }) => data.toString('base64')))
+      expect(readFileSync(path).equals(model)).toBe(true)
+    })
+
+    test('are added to', async () => {
+      writeFileSync(at('log'), 'one\n')
+      const data = Buffer.from('two\n').toString('base64')
+      expect(await run(...Array.from({ length: 3 }, () => ({ do: 'append', path: at('log'), data }) as const))).toEqual(
+        [{}, {}, {}],
+      )
+      expect(readFileSync(at('log'), 'utf8')).toBe('one\ntwo\ntwo\ntwo\n')
+    })
+
+    test('are written and read by the hundred', async () => {
+      mkdirSync(at('spread'))
+      const [spread] = await run({ do: 'spread', path: at('spread'), count: 200 })
+      expect(spread?.data?.map((data) => String(Buffer.from(data, 'base64')))).toEqual(
+        Array.from({ length: 200 }, (_, n) => `${n}`),
+      )
+      expect(readdirSync(at('spread'))).toHaveLength(200)
+    })
+
+    test('may have names that are no UTF-8', async () => {
+      mkdirSync(at('bytes'))
+      const names = [Buffer.from('gr\xfcn', 'latin1'), Buffer.from([0xff, 0xfe]), Buffer.from('жук')]
+      const pathOf = (name: Buffer) => Buffer.concat([Buffer.from(at('bytes', '/')), name])
+      for (const name of names) writeFileSync(pathOf(name), name)
+      const encoded = (bytes: Buffer) => bytes.toString('base64')
+      const read = await run(...names.map((name) => ({ do: 'readBytes', path: encoded(pathOf(name)) }) as const))
+      expect(read.map(({ data }) => data)).toEqual(names.map((name) => [encoded(name)]))
+      if (hasAll) {
+        const [list] = await run({ do: 'listBytes', path: encoded(Buffer.from(at('bytes'))) })
+        expect(list?.names?.toSorted()).toEqual(names.map(encoded).sort())
+      }
+      await run(...names.map((name) => ({ do: 'removeBytes', path: encoded(pathOf(name)) }) as const))
+      expect(readdirSync(at('bytes'))).toEqual([])
+    })
+
+    test('replace others, get second names, and are on a file system', async () => {
+      for (const name of ['first', 'second']) writeFileSync(at(name), name)
+      expect(await run({ do: 'posixRename', path: at('first'), to: at('second') })).toEqual([{}])
+      expect(readFileSync(at('second'), 'utf8')).toBe('first')
+      if (!hasAll) return
+      const [linked, facts] = await run(
+        { do: 'link', path: at('second'), to: at('third') },
+        { do: 'statvfs', path: folder },
+      )
+      expect(linked).toEqual({})
+      expect(statSync(at('third')).ino).toBe(statSync(at('second')).ino)
+      const { blocks, bsize } = statfsSync(folder)
+      expect(facts).toEqual({ blocks, blockSize: bsize })
     })
 
     test('are renamed and removed', async () => {
