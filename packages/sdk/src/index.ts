@@ -178,7 +178,12 @@ export {
 export {
   type Awaitable,
   type ExtensionPair,
+  type FileLimits,
   type FileType,
+  type FileUsage,
+  type LimitedFile,
+  type LimitedHandler,
+  limitFiles,
   type MemoryFile,
   MemoryHandler,
   type MemoryHandlerOptions,

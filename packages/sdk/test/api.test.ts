@@ -79,6 +79,7 @@ test('exports these names, and no others', () => {
       "importPrivateKeyList",
       "importPublicKey",
       "importPublicKeyList",
+      "limitFiles",
       "lines",
       "listen",
       "listenReverse",

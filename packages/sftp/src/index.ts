@@ -52,6 +52,7 @@ export { type OpenFlags, openFlags } from './protocol/open-flags.js'
 export { statusCodes } from './protocol/status.js'
 export type { SymlinkOrder } from './protocol/symlink-order.js'
 // Server
+export type { FileUsage } from './server/file-usage.js'
 export type {
   Awaitable,
   FileHandler,
@@ -61,6 +62,7 @@ export type {
   TreeReader,
   TreeWriter,
 } from './server/handler.js'
+export { type FileLimits, type LimitedFile, type LimitedHandler, limitFiles } from './server/limit-files.js'
 export { type MemoryFile, MemoryHandler, type MemoryHandlerOptions } from './server/memory-handler.js'
 export { type ServeSftpOptions, type SftpServerSession, serveSftp } from './server/serve-sftp.js'
 export { type ServerFile, SftpServer, type SftpServerOptions } from './server/sftp-server.js'

@@ -78,6 +78,8 @@ export class MemoryHandler implements SftpHandler<MemoryFile> {
 
   write({ node, flags }: MemoryFile, data: Uint8Array, position: number): void {
     if (!(flags & (openFlags.write | openFlags.append))) throw failure('EBADF')
+    // As write(2): nothing makes no file longer.
+    if (data.length === 0) return
     const start = flags & openFlags.append ? node.size : position
     this.#resize(node, Math.max(node.size, start + data.length))
     node.content.set(data, start)
