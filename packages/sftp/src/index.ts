@@ -19,8 +19,12 @@ export type {
   SftpProgress,
   SftpReadFileOptions,
   SftpReadStreamOptions,
+  SftpRealpathOptions,
+  SftpRealpathStatOptions,
   SftpRemoteCopyOptions,
+  SftpRenameOptions,
   SftpRmtreeOptions,
+  SftpStatOptions,
   SftpTransferOptions,
   SftpWriteFileOptions,
   SftpWriteStreamOptions,
@@ -29,11 +33,13 @@ export type { SftpLimits } from './client/session.js'
 export { SftpClient } from './client/sftp-client.js'
 export { SftpFile } from './client/sftp-file.js'
 export { type SftpDirent, SftpStats } from './client/stats.js'
+export type { SftpTime } from './client/times.js'
 export type { SftpRequestTrace, SftpTransferTrace } from './client/tracing.js'
 export type { Paths, PutSource } from './client/transfers.js'
 // Errors
 export { SftpError, type SftpErrorOptions } from './errors.js'
 // Protocol
+export type { SftpAnnouncements, SftpSupported, SftpVendor } from './protocol/announcements.js'
 export {
   attrFlags,
   attribBits,
@@ -47,6 +53,7 @@ export {
 export type { SftpVersion } from './protocol/dialect.js'
 export type { SftpStatVfs } from './protocol/extensions.js'
 export { decodeFileName, encodeFileName } from './protocol/file-name.js'
+export { lockFlags } from './protocol/lock-flags.js'
 export { accessFlags, accessMask, type OpenAccess } from './protocol/open-access.js'
 export { type OpenFlags, openFlags } from './protocol/open-flags.js'
 export { statusCodes } from './protocol/status.js'

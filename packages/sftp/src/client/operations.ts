@@ -1,13 +1,16 @@
-/** The requests of version 3 as functions: paths and attributes in, values out. Paths are as the server shall see them. */
+/** The requests as functions: paths and attributes in, values out. Paths are as the server shall see them. */
 
-import { type FieldValues, type MessageDefinition, printable } from '@ssh/wire'
+import { printable } from '@ssh/wire'
 import { SftpError } from '../errors.js'
 import type { SftpAttrs } from '../protocol/attrs.js'
 import { finishWritePacket } from '../protocol/data-packets.js'
 import { framePacket } from '../protocol/framing.js'
-import { type NameEntry, requests } from '../protocol/packets.js'
+import type { NameEntry, RequestFields, RequestLayouts } from '../protocol/model.js'
+import type { OpenAccess } from '../protocol/open-access.js'
+import { renameFlags } from '../protocol/rename-flags.js'
 import { inSymlinkOrder } from '../protocol/symlink-order.js'
 import { untilAborted } from './abort.js'
+import { resolvePath } from './paths.js'
 import {
   type Block,
   emptyBlock,
@@ -16,6 +19,8 @@ import {
   expectDone,
   expectHandle,
   expectNames,
+  expectPage,
+  type NamePage,
   type ReplyKind,
 } from './reply-kinds.js'
 import type { ClientSession, SftpLimits } from './session.js'
@@ -23,34 +28,61 @@ import { type SftpDirent, SftpStats } from './stats.js'
 
 type Signal = AbortSignal | undefined
 
-// biome-ignore lint/suspicious/noExplicitAny: any message's fields; each caller's are checked by inference
-type AnyRequest = MessageDefinition<any, any>
-type FieldsOf<D> = D extends MessageDefinition<infer _N, infer F> ? Omit<FieldValues<F>, 'id'> : never
+type RequestName = keyof RequestFields & keyof RequestLayouts
 
-/** Sends one request of the message table. */
-function ask<T, D extends AnyRequest>(
-  session: ClientSession,
-  kind: ReplyKind<T>,
-  definition: D,
-  fields: FieldsOf<D>,
-  context: { operation?: string; path?: string; offset?: number; signal: Signal },
-): Promise<T> {
-  const build = (id: number): Uint8Array => framePacket(definition.encode({ id, ...fields }))
-  return session.request(kind, build, { operation: definition.name, ...context })
+/** What errors say of a request; the operation is the request's name unless told. */
+interface AskContext {
+  readonly operation?: string
+  readonly path?: string
+  readonly offset?: number
+  readonly signal: Signal
 }
 
-function openHandle(
+/** Sends one request, as the version that was agreed on lays it out. @throws SftpError `ENOTSUP` when it has none */
+function ask<T, N extends RequestName>(
+  session: ClientSession,
+  kind: ReplyKind<T>,
+  name: N,
+  fields: Omit<RequestFields[N], 'id'>,
+  context: AskContext,
+): Promise<T> {
+  const layout = session.dialect.requests[name]
+  if (layout === undefined) return Promise.reject(unknownRequest(session, name, context))
+  // The layout's fields are the request's; TypeScript does not follow a union of names this far.
+  const encode = layout.encode as (values: object) => Uint8Array
+  return session.request(kind, (id) => framePacket(encode({ id, ...fields })), { operation: name, ...context })
+}
+
+function unknownRequest(session: ClientSession, name: string, { path, operation = name }: AskContext): SftpError {
+  const { version } = session.dialect
+  return new SftpError('ENOTSUP', `ENOTSUP: version ${version} of SFTP has no such request, ${operation}`, {
+    ...(path !== undefined && { path }),
+  })
+}
+
+/** @throws SftpError `ENOTSUP` for attributes that the version has no place for: they would be left out unnoticed */
+function assertSayable(session: ClientSession, attrs: SftpAttrs, operation: string, path: string): void {
+  const names = session.dialect.unsayable(attrs)
+  if (names.length === 0) return
+  const { version } = session.dialect
+  throw new SftpError('ENOTSUP', `ENOTSUP: version ${version} of SFTP cannot set ${names.join(', ')}, ${operation}`, {
+    path,
+  })
+}
+
+async function openHandle(
   session: ClientSession,
   path: string,
-  flags: number,
+  flags: number | OpenAccess,
   attrs: SftpAttrs,
   signal: Signal,
 ): Promise<Uint8Array> {
-  return ask(session, expectHandle, requests.open, { path, flags, attrs }, { path, signal })
+  assertSayable(session, attrs, 'open', path)
+  return ask(session, expectHandle, 'open', { path, flags, attrs }, { path, signal })
 }
 
 export function closeHandle(session: ClientSession, handle: Uint8Array, path: string, signal: Signal): Promise<void> {
-  return ask(session, expectDone, requests.close, { handle }, { path, signal })
+  return ask(session, expectDone, 'close', { handle }, { path, signal })
 }
 
 /** An open file of the server: what reads and writes need to know. */
@@ -65,7 +97,7 @@ export interface OpenHandle {
 export async function openFile(
   session: ClientSession,
   path: string,
-  flags: number,
+  flags: number | OpenAccess,
   attrs: SftpAttrs,
   signal: Signal,
 ): Promise<{ readonly file: OpenHandle; readonly limits: SftpLimits }> {
@@ -101,9 +133,9 @@ export async function readInto(
       return target.subarray(filled)
     })
     const fields = { handle, offset: position, length: left }
-    const count = await ask(session, kind, requests.read, fields, { path, offset: position, signal })
-    if (count === 0) break
+    const count = await ask(session, kind, 'read', fields, { path, offset: position, signal })
     filled += count
+    if (count === 0 || kind.isLast) break
   }
   return filled
 }
@@ -125,52 +157,87 @@ export async function writePacket(file: OpenHandle, packet: Buffer, offset: numb
   await session.request(expectDone, build, { operation: 'write', path, offset, signal })
 }
 
+/** @param wanted a sum of `attrFlags`; before version 4 all come. Default: what the version has */
 export async function statPath(
   session: ClientSession,
   path: string,
   followSymlinks: boolean,
   signal: Signal,
+  wanted?: number,
 ): Promise<SftpStats> {
-  const definition = followSymlinks ? requests.stat : requests.lstat
-  return new SftpStats(await ask(session, expectAttrs, definition, { path }, { path, signal }))
+  const name = followSymlinks ? 'stat' : 'lstat'
+  return new SftpStats(await ask(session, expectAttrs, name, { path, wanted }, { path, signal }))
 }
 
-export async function statHandle(file: OpenHandle, signal: Signal): Promise<SftpStats> {
+/** @param wanted as of {@link statPath} */
+export async function statHandle(file: OpenHandle, signal: Signal, wanted?: number): Promise<SftpStats> {
   const { session, handle, path } = file
-  return new SftpStats(await ask(session, expectAttrs, requests.fstat, { handle }, { path, signal }))
+  return new SftpStats(await ask(session, expectAttrs, 'fstat', { handle, wanted }, { path, signal }))
 }
 
-export function setstatPath(
+export async function setstatPath(
   session: ClientSession,
   path: string,
   attrs: SftpAttrs,
   followSymlinks: boolean,
   signal: Signal,
 ): Promise<void> {
-  if (followSymlinks) return ask(session, expectDone, requests.setstat, { path, attrs }, { path, signal })
+  assertSayable(session, attrs, 'setstat', path)
+  if (followSymlinks) return ask(session, expectDone, 'setstat', { path, attrs }, { path, signal })
   return session.extended(expectDone, 'lsetstat@openssh.com', { path, attrs }, { operation: 'lsetstat', path, signal })
 }
 
-export function setstatHandle(file: OpenHandle, attrs: SftpAttrs, signal: Signal): Promise<void> {
+export async function setstatHandle(file: OpenHandle, attrs: SftpAttrs, signal: Signal): Promise<void> {
   const { session, handle, path } = file
-  return ask(session, expectDone, requests.fsetstat, { handle, attrs }, { path, signal })
+  assertSayable(session, attrs, 'fsetstat', path)
+  return ask(session, expectDone, 'fsetstat', { handle, attrs }, { path, signal })
 }
 
-export function makeDirectory(session: ClientSession, path: string, attrs: SftpAttrs, signal: Signal): Promise<void> {
-  return ask(session, expectDone, requests.mkdir, { path, attrs }, { path, signal })
+export async function makeDirectory(
+  session: ClientSession,
+  path: string,
+  attrs: SftpAttrs,
+  signal: Signal,
+): Promise<void> {
+  assertSayable(session, attrs, 'mkdir', path)
+  return ask(session, expectDone, 'mkdir', { path, attrs }, { path, signal })
 }
 
 export function removeDirectory(session: ClientSession, path: string, signal: Signal): Promise<void> {
-  return ask(session, expectDone, requests.rmdir, { path }, { path, signal })
+  return ask(session, expectDone, 'rmdir', { path }, { path, signal })
 }
 
 export function removeFile(session: ClientSession, path: string, signal: Signal): Promise<void> {
-  return ask(session, expectDone, requests.remove, { path }, { path, signal })
+  return ask(session, expectDone, 'remove', { path }, { path, signal })
 }
 
-export function renamePath(session: ClientSession, oldPath: string, newPath: string, signal: Signal): Promise<void> {
+/**
+ * Renames. Before version 5 what has flags becomes OpenSSH's request, which replaces in one step.
+ * @param flags a sum of `renameFlags`; default: nothing is replaced
+ * @throws SftpError `ENOTSUP` for flags that the server has no means for
+ */
+export function renamePath(
+  session: ClientSession,
+  oldPath: string,
+  newPath: string,
+  signal: Signal,
+  flags = 0,
+): Promise<void> {
   const operation = `rename to "${printable(newPath)}"`
-  return ask(session, expectDone, requests.rename, { oldPath, newPath }, { operation, path: oldPath, signal })
+  const context = { operation, path: oldPath, signal }
+  if (flags === 0 || session.dialect.hasRenameFlags) {
+    return ask(session, expectDone, 'rename', { oldPath, newPath, flags }, context)
+  }
+  return session.extended(expectDone, 'posix-rename@openssh.com', { oldPath, newPath }, context)
+}
+
+/** Renames, replacing what is there in one step, with whatever the server has for it. */
+export function replacePath(session: ClientSession, oldPath: string, newPath: string, signal: Signal): Promise<void> {
+  const isFlagged = !session.supports('posix-rename@openssh.com') && session.dialect.hasRenameFlags
+  if (isFlagged) return renamePath(session, oldPath, newPath, signal, renameFlags.overwrite | renameFlags.atomic)
+  const operation = `posix-rename to "${printable(newPath)}"`
+  const context = { operation, path: oldPath, signal }
+  return session.extended(expectDone, 'posix-rename@openssh.com', { oldPath, newPath }, context)
 }
 
 export function makeSymlink(
@@ -179,16 +246,91 @@ export function makeSymlink(
   linkPath: string,
   signal: Signal,
 ): Promise<void> {
+  const context = { operation: 'symlink', path: linkPath, signal }
+  if (session.dialect.requests.link !== undefined) {
+    return ask(session, expectDone, 'link', { targetPath, linkPath, isSymbolic: true }, context)
+  }
   const paths = inSymlinkOrder(session.symlinkOrder, { targetPath, linkPath })
-  return ask(session, expectDone, requests.symlink, paths, { path: linkPath, signal })
+  return ask(session, expectDone, 'symlink', paths, context)
+}
+
+/** Gives a file a second name, with whatever the server has for it. */
+export function makeHardLink(session: ClientSession, oldPath: string, newPath: string, signal: Signal): Promise<void> {
+  const context = { operation: 'hardlink', path: oldPath, signal }
+  if (session.dialect.requests.link === undefined) {
+    return session.extended(expectDone, 'hardlink@openssh.com', { oldPath, newPath }, context)
+  }
+  return ask(session, expectDone, 'link', { targetPath: oldPath, linkPath: newPath, isSymbolic: false }, context)
+}
+
+/** Locks bytes of an open file. @param mask a sum of `lockFlags`; @param length 0 reaches to the end, however far */
+export function lockRange(file: OpenHandle, offset: number, length: number, mask: number, signal: Signal) {
+  const { session, handle, path } = file
+  const context = { operation: 'lock', path, offset, signal }
+  return ask(session, expectDone, 'block', { handle, offset, length, mask }, context)
+}
+
+/** Takes a lock of just these bytes off again. */
+export function unlockRange(file: OpenHandle, offset: number, length: number, signal: Signal): Promise<void> {
+  const { session, handle, path } = file
+  const context = { operation: 'unlock', path, offset, signal }
+  return ask(session, expectDone, 'unblock', { handle, offset, length }, context)
 }
 
 export async function readSymlink(session: ClientSession, path: string, signal: Signal): Promise<string> {
-  return onlyName(await ask(session, expectNames, requests.readlink, { path }, { path, signal }), 'readlink', path)
+  return onlyName(await ask(session, expectNames, 'readlink', { path }, { path, signal }), 'readlink', path)
 }
 
-export async function canonicalPath(session: ClientSession, path: string, signal: Signal): Promise<string> {
-  return onlyName(await ask(session, expectNames, requests.realpath, { path }, { path, signal }), 'realpath', path)
+/** @param composePaths followed from `path` one after the other; an absolute one starts anew */
+export async function canonicalPath(
+  session: ClientSession,
+  path: string,
+  signal: Signal,
+  composePaths: readonly string[] = [],
+): Promise<string> {
+  return (await canonicalEntry(session, path, 'none', signal, composePaths)).path
+}
+
+/** Whether `realpath` looks at what it names; see {@link canonicalEntry}. */
+export type RealpathCheck = 'none' | 'ifExists' | 'always'
+
+/** SSH_FXP_REALPATH_*. */
+const checkBytes: Readonly<Record<RealpathCheck, number>> = { none: 1, ifExists: 2, always: 3 }
+
+/**
+ * The canonical path, and the attributes of what is there when asked for them. Version 6 does all of it in one request;
+ * before that, attributes are asked for with a second one.
+ * @param check `none` asks for no attributes, `ifExists` for those of what is there, `always` fails when nothing is
+ */
+export async function canonicalEntry(
+  session: ClientSession,
+  path: string,
+  check: RealpathCheck,
+  signal: Signal,
+  composePaths: readonly string[] = [],
+): Promise<{ readonly path: string; readonly attrs: SftpStats | undefined }> {
+  const fields = session.dialect.hasRealpathCheck
+    ? { path, check: checkBytes[check], composePaths }
+    : { path: composePaths.reduce(resolvePath, path) }
+  const entries = await ask(session, expectNames, 'realpath', fields, { path, signal })
+  const canonical = onlyName(entries, 'realpath', path)
+  if (check === 'none') return { path: canonical, attrs: undefined }
+  const told = session.dialect.hasRealpathCheck ? entries[0]?.attrs : undefined
+  // "Nothing there" is told by attributes without any (draft-ietf-secsh-filexfer-13 §8.9).
+  if (told !== undefined && Object.keys(told).some((name) => name !== 'type')) {
+    return { path: canonical, attrs: new SftpStats(told) }
+  }
+  if (told !== undefined && check === 'ifExists') return { path: canonical, attrs: undefined }
+  try {
+    return { path: canonical, attrs: await statPath(session, canonical, true, signal) }
+  } catch (error) {
+    if (check === 'always' || !(error instanceof SftpError) || !isMissing(error)) throw error
+    return { path: canonical, attrs: undefined }
+  }
+}
+
+function isMissing({ code }: SftpError): boolean {
+  return code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP'
 }
 
 /** The name in an answer that has one. @throws SftpError `ERR_SFTP_BAD_MESSAGE` */
@@ -201,26 +343,29 @@ export function onlyName(entries: readonly NameEntry[], operation: string, path:
 /** READDIRs in flight at most: on a long link a directory of many pages would else take a round trip for each. */
 const maximumPagesAhead = 8
 
+const noPage: NamePage = { entries: [], isLast: true }
+
 /** Lists a directory page by page, without `.` and `..`; asks for more only while its caller does. */
 export async function* listDirectory(session: ClientSession, path: string, signal: Signal): AsyncGenerator<SftpDirent> {
-  const handle = await ask(session, expectHandle, requests.opendir, { path }, { path, signal })
-  const pages: Promise<readonly NameEntry[]>[] = []
+  const handle = await ask(session, expectHandle, 'opendir', { path }, { path, signal })
+  const pages: Promise<NamePage>[] = []
   let pagesAhead = 1
   try {
     for (;;) {
       while (pages.length < pagesAhead) {
-        const page = ask(session, expectNames, requests.readdir, { handle }, { path, signal })
+        const page = ask(session, expectPage, 'readdir', { handle }, { path, signal })
         // A page nobody waits for any more must not end the process.
         page.catch(() => {})
         pages.push(page)
       }
-      const entries = (await pages.shift()) ?? []
+      const { entries, isLast } = (await pages.shift()) ?? noPage
       // A page without names ends a listing too: OpenSSH takes it so, and asking on would never end.
       if (entries.length === 0) return
       pagesAhead = Math.min(pagesAhead * 2, maximumPagesAhead)
       for (const { fileName, longName, attrs } of entries) {
         if (fileName !== '.' && fileName !== '..') yield { name: fileName, longName, attrs: new SftpStats(attrs) }
       }
+      if (isLast) return
     }
   } finally {
     session.closeQuietly(handle)

@@ -51,6 +51,35 @@ export interface SftpBlockOptions {
 
 export interface SftpFileOptions extends SftpCallOptions, SftpBlockOptions {}
 
+/** Asking for attributes. */
+export interface SftpStatOptions extends SftpCallOptions {
+  /**
+   * What is wanted: a sum of `attrFlags`. From version 4 on a server may leave out the rest; before, it gets no such
+   * hint. Default: all but access control lists and untranslated names.
+   */
+  readonly wanted?: number
+}
+
+/** Renaming over what is there. */
+export interface SftpRenameOptions extends SftpCallOptions {
+  /** Replaces what has the new name. Before version 5 this takes `posix-rename@openssh.com`. Default false. */
+  readonly overwrite?: boolean
+  /** Replaces it so that the new name is there all the while. As `overwrite`. Default false. */
+  readonly atomic?: boolean
+  /** Replaces it or not, as the server's file system likes. As `overwrite`. Default false. */
+  readonly native?: boolean
+}
+
+export interface SftpRealpathOptions extends SftpCallOptions {
+  /** Paths to follow from the first, one after the other; an absolute one starts anew. Default: none. */
+  readonly compose?: readonly string[]
+}
+
+export interface SftpRealpathStatOptions extends SftpRealpathOptions {
+  /** Whether nothing being there is an error (`always`), or has no attributes (`ifExists`, the default). */
+  readonly check?: 'ifExists' | 'always'
+}
+
 /** Changing attributes of a path. */
 export interface SftpLinkOptions extends SftpCallOptions {
   /** Whether a symbolic link at the end is followed. Default true; false needs the server to know lsetstat. */
@@ -220,6 +249,10 @@ export const optionNames = {
     sftpVersion: true,
   } satisfies OptionNames<SftpClientOptions>,
   file: fileNames,
+  stat: { ...callNames, wanted: true } satisfies OptionNames<SftpStatOptions>,
+  rename: { ...callNames, overwrite: true, atomic: true, native: true } satisfies OptionNames<SftpRenameOptions>,
+  realpath: { ...callNames, compose: true } satisfies OptionNames<SftpRealpathOptions>,
+  realpathStat: { ...callNames, compose: true, check: true } satisfies OptionNames<SftpRealpathStatOptions>,
   link: { ...callNames, followSymlinks: true } satisfies OptionNames<SftpLinkOptions>,
   mkdir: mkdirNames,
   makedirs: { ...mkdirNames, existOk: true } satisfies OptionNames<SftpMakedirsOptions>,

@@ -3,8 +3,9 @@
 import { SftpError } from '../errors.js'
 import type { SftpAttrs } from '../protocol/attrs.js'
 import { type SftpCallOptions, type SftpLinkOptions, signalOf } from './options.js'
+import { attrsOfOwner } from './owners.js'
 import type { SftpStats } from './stats.js'
-import { attrsOfTimes } from './times.js'
+import { attrsOfTimes, type SftpTime } from './times.js'
 
 /** The part of a client that is made of `stat`, `lstat` and `setstat`. */
 export abstract class PathAttributes {
@@ -22,9 +23,17 @@ export abstract class PathAttributes {
     await this.setstat(path, { size }, options)
   }
 
-  /** Sets owner and group, by number. */
-  async chown(path: string, uid: number, gid: number, options: SftpLinkOptions = {}): Promise<void> {
-    await this.setstat(path, { uid, gid }, options)
+  /**
+   * Sets owner and group, by number, or from version 4 on by name.
+   * @throws SftpError `ENOTSUP` for a name in version 3
+   */
+  async chown(
+    path: string,
+    owner: number | string,
+    group: number | string,
+    options: SftpLinkOptions = {},
+  ): Promise<void> {
+    await this.setstat(path, attrsOfOwner(owner, group), options)
   }
 
   /** Sets permission bits, for instance `0o644`. */
@@ -32,13 +41,11 @@ export abstract class PathAttributes {
     await this.setstat(path, { permissions: mode }, options)
   }
 
-  /** Sets access and modification time, as Dates or seconds since 1970; default now. */
-  async utime(
-    path: string,
-    atime?: number | Date,
-    mtime?: number | Date,
-    options: SftpLinkOptions = {},
-  ): Promise<void> {
+  /**
+   * Sets access and modification time, as Dates, seconds since 1970, or nanoseconds since 1970 as bigints; default now.
+   * Version 3 has whole seconds only.
+   */
+  async utime(path: string, atime?: SftpTime, mtime?: SftpTime, options: SftpLinkOptions = {}): Promise<void> {
     await this.setstat(path, attrsOfTimes(atime, mtime), options)
   }
 

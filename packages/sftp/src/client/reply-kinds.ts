@@ -3,15 +3,16 @@
 import { asBuffer, concatBytes } from '@ssh/wire'
 import { protocolError } from '../errors.js'
 import type { SftpAttrs } from '../protocol/attrs.js'
-import { dataOfPacket } from '../protocol/data-packets.js'
+import type { Dialect } from '../protocol/dialect.js'
 import type { Packet } from '../protocol/framing.js'
-import { type NameEntry, replies } from '../protocol/packets.js'
+import type { NameEntry } from '../protocol/model.js'
+import { replies } from '../protocol/packets.js'
 
 /** How a reply becomes a value. A status other than these rules allow is an error. */
 export interface ReplyKind<T> {
-  /** Number of the message that carries the value; undefined when only a status is expected. */
+  /** Number of the message that carries the value, in every version; undefined when only a status is expected. */
   readonly number: number | undefined
-  read(packet: Packet): T
+  read(packet: Packet, dialect: Dialect): T
   /** Memory for the `length` bytes of a DATA reply that begins to arrive; absent, or undefined: it is read as views. */
   memoryFor?(length: number): Uint8Array | undefined
   /** The value when the server answers SSH_FX_EOF, for requests that can come to an end. */
@@ -30,33 +31,44 @@ export const expectDone: ReplyKind<void> = { number: undefined, read: () => unde
 /** A handle, copied: it outlives the chunk it came in. */
 export const expectHandle: ReplyKind<Uint8Array> = {
   number: replies.handle.number,
-  read: (packet) => Buffer.from(replies.handle.decode(concatBytes(packet)).handle),
+  read: (packet, { replies }) => Buffer.from(replies.handle.decode(concatBytes(packet)).handle),
 }
 
 /** What a read at the end of the file gives. */
 export const emptyBlock: Block = { chunks: [], length: 0 }
+
+/** What {@link expectData} makes; not to be used for a second request. */
+export interface DataKind extends ReplyKind<number> {
+  /** Whether the server said that the file ends with this data; few do. */
+  readonly isLast: boolean
+}
 
 /**
  * Data, 1 to `length` bytes of it, put into the memory that `memory` gives, or nothing at the end of the file.
  * @param memory called at most once, when data arrives: bytes to be filled, `length` or more
  * @returns how many bytes were filled
  */
-export function expectData(length: number, memory: () => Uint8Array): ReplyKind<number> {
+export function expectData(length: number, memory: () => Uint8Array): DataKind {
   let placed: Uint8Array | undefined
+  let isLast = false
   return {
+    get isLast() {
+      return isLast
+    },
     number: replies.data.number,
     memoryFor(dataLength) {
       if (dataLength === 0 || dataLength > length) return undefined
       placed = memory().subarray(0, dataLength)
       return placed
     },
-    read(packet) {
-      const block = dataOfPacket(packet)
-      // No data at all would be asked for again, for ever: the end of a file is a status.
-      if (block.length === 0 || block.length > length) {
+    read(packet, dialect) {
+      const block = dialect.dataOfPacket(packet)
+      isLast = block.isLast ?? false
+      // No data at all would be asked for again, for ever: the end of a file is a status, or said beside the data.
+      if ((block.length === 0 && !isLast) || block.length > length) {
         throw protocolError(`Expected 1 to ${length} bytes of data, found ${block.length}`)
       }
-      if (placed === undefined) copyChunks(block.chunks, memory())
+      if (placed === undefined && block.length > 0) copyChunks(block.chunks, memory())
       return block.length
     },
     atEnd: 0,
@@ -71,22 +83,39 @@ function copyChunks(chunks: readonly Uint8Array[], target: Uint8Array): void {
   }
 }
 
-/** Names, or none at the end of the listing. */
+/** Names, or none where there are no more. */
 export const expectNames: ReplyKind<readonly NameEntry[]> = {
   number: replies.name.number,
-  read: (packet) => replies.name.decode(concatBytes(packet)).entries,
+  read: (packet, { replies }) => replies.name.decode(concatBytes(packet)).entries,
   atEnd: [],
+}
+
+/** Part of a listing. */
+export interface NamePage {
+  readonly entries: readonly NameEntry[]
+  /** Whether nothing follows, as far as the server says so. */
+  readonly isLast: boolean
+}
+
+/** Names of a listing, or none at its end. */
+export const expectPage: ReplyKind<NamePage> = {
+  number: replies.name.number,
+  read(packet, { replies }) {
+    const { entries, isLast = false } = replies.name.decode(concatBytes(packet))
+    return { entries, isLast }
+  },
+  atEnd: { entries: [], isLast: true },
 }
 
 export const expectAttrs: ReplyKind<SftpAttrs> = {
   number: replies.attrs.number,
-  read: (packet) => replies.attrs.decode(concatBytes(packet)).attrs,
+  read: (packet, { replies }) => replies.attrs.decode(concatBytes(packet)).attrs,
 }
 
 /** The payload of an extended reply. */
 export const expectExtended: ReplyKind<Uint8Array> = {
   number: replies.extendedReply.number,
-  read: (packet) => replies.extendedReply.decode(concatBytes(packet)).payload,
+  read: (packet, { replies }) => replies.extendedReply.decode(concatBytes(packet)).payload,
 }
 
 /** A block in one piece. */

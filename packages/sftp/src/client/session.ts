@@ -7,9 +7,17 @@
 
 import { AbortError, type ByteChannel, concatBytes, SshError } from '@ssh/wire'
 import { protocolError, SftpError } from '../errors.js'
+import { readAnnouncements, type SftpAnnouncements, versionSelect } from '../protocol/announcements.js'
 import { dataHeadroom, dataPacketStart, peekPacket } from '../protocol/data-packets.js'
-import { defaultVersion } from '../protocol/dialect.js'
-import { type ExtendedFields, type ExtendedRequestName, extendedRequests, limitsReply } from '../protocol/extensions.js'
+import {
+  checkVersion,
+  type Dialect,
+  defaultVersion,
+  dialectOf,
+  firstDialect,
+  type SftpVersion,
+} from '../protocol/dialect.js'
+import { type ExtendedFields, type ExtendedRequestName, limitsReply } from '../protocol/extensions.js'
 import { defaultDataLength, framePacket, maximumDataLength, type Packet, PacketReader } from '../protocol/framing.js'
 import { PacketWriter } from '../protocol/packet-writer.js'
 import { replies, requests } from '../protocol/packets.js'
@@ -55,7 +63,6 @@ const defaultLimits: SftpLimits = {
 
 export class ClientSession {
   readonly budget: InFlightBudget
-  readonly symlinkOrder: SymlinkOrder
   /** Settles when the channel is over; never rejects. */
   readonly closed: Promise<void>
   readonly #channel: ByteChannel
@@ -66,9 +73,13 @@ export class ClientSession {
   readonly #writer: PacketWriter
   readonly #table = new RequestTable()
   readonly #extensions = new Map<string, string>()
+  readonly #symlinkOrder: SymlinkOrder
+  /** The latest version offered. */
+  readonly #offered: SftpVersion
   #limits: Promise<SftpLimits> = Promise.resolve(defaultLimits)
   readonly #roomListeners = new Set<() => void>()
-  #version = 0
+  #dialect = firstDialect
+  #announcements: SftpAnnouncements = {}
   /** Why no request can be made any more. */
   #failure: Error | undefined
   /** Until VERSION has come. */
@@ -102,7 +113,8 @@ export class ClientSession {
       for (const listener of [...this.#roomListeners]) listener()
     })
     this.budget = budget ?? new InFlightBudget(options.maximumInFlight)
-    this.symlinkOrder = options.symlinkOrder ?? 'target-first'
+    this.#symlinkOrder = options.symlinkOrder ?? 'target-first'
+    this.#offered = checkVersion(options.sftpVersion ?? defaultVersion)
     this.closed = new Promise((resolve) => {
       this.#markClosed = resolve
     })
@@ -133,18 +145,34 @@ export class ClientSession {
       onDrain: () => session.#writer.drained(),
       onClose: (error) => session.#closed(error),
     })
-    session.#writer.send(framePacket(requests.init.encode({ version: defaultVersion, extensions: [] })))
+    session.#writer.send(framePacket(requests.init.encode({ version: session.#offered, extensions: [] })))
     try {
       await ready
+      await session.#selectVersion()
     } finally {
       stopWatching?.()
     }
+    session.#limits = session.#learnLimits()
     return session
   }
 
-  /** The version both sides speak: 3. */
-  get version(): number {
-    return this.#version
+  /** What both sides speak. */
+  get dialect(): Dialect {
+    return this.#dialect
+  }
+
+  get version(): SftpVersion {
+    return this.#dialect.version
+  }
+
+  /** What the server says of itself. */
+  get announcements(): SftpAnnouncements {
+    return this.#announcements
+  }
+
+  /** Order of the paths in SYMLINK: only in version 3 does it depend on the server. */
+  get symlinkOrder(): SymlinkOrder {
+    return this.#dialect.hasSettledSymlinkOrder ? 'target-first' : this.#symlinkOrder
   }
 
   /** What the server announced in VERSION: name and data. */
@@ -206,7 +234,7 @@ export class ClientSession {
           this.budget.observeReply(performance.now() - sentAt)
           if (trace !== undefined) trace.replyLength = reply.reduce((total, chunk) => total + chunk.length, 0)
           try {
-            const value = readReply(kind, number, reply, context)
+            const value = readReply(kind, number, reply, this.#dialect, context)
             if (isAborted) this.#discard(kind, value)
             else resolve(value)
           } catch (error) {
@@ -225,7 +253,7 @@ export class ClientSession {
 
   /** Whether the server announced an extended request. */
   supports(name: ExtendedRequestName): boolean {
-    return this.#extensions.has(name)
+    return this.#extensions.has(name) || (this.#announcements.supported?.extensions.includes(name) ?? false)
   }
 
   /** @throws SftpError `ENOTSUP` when the server did not announce an extended request */
@@ -244,6 +272,7 @@ export class ClientSession {
     context: RequestContext,
   ): Promise<T> {
     if (!this.supports(name)) return Promise.reject(unsupported(name, context))
+    const { requests, extendedRequests } = this.#dialect
     const build = (id: number): Uint8Array =>
       framePacket(requests.extended.encode({ id, request: name, payload: extendedRequests.encode(name, fields) }))
     return this.request(kind, build, context)
@@ -251,7 +280,8 @@ export class ClientSession {
 
   /** Closes a handle and forgets about it: nobody is left to hear of a failure. */
   closeQuietly(handle: Uint8Array): void {
-    const build = (id: number): Uint8Array => framePacket(requests.close.encode({ id, handle }))
+    const { close } = this.#dialect.requests
+    const build = (id: number): Uint8Array => framePacket(close.encode({ id, handle }))
     this.request(expectDone, build, { operation: 'close' }).catch(() => {})
   }
 
@@ -303,14 +333,47 @@ export class ClientSession {
   #handleVersion(packet: Packet, number: number): void {
     if (number !== replies.version.number) throw protocolError(`Expected VERSION (2), found message ${number}`)
     const { version, extensions } = replies.version.decode(concatBytes(packet))
-    if (version !== defaultVersion) {
-      throw protocolError(`Expected SFTP version ${defaultVersion}, but the server chose ${version}`)
+    const dialect = version <= this.#offered ? dialectOf(version) : undefined
+    if (dialect === undefined) {
+      const offered = this.#offered === 3 ? '3' : `3 to ${this.#offered}`
+      throw protocolError(`Expected SFTP version ${offered}, but the server chose ${version}`)
     }
-    this.#version = version
+    this.#dialect = dialect
+    this.#announcements = readAnnouncements(extensions)
     for (const { name, data } of extensions) this.#extensions.set(name, Buffer.from(data).toString('utf8'))
     this.#handshake?.resolve()
     this.#handshake = undefined
-    if (this.supports('limits@openssh.com')) this.#limits = this.#askLimits()
+  }
+
+  /**
+   * A server that chose an earlier version than it could speak is asked for the latest of those that were offered. It
+   * must be the first request (draft-ietf-secsh-filexfer-13 §5.5).
+   */
+  async #selectVersion(): Promise<void> {
+    const { versions = [] } = this.#announcements
+    const within = versions.filter((version) => version <= this.#offered && dialectOf(version) !== undefined)
+    const latest = Math.max(this.#dialect.version, ...within)
+    if (latest === this.#dialect.version) return
+    const payload = versionSelect.encode({ version: String(latest) })
+    const build = (id: number): Uint8Array =>
+      framePacket(requests.extended.encode({ id, request: 'version-select', payload }))
+    try {
+      await this.request(expectDone, build, { operation: 'version-select' })
+      this.#dialect = dialectOf(latest) ?? this.#dialect
+    } catch (error) {
+      // A server that refuses stays with what it chose.
+      if (this.#failure !== undefined) throw error
+    }
+  }
+
+  #learnLimits(): Promise<SftpLimits> {
+    return this.supports('limits@openssh.com') ? this.#askLimits() : Promise.resolve(this.#toldLimits())
+  }
+
+  /** Without the request for limits: how much a READ gets may have been announced. */
+  #toldLimits(): SftpLimits {
+    const { maxReadSize = 0 } = this.#announcements.supported ?? {}
+    return maxReadSize === 0 ? defaultLimits : { ...defaultLimits, maxReadLength: dataLengthWithin(maxReadSize) }
   }
 
   async #askLimits(): Promise<SftpLimits> {
@@ -319,7 +382,7 @@ export class ClientSession {
       return usableLimits(limitsReply.decode(payload))
     } catch {
       // A server that announces limits and then refuses them is served as one that has none.
-      return defaultLimits
+      return this.#toldLimits()
     }
   }
 
@@ -349,15 +412,21 @@ export class ClientSession {
   }
 }
 
-function readReply<T>(kind: ReplyKind<T>, number: number, packet: Packet, context: RequestContext): T {
-  if (number === kind.number) return kind.read(packet)
+function readReply<T>(
+  kind: ReplyKind<T>,
+  number: number,
+  packet: Packet,
+  dialect: Dialect,
+  context: RequestContext,
+): T {
+  if (number === kind.number) return kind.read(packet, dialect)
   const { operation, path, offset } = context
   if (number !== replies.status.number) {
     throw protocolError(`The server answered ${operation} with message ${number}, expected ${kind.number ?? 'status'}`)
   }
-  const { code, message } = replies.status.decode(concatBytes(packet))
+  const { code, message } = dialect.replies.status.decode(concatBytes(packet))
   if (code === statusCodes.ok) {
-    if (kind.number === undefined) return kind.read(packet)
+    if (kind.number === undefined) return kind.read(packet, dialect)
     throw protocolError(`The server answered ${operation} with success, but not with what was asked for`)
   }
   if (code === statusCodes.eof && 'atEnd' in kind) return kind.atEnd as T
@@ -371,14 +440,18 @@ function breaksProtocol(error: unknown): boolean {
 
 /** What the server says of itself, clamped to what makes sense: 0 means it names no limit, and nothing exceeds ours. */
 function usableLimits(told: SftpLimits): SftpLimits {
-  const dataLength = (length: number): number => Math.min(length === 0 ? defaultDataLength : length, maximumDataLength)
   const unlessZero = (value: number): number => (value === 0 ? Number.POSITIVE_INFINITY : value)
   return {
     maxPacketLength: unlessZero(told.maxPacketLength),
-    maxReadLength: dataLength(told.maxReadLength),
-    maxWriteLength: dataLength(told.maxWriteLength),
+    maxReadLength: dataLengthWithin(told.maxReadLength),
+    maxWriteLength: dataLengthWithin(told.maxWriteLength),
     maxOpenHandles: unlessZero(told.maxOpenHandles),
   }
+}
+
+/** How much one READ or WRITE carries for a server that takes `length` bytes; 0 means it names no limit. */
+function dataLengthWithin(length: number): number {
+  return Math.min(length === 0 ? defaultDataLength : length, maximumDataLength)
 }
 
 function unsupported(name: string, { operation, path }: RequestContext): SftpError {

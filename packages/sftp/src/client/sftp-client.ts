@@ -3,29 +3,36 @@
 import type { Readable, Writable } from 'node:stream'
 import { type ByteChannel, knownOptions } from '@ssh/wire'
 import { SftpError } from '../errors.js'
+import type { SftpAnnouncements } from '../protocol/announcements.js'
 import type { SftpAttrs } from '../protocol/attrs.js'
+import type { SftpVersion } from '../protocol/dialect.js'
 import {
   type ExtendedFields,
   type ExtendedRequestName,
   type SftpStatVfs,
   statVfsReply,
 } from '../protocol/extensions.js'
+import type { OpenAccess } from '../protocol/open-access.js'
 import { type OpenFlags, parseOpenFlags } from '../protocol/open-flags.js'
+import { renameFlags } from '../protocol/rename-flags.js'
 import { untilAborted } from './abort.js'
 import { SessionGroup } from './channels/session-group.js'
 import { makeDirectories, removeTree } from './directory.js'
 import { globPaths, type SftpGlob } from './glob.js'
 import { namesOfIds, type SftpNamesOfIds } from './names-of-ids.js'
 import {
+  canonicalEntry,
   canonicalPath,
   listDirectory,
   makeDirectory,
+  makeHardLink,
   makeSymlink,
   onlyName,
   readSymlink,
   removeDirectory,
   removeFile,
   renamePath,
+  replacePath,
   setstatPath,
   statPath,
 } from './operations.js'
@@ -42,8 +49,12 @@ import {
   type SftpMkdirOptions,
   type SftpReadFileOptions,
   type SftpReadStreamOptions,
+  type SftpRealpathOptions,
+  type SftpRealpathStatOptions,
   type SftpRemoteCopyOptions,
+  type SftpRenameOptions,
   type SftpRmtreeOptions,
+  type SftpStatOptions,
   type SftpTransferOptions,
   type SftpWriteFileOptions,
   type SftpWriteStreamOptions,
@@ -53,7 +64,7 @@ import { PathAttributes } from './path-attributes.js'
 import { resolvePath } from './paths.js'
 import { remoteCopy } from './remote-copy.js'
 import { RemoteTree } from './remote-tree.js'
-import { expectDone, expectExtended, expectNames, type ReplyKind } from './reply-kinds.js'
+import { expectExtended, expectNames, type ReplyKind } from './reply-kinds.js'
 import { ClientSession, type SftpLimits } from './session.js'
 import { SftpFile } from './sftp-file.js'
 import type { SftpDirent, SftpStats } from './stats.js'
@@ -90,7 +101,8 @@ export class SftpClient extends PathAttributes {
   /**
    * Starts SFTP on a channel whose other end serves it, and waits for the server's version.
    * @param channel a subsystem channel, a child process's pipes, …; the client owns it from now on
-   * @throws SftpError `ERR_SFTP_PROTOCOL` when the other end does not speak SFTP version 3, `ERR_SFTP_CONNECTION_LOST`
+   * @throws SftpError `ERR_SFTP_PROTOCOL` when the other end does not speak SFTP, or no version that was offered;
+   *   `ERR_SFTP_CONNECTION_LOST`
    */
   static async start(channel: ByteChannel, options: SftpClientOptions = {}): Promise<SftpClient> {
     const { maximumInFlight, maximumChannels } = knownOptions('SftpClient.start', options, optionNames.client)
@@ -99,9 +111,14 @@ export class SftpClient extends PathAttributes {
     return new SftpClient(session, new SessionGroup(session, options))
   }
 
-  /** The protocol's version that both sides speak: 3. */
-  get version(): number {
+  /** The protocol's version that both sides speak: 3, or up to `sftpVersion` where the server knows it. */
+  get version(): SftpVersion {
     return this.#session.version
+  }
+
+  /** What the server says of itself in version 4 and later: who made it, what it can do, how lines end. */
+  get announcements(): SftpAnnouncements {
+    return this.#session.announcements
   }
 
   /** Extensions the server announced: name and data, usually a version. */
@@ -194,12 +211,14 @@ export class SftpClient extends PathAttributes {
 
   /**
    * Opens a file.
-   * @param flags as in `fs.open`, or a sum of `openFlags`
+   * @param flags as in `fs.open`, or a sum of `openFlags`; or rights and flags of versions 5 and 6 (`accessMask` and
+   *   `accessFlags`), of which earlier versions know only what `openFlags` can say too
    * @param attrs of a new file
+   * @throws SftpError `ENOTSUP` for rights, flags and attributes that the version has no words for
    */
   async open(
     path: string,
-    flags: OpenFlags = 'r',
+    flags: OpenFlags | OpenAccess = 'r',
     attrs: SftpAttrs = {},
     options: SftpFileOptions = {},
   ): Promise<SftpFile> {
@@ -245,13 +264,15 @@ export class SftpClient extends PathAttributes {
   }
 
   /** Attributes of a file, or of what a symbolic link points to. @throws SftpError `ENOENT` when there is none */
-  async stat(path: string, options: SftpCallOptions = {}): Promise<SftpStats> {
-    return statPath(this.#session, this.#resolve(path), true, signalOf('stat', options))
+  async stat(path: string, options: SftpStatOptions = {}): Promise<SftpStats> {
+    const { wanted, signal } = knownOptions('stat', options, optionNames.stat)
+    return statPath(this.#session, this.#resolve(path), true, signal, wanted)
   }
 
   /** As {@link SftpClient.stat}, of a symbolic link itself. */
-  async lstat(path: string, options: SftpCallOptions = {}): Promise<SftpStats> {
-    return statPath(this.#session, this.#resolve(path), false, signalOf('lstat', options))
+  async lstat(path: string, options: SftpStatOptions = {}): Promise<SftpStats> {
+    const { wanted, signal } = knownOptions('lstat', options, optionNames.stat)
+    return statPath(this.#session, this.#resolve(path), false, signal, wanted)
   }
 
   /** Sets the attributes that are named, and no others. */
@@ -276,15 +297,26 @@ export class SftpClient extends PathAttributes {
     await this.remove(path, options)
   }
 
-  /** Renames. In version 3 a server refuses when `newPath` exists: see {@link SftpClient.posixRename}. */
-  async rename(oldPath: string, newPath: string, options: SftpCallOptions = {}): Promise<void> {
-    await renamePath(this.#session, this.#resolve(oldPath), this.#resolve(newPath), signalOf('rename', options))
+  /**
+   * Renames. A server refuses when `newPath` exists, unless told otherwise.
+   * @throws SftpError `ENOTSUP` when it can replace nothing, or not in the way that is wanted
+   */
+  async rename(oldPath: string, newPath: string, options: SftpRenameOptions = {}): Promise<void> {
+    const {
+      overwrite = false,
+      atomic = false,
+      native = false,
+      signal,
+    } = knownOptions('rename', options, optionNames.rename)
+    const flags =
+      (overwrite ? renameFlags.overwrite : 0) | (atomic ? renameFlags.atomic : 0) | (native ? renameFlags.native : 0)
+    await renamePath(this.#session, this.#resolve(oldPath), this.#resolve(newPath), signal, flags)
   }
 
   /** Renames, replacing `newPath` in one step. @throws SftpError `ENOTSUP` when the server cannot */
   async posixRename(oldPath: string, newPath: string, options: SftpCallOptions = {}): Promise<void> {
-    const fields = { oldPath: this.#resolve(oldPath), newPath: this.#resolve(newPath) }
-    await this.#extended(expectDone, 'posix-rename@openssh.com', fields, oldPath, options)
+    const signal = signalOf('posixRename', options)
+    await replacePath(this.#session, this.#resolve(oldPath), this.#resolve(newPath), signal)
   }
 
   /** Makes a directory; its parent must be there. See {@link SftpClient.makedirs}. */
@@ -335,8 +367,22 @@ export class SftpClient extends PathAttributes {
   }
 
   /** The canonical absolute path. */
-  async realpath(path: string, options: SftpCallOptions = {}): Promise<string> {
-    return canonicalPath(this.#session, this.#resolve(path), signalOf('realpath', options))
+  async realpath(path: string, options: SftpRealpathOptions = {}): Promise<string> {
+    const { compose, signal } = knownOptions('realpath', options, optionNames.realpath)
+    return canonicalPath(this.#session, this.#resolve(path), signal, compose)
+  }
+
+  /**
+   * The canonical absolute path and the attributes of what is there, in one request from version 6 on.
+   * @returns no attributes when nothing is there and `check` is not `always`
+   * @throws SftpError `ENOENT` when nothing is there and `check` is `always`
+   */
+  async realpathStat(
+    path: string,
+    options: SftpRealpathStatOptions = {},
+  ): Promise<{ readonly path: string; readonly attrs: SftpStats | undefined }> {
+    const { check = 'ifExists', compose, signal } = knownOptions('realpathStat', options, optionNames.realpathStat)
+    return canonicalEntry(this.#session, this.#resolve(path), check, signal, compose)
   }
 
   /** The directory that relative paths start in. */
@@ -346,7 +392,7 @@ export class SftpClient extends PathAttributes {
 
   /** Makes relative paths start in `path`. @throws SftpError `ENOTDIR` when it is no directory */
   async chdir(path: string, options: SftpCallOptions = {}): Promise<void> {
-    const directory = await this.realpath(path, options)
+    const directory = await this.realpath(path, { signal: signalOf('chdir', options) })
     if (!(await this.stat(directory, options)).isDirectory()) {
       throw new SftpError('ENOTDIR', 'ENOTDIR: not a directory, chdir', { path })
     }
@@ -365,8 +411,7 @@ export class SftpClient extends PathAttributes {
 
   /** Gives the file `oldPath` a second name. @throws SftpError `ENOTSUP` when the server cannot */
   async link(oldPath: string, newPath: string, options: SftpCallOptions = {}): Promise<void> {
-    const fields = { oldPath: this.#resolve(oldPath), newPath: this.#resolve(newPath) }
-    await this.#extended(expectDone, 'hardlink@openssh.com', fields, oldPath, options)
+    await makeHardLink(this.#session, this.#resolve(oldPath), this.#resolve(newPath), signalOf('link', options))
   }
 
   /**
@@ -439,13 +484,24 @@ export class SftpClient extends PathAttributes {
     return this.#session.extended(kind, name, fields, { operation, path, signal: signalOf(operation, options) })
   }
 
-  #openFile(path: string, flags: OpenFlags, attrs: SftpAttrs, options: SftpFileOptions): Promise<SftpFile> {
-    return SftpFile.open(this.#session, this.#resolve(path), parseOpenFlags(flags), attrs, options)
+  #openFile(
+    path: string,
+    flags: OpenFlags | OpenAccess,
+    attrs: SftpAttrs,
+    options: SftpFileOptions,
+  ): Promise<SftpFile> {
+    return SftpFile.open(
+      this.#session,
+      this.#resolve(path),
+      typeof flags === 'object' ? flags : parseOpenFlags(flags),
+      attrs,
+      options,
+    )
   }
 
   async #withFile<T>(
     path: string,
-    flags: OpenFlags,
+    flags: OpenFlags | OpenAccess,
     attrs: SftpAttrs,
     options: SftpFileOptions,
     work: (file: SftpFile) => Promise<T>,

@@ -6,15 +6,19 @@ import { SftpError } from '../errors.js'
 import type { SftpAttrs } from '../protocol/attrs.js'
 import { writeHeadroom } from '../protocol/data-packets.js'
 import { type SftpStatVfs, statVfsReply } from '../protocol/extensions.js'
-import { openFlags } from '../protocol/open-flags.js'
+import { lockFlags } from '../protocol/lock-flags.js'
+import { type OpenAccess, opensAtEnd } from '../protocol/open-access.js'
 import { throwIfAborted, untilAborted } from './abort.js'
+import { cannotBeOpened, explained } from './explained.js'
 import {
   closeHandle,
+  lockRange,
   type OpenHandle,
   openFile,
   readFully,
   setstatHandle,
   statHandle,
+  unlockRange,
   writePacket,
 } from './operations.js'
 import {
@@ -25,16 +29,21 @@ import {
   type SftpFileOptions,
   type SftpReadFileOptions,
   type SftpReadStreamOptions,
+  type SftpStatOptions,
   type SftpWriteStreamOptions,
   signalOf,
 } from './options.js'
+import { attrsOfOwner } from './owners.js'
 import { readAhead } from './read-ahead.js'
 import { type Block, emptyBlock, expectDone, expectExtended, joinBlock } from './reply-kinds.js'
 import type { ClientSession } from './session.js'
 import type { SftpStats } from './stats.js'
 import { readStream, writeStream } from './streams.js'
-import { attrsOfTimes } from './times.js'
+import { attrsOfTimes, type SftpTime } from './times.js'
 import { WriteBehind } from './write-behind.js'
+
+/** Nobody else may do anything. */
+const exclusiveLock = lockFlags.read | lockFlags.write | lockFlags.delete
 
 /** Options of {@link SftpFile.writer}. */
 export interface WriterOptions extends SftpFileOptions {
@@ -70,13 +79,13 @@ export class SftpFile implements AsyncIterable<Buffer> {
 
   private constructor(
     file: OpenHandle,
-    flags: number,
+    flags: number | OpenAccess,
     options: SftpFileOptions,
     limits: { maxReadLength: number; maxWriteLength: number },
   ) {
     this.path = file.path
     this.#file = file
-    this.#appends = (flags & openFlags.append) !== 0
+    this.#appends = opensAtEnd(flags)
     this.#options = options
     const blockSize = blockSizeOf(options)
     this.#readLength = Math.min(blockSize, limits.maxReadLength)
@@ -88,12 +97,14 @@ export class SftpFile implements AsyncIterable<Buffer> {
   static async open(
     session: ClientSession,
     path: string,
-    flags: number,
+    flags: number | OpenAccess,
     attrs: SftpAttrs,
     options: SftpFileOptions,
   ): Promise<SftpFile> {
     checkBlockOptions(options)
-    const { file, limits } = await openFile(session, path, flags, attrs, options.signal)
+    const opening = openFile(session, path, flags, attrs, options.signal)
+    const context = { operation: 'open', signal: options.signal }
+    const { file, limits } = await explained(session, opening, cannotBeOpened(path, flags), context)
     return new SftpFile(file, flags, options, limits)
   }
 
@@ -160,8 +171,9 @@ export class SftpFile implements AsyncIterable<Buffer> {
   }
 
   /** Attributes of the open file. */
-  async stat(options: SftpCallOptions = {}): Promise<SftpStats> {
-    return statHandle(this.#open(), signalOf('stat', options))
+  async stat(options: SftpStatOptions = {}): Promise<SftpStats> {
+    const { wanted, signal } = knownOptions('stat', options, optionNames.stat)
+    return statHandle(this.#open(), signal, wanted)
   }
 
   /** Sets the attributes that are named, and no others. */
@@ -181,9 +193,12 @@ export class SftpFile implements AsyncIterable<Buffer> {
     await this.setstat({ size: size ?? (await this.tell(options)) }, options)
   }
 
-  /** Sets owner and group, by number. */
-  chown(uid: number, gid: number, options: SftpCallOptions = {}): Promise<void> {
-    return this.setstat({ uid, gid }, options)
+  /**
+   * Sets owner and group, by number, or from version 4 on by name.
+   * @throws SftpError `ENOTSUP` for a name in version 3
+   */
+  chown(owner: number | string, group: number | string, options: SftpCallOptions = {}): Promise<void> {
+    return this.setstat(attrsOfOwner(owner, group), options)
   }
 
   /** Sets permission bits, for instance `0o644`. */
@@ -191,9 +206,32 @@ export class SftpFile implements AsyncIterable<Buffer> {
     return this.setstat({ permissions: mode }, options)
   }
 
-  /** Sets access and modification time, as Dates or seconds since 1970; default now. */
-  utime(atime?: number | Date, mtime?: number | Date, options: SftpCallOptions = {}): Promise<void> {
+  /**
+   * Sets access and modification time, as Dates, seconds since 1970, or nanoseconds since 1970 as bigints; default now.
+   * Version 3 has whole seconds only.
+   */
+  utime(atime?: SftpTime, mtime?: SftpTime, options: SftpCallOptions = {}): Promise<void> {
     return this.setstat(attrsOfTimes(atime, mtime), options)
+  }
+
+  /**
+   * Locks bytes of the file until {@link SftpFile.unlock}, or until it is closed. Nothing waits for a lock.
+   * @param offset first byte; @param length bytes, 0 for all from there on, also those written later
+   * @param flags what nobody else may do with them: a sum of `lockFlags`. Default: read, write or delete them
+   * @throws SftpError `ENOTSUP` before version 6, or when the server has no such locks; `ERR_SFTP_LOCK_CONFLICT` when
+   *   somebody else has locked any of them
+   */
+  async lock(offset = 0, length = 0, flags: number = exclusiveLock, options: SftpCallOptions = {}): Promise<void> {
+    await lockRange(this.#open(), offset, length, flags, signalOf('lock', options))
+  }
+
+  /**
+   * Takes a lock off again.
+   * @param offset, length those of the lock
+   * @throws SftpError `ENOTSUP` as {@link SftpFile.lock}; `ERR_SFTP_NO_MATCHING_LOCK` when there is none of just these
+   */
+  async unlock(offset = 0, length = 0, options: SftpCallOptions = {}): Promise<void> {
+    await unlockRange(this.#open(), offset, length, signalOf('unlock', options))
   }
 
   /** Asks the server to put the file on its disk. @throws SftpError `ENOTSUP` when it cannot */

@@ -190,9 +190,14 @@ export const attrs: Codec<SftpAttrs> = {
     if (value.size !== undefined) uint53.write(writer, value.size)
     if (hasOwner) writer.writeUint32(value.uid ?? 0).writeUint32(value.gid ?? 0)
     if (value.permissions !== undefined) writer.writeUint32(value.permissions)
-    if (hasTimes) writer.writeUint32(value.atime ?? 0).writeUint32(value.mtime ?? 0)
+    if (hasTimes) writer.writeUint32(nearestTime(value.atime)).writeUint32(nearestTime(value.mtime))
     if (value.extended !== undefined) extensionPairs.write(writer, [...value.extended])
   },
+}
+
+/** A time before 1970 or after 2106 as the nearest that 32 bits can say. What is no number of seconds is refused. */
+function nearestTime(seconds = 0): number {
+  return Number.isInteger(seconds) ? Math.min(Math.max(seconds, 0), 0xffffffff) : seconds
 }
 
 function isPair(first: unknown, second: unknown, firstName: string, secondName: string): boolean {

@@ -5,7 +5,8 @@
 
 import { type Codec, messageSet, type PayloadTable, payloadTable, struct } from '@ssh/wire'
 import { SftpError } from '../errors.js'
-import type { SftpAttrs } from './attrs.js'
+import { announcements4, announcements5, announcements6, type OwnAnnouncements } from './announcements.js'
+import type { ExtensionPair, SftpAttrs } from './attrs.js'
 import {
   dataOfPacket,
   dataOfPacket6,
@@ -57,14 +58,35 @@ export interface Dialect {
   finishDataPacket(packet: Buffer, id: number, isLast: boolean): Buffer
   /** The status that tells an error with this code. */
   statusOf(code: string): number
+  /** Whether RENAME has flags. */
+  readonly hasRenameFlags: boolean
+  /** Whether REALPATH can answer with attributes, and take paths to follow one after the other. */
+  readonly hasRealpathCheck: boolean
+  /** What a server tells of itself in VERSION, beside the extended requests it knows. */
+  announcements(own: OwnAnnouncements): ExtensionPair[]
   /** What is named that this version has no place for: it would be left out without a word. */
   unsayable(attrs: SftpAttrs): string[]
 }
+
+/** First version with a place for an attribute. Parts of a second and the type are left to each version. */
+const attributesSince: readonly (readonly [name: keyof SftpAttrs, since: SftpVersion])[] = [
+  ['createTime', 4],
+  ['acl', 4],
+  ['attribBits', 5],
+  ['allocationSize', 6],
+  ['ctime', 6],
+  ['textHint', 6],
+  ['mimeType', 6],
+  ['linkCount', 6],
+  ['untranslatedName', 6],
+]
 
 /** What every version does alike, or has since the beginning. */
 const common = {
   extendedRequests,
   hasSettledSymlinkOrder: true,
+  hasRenameFlags: true,
+  hasRealpathCheck: false,
   dataOfPacket,
   dataTailroom: 0,
   finishDataPacket: (packet: Buffer, id: number) => finishDataPacket(packet, id),
@@ -78,6 +100,8 @@ const dialect3: Dialect = {
   requestMessages: version3.requestMessages,
   replyMessages: version3.replyMessages,
   hasSettledSymlinkOrder: false,
+  hasRenameFlags: false,
+  announcements: () => [],
   ...wordsOf(3),
 }
 
@@ -89,6 +113,8 @@ const dialect4: Dialect = {
   requestMessages: messageSet(...Object.values(version4.requests)),
   replyMessages: messageSet(...Object.values(version4.replies)),
   extendedRequests: extendedRequestsWith(version4.attrs),
+  hasRenameFlags: false,
+  announcements: announcements4,
   ...wordsOf(4),
 }
 
@@ -100,6 +126,7 @@ const dialect5: Dialect = {
   requestMessages: messageSet(...Object.values(version5.requests)),
   replyMessages: messageSet(...Object.values(version5.replies)),
   extendedRequests: extendedRequestsWith(version5.attrs),
+  announcements: announcements5,
   ...wordsOf(5),
 }
 
@@ -111,6 +138,8 @@ const dialect6: Dialect = {
   requestMessages: messageSet(...Object.values(version6.requests)),
   replyMessages: messageSet(...Object.values(version6.replies)),
   extendedRequests: extendedRequestsWith(version6.attrs),
+  announcements: announcements6,
+  hasRealpathCheck: true,
   dataOfPacket: dataOfPacket6,
   dataTailroom,
   finishDataPacket: finishDataPacket6,
@@ -144,19 +173,6 @@ function extendedRequestsWith(attrs: Codec<SftpAttrs>): Dialect['extendedRequest
     'lsetstat@openssh.com': { source, payload: struct('lsetstat', { path: fileName, attrs }) },
   })
 }
-
-/** First version with a place for an attribute. Parts of a second and the type are left to each version. */
-const attributesSince: readonly (readonly [name: keyof SftpAttrs, since: SftpVersion])[] = [
-  ['createTime', 4],
-  ['acl', 4],
-  ['attribBits', 5],
-  ['allocationSize', 6],
-  ['ctime', 6],
-  ['textHint', 6],
-  ['mimeType', 6],
-  ['linkCount', 6],
-  ['untranslatedName', 6],
-]
 
 /** What a version can and cannot say. */
 function wordsOf(version: SftpVersion): Pick<Dialect, 'statusOf' | 'unsayable'> {

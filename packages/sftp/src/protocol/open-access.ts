@@ -129,12 +129,18 @@ export function toOpenFlags(access: number | OpenAccess): number {
       `Access 0x${unsaid.desiredAccess.toString(16)} and flags 0x${unsaid.flags.toString(16)} of open are not supported`,
     )
   }
-  // Who may append and not write can only mean the end; who may do both says with a flag which it is.
-  const mayOnlyAppend = (desiredAccess & (accessMask.appendData | accessMask.writeData)) === accessMask.appendData
-  const appends = mayOnlyAppend || (flags & ~dispositionMask) !== 0
   let classic = disposition
   if (desiredAccess & accessMask.readData) classic |= read
   if (desiredAccess & accessMask.writeData) classic |= write
-  if (appends) classic |= append
+  if (opensAtEnd(access)) classic |= append
   return classic
+}
+
+/** Whether what is written goes to the end of the file. */
+export function opensAtEnd(access: number | OpenAccess): boolean {
+  if (typeof access === 'number') return (access & append) !== 0
+  const { desiredAccess, flags } = access
+  // Who may append and not write can only mean the end; who may do both says with a flag which it is.
+  const mayOnlyAppend = (desiredAccess & (accessMask.appendData | accessMask.writeData)) === accessMask.appendData
+  return mayOnlyAppend || (flags & (accessFlags.appendData | accessFlags.appendDataAtomic)) !== 0
 }
