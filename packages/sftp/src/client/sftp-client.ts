@@ -1,7 +1,7 @@
 /** The SFTP client: one method per operation, over any ByteChannel. */
 
 import type { Readable, Writable } from 'node:stream'
-import { type ByteChannel, knownOptions } from '@ssh/wire'
+import { type ByteChannel, knownOptions, printable } from '@ssh/wire'
 import { SftpError } from '../errors.js'
 import type { SftpAnnouncements } from '../protocol/announcements.js'
 import type { SftpAttrs } from '../protocol/attrs.js'
@@ -18,6 +18,7 @@ import { renameFlags } from '../protocol/rename-flags.js'
 import { untilAborted } from './abort.js'
 import { SessionGroup } from './channels/session-group.js'
 import { makeDirectories, removeTree } from './directory.js'
+import { cannotBeEmptied, cannotBeReplaced, type Explanation, explained, isDirectory, isTaken } from './explained.js'
 import { globPaths, type SftpGlob } from './glob.js'
 import { namesOfIds, type SftpNamesOfIds } from './names-of-ids.js'
 import {
@@ -289,7 +290,9 @@ export class SftpClient extends PathAttributes {
 
   /** Removes a file or a link. */
   async remove(path: string, options: SftpCallOptions = {}): Promise<void> {
-    await removeFile(this.#session, this.#resolve(path), signalOf('remove', options))
+    const full = this.#resolve(path)
+    const signal = signalOf('remove', options)
+    await this.#explained('remove', removeFile(this.#session, full, signal), isDirectory(full), signal)
   }
 
   /** The same as {@link SftpClient.remove}. */
@@ -310,20 +313,26 @@ export class SftpClient extends PathAttributes {
     } = knownOptions('rename', options, optionNames.rename)
     const flags =
       (overwrite ? renameFlags.overwrite : 0) | (atomic ? renameFlags.atomic : 0) | (native ? renameFlags.native : 0)
-    await renamePath(this.#session, this.#resolve(oldPath), this.#resolve(newPath), signal, flags)
+    const [from, to] = [this.#resolve(oldPath), this.#resolve(newPath)]
+    const request = renamePath(this.#session, from, to, signal, flags)
+    const why = flags === 0 ? isTaken(to) : cannotBeReplaced(from, to)
+    await this.#explained(`rename to "${printable(to)}"`, request, why, signal)
   }
 
   /** Renames, replacing `newPath` in one step. @throws SftpError `ENOTSUP` when the server cannot */
   async posixRename(oldPath: string, newPath: string, options: SftpCallOptions = {}): Promise<void> {
     const signal = signalOf('posixRename', options)
-    await replacePath(this.#session, this.#resolve(oldPath), this.#resolve(newPath), signal)
+    const [from, to] = [this.#resolve(oldPath), this.#resolve(newPath)]
+    const request = replacePath(this.#session, from, to, signal)
+    await this.#explained(`posix-rename to "${printable(to)}"`, request, cannotBeReplaced(from, to), signal)
   }
 
   /** Makes a directory; its parent must be there. See {@link SftpClient.makedirs}. */
   async mkdir(path: string, options: SftpMkdirOptions = {}): Promise<void> {
     const { mode, signal } = knownOptions('mkdir', options, optionNames.mkdir)
     const attrs = mode === undefined ? {} : { permissions: mode }
-    await makeDirectory(this.#session, this.#resolve(path), attrs, signal)
+    const full = this.#resolve(path)
+    await this.#explained('mkdir', makeDirectory(this.#session, full, attrs, signal), isTaken(full), signal)
   }
 
   /** Makes a directory and those above it. @throws SftpError `EEXIST` when it exists, unless `existOk` */
@@ -333,7 +342,9 @@ export class SftpClient extends PathAttributes {
 
   /** Removes an empty directory. */
   async rmdir(path: string, options: SftpCallOptions = {}): Promise<void> {
-    await removeDirectory(this.#session, this.#resolve(path), signalOf('rmdir', options))
+    const full = this.#resolve(path)
+    const signal = signalOf('rmdir', options)
+    await this.#explained('rmdir', removeDirectory(this.#session, full, signal), cannotBeEmptied(full), signal)
   }
 
   /** Removes a directory and all it holds; links are removed, never followed. */
@@ -406,12 +417,17 @@ export class SftpClient extends PathAttributes {
 
   /** Makes `linkPath` a link to `targetPath`, which is stored as it is. Arguments go in OpenSSH's order. */
   async symlink(targetPath: string, linkPath: string, options: SftpCallOptions = {}): Promise<void> {
-    await makeSymlink(this.#session, targetPath, this.#resolve(linkPath), signalOf('symlink', options))
+    const full = this.#resolve(linkPath)
+    const signal = signalOf('symlink', options)
+    await this.#explained('symlink', makeSymlink(this.#session, targetPath, full, signal), isTaken(full), signal)
   }
 
   /** Gives the file `oldPath` a second name. @throws SftpError `ENOTSUP` when the server cannot */
   async link(oldPath: string, newPath: string, options: SftpCallOptions = {}): Promise<void> {
-    await makeHardLink(this.#session, this.#resolve(oldPath), this.#resolve(newPath), signalOf('link', options))
+    const to = this.#resolve(newPath)
+    const signal = signalOf('link', options)
+    const request = makeHardLink(this.#session, this.#resolve(oldPath), to, signal)
+    await this.#explained(`hardlink to "${printable(to)}"`, request, isTaken(to), signal)
   }
 
   /**
@@ -471,6 +487,11 @@ export class SftpClient extends PathAttributes {
 
   #resolve(path: string): string {
     return resolvePath(this.#directory, path)
+  }
+
+  /** A failure for which the server gives no reason gets one, where looking tells it. */
+  #explained<T>(operation: string, request: Promise<T>, why: Explanation, signal: AbortSignal | undefined): Promise<T> {
+    return explained(this.#session, request, why, { operation, signal })
   }
 
   #extended<T, N extends ExtendedRequestName>(

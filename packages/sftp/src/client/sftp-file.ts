@@ -8,6 +8,7 @@ import { writeHeadroom } from '../protocol/data-packets.js'
 import { type SftpStatVfs, statVfsReply } from '../protocol/extensions.js'
 import { lockFlags } from '../protocol/lock-flags.js'
 import { type OpenAccess, opensAtEnd } from '../protocol/open-access.js'
+import { openFlags } from '../protocol/open-flags.js'
 import { throwIfAborted, untilAborted } from './abort.js'
 import { cannotBeOpened, explained } from './explained.js'
 import {
@@ -104,7 +105,9 @@ export class SftpFile implements AsyncIterable<Buffer> {
     checkBlockOptions(options)
     const opening = openFile(session, path, flags, attrs, options.signal)
     const context = { operation: 'open', signal: options.signal }
-    const { file, limits } = await explained(session, opening, cannotBeOpened(path, flags), context)
+    // Versions that have more than flags have a status for this.
+    const isExclusive = typeof flags === 'number' && (flags & openFlags.exclusive) !== 0
+    const { file, limits } = await explained(session, opening, cannotBeOpened(path, isExclusive), context)
     return new SftpFile(file, flags, options, limits)
   }
 
