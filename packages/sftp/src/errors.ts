@@ -24,6 +24,8 @@ export interface SftpErrorOptions extends SshErrorOptions {
  * - `ERR_SFTP_CONNECTION_LOST` the channel ended while the operation waited
  * - `ERR_SFTP_CLOSED` the client, file or server was closed by this side
  * - `ERR_SFTP_UNSAFE_NAME` a name from the server that would leave the local target directory
+ * - `ERR_SFTP_UNREQUESTED` SCP: the server sends what nobody asked for
+ * - `ERR_SFTP_REMOTE_PROGRAM` SCP: the program of the other side failed; `details.exitStatus` and `details.stderr` say how
  * - `ERR_SFTP_FILE_CHANGED` a file changed while it was copied, so that the copy cannot be whole
  * - `ERR_SFTP_VERIFY_FAILED` a copy is not what was copied; `details.offset` is the first byte that differs, where known
  *

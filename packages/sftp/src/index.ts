@@ -58,6 +58,13 @@ export { accessFlags, accessMask, type OpenAccess } from './protocol/open-access
 export { type OpenFlags, openFlags } from './protocol/open-flags.js'
 export { statusCodes } from './protocol/status.js'
 export type { SymlinkOrder } from './protocol/symlink-order.js'
+// SCP
+export { parseScpCommand, type ScpCommand } from './scp/command.js'
+export { escapePattern, expandBraces, isPattern, unescapePattern } from './scp/name-pattern.js'
+export { RequestedNames } from './scp/requested-names.js'
+export { expandLocalPaths, type ScpNames, scpReceive, scpRelay, scpSend } from './scp/scp.js'
+export type { ScpOptions, ScpSinkOptions, ScpSourceOptions } from './scp/scp-options.js'
+export { type ServeScpOptions, serveScp } from './scp/serve-scp.js'
 // Server
 export type { FileUsage } from './server/file-usage.js'
 export type {

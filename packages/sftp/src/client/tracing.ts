@@ -28,7 +28,7 @@ export interface SftpRequestTrace extends TraceOutcome {
 
 /** `ssh:sftp-transfer`: a `get`, `put`, `copy` or one of their kind, with all its files. */
 export interface SftpTransferTrace extends TraceOutcome {
-  readonly operation: 'get' | 'put' | 'copy'
+  readonly operation: 'get' | 'put' | 'copy' | 'scp'
   /** Paths that were named. */
   readonly sources: number
   /** Files that were copied. */

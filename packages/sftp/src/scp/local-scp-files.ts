@@ -36,7 +36,11 @@ export class LocalScpFiles implements ScpFiles {
     return this.#tree.openSource(path)
   }
 
-  async openTarget(path: string, { permissions, preserved, isGiven }: NewEntry, signal: Signal): Promise<ScpTargetFile> {
+  async openTarget(
+    path: string,
+    { permissions, preserved, isGiven }: NewEntry,
+    signal: Signal,
+  ): Promise<ScpTargetFile> {
     const attrs = new SftpStats({ ...preserved, permissions: fileTypes.file | permissions })
     const preserve = preserved !== undefined
     return new LocalScpTarget(await this.#tree.openTarget(path, { attrs, preserve, isGiven, permissions, signal }))

@@ -17,6 +17,9 @@ export const maximumLineLength = 8 * 1024
 /** What the other side answers to each record, and to the bytes of a file. */
 export const statusBytes = { ok: 0, warning: 1, fatal: 2 } as const
 
+/** The answer yes. */
+export const okByte: Uint8Array = new Uint8Array([statusBytes.ok])
+
 /** Permission bits of a record; nothing else of a mode is believed. */
 const permissionBits = 0o7777
 

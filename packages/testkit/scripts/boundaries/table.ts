@@ -138,7 +138,13 @@ export const boundaries: readonly PackageRules[] = [
       { path: 'local-names.ts', node: 'any' },
       { path: 'local-data-ranges.ts', rooms: ['protocol'], node: 'any' },
       { path: 'system-errors.ts', node: ['util'] },
-      { path: 'scp', rooms: ['protocol', 'client'], packages: ['wire'], dependencies: ['minimatch'], node: ['stream'] },
+      // The local side of the client, and any handler of the server, as SCP's two trees.
+      {
+        path: 'scp',
+        rooms: ['protocol', 'client', 'client/local-files.ts', 'client/tracing.ts', 'server'],
+        packages: ['wire'],
+        dependencies: ['minimatch'],
+      },
       { path: 'bin', rooms: 'any', packages: ['wire'], node: 'any' },
     ],
   },

@@ -1,0 +1,190 @@
+/**
+ * Copies by SCP over channels that lead to a remote scp: `scp -t` takes files, `scp -f` sends them.
+ *
+ * A channel is the program's standard input and output. Whoever opened it learns the program's exit status and what it
+ * wrote to its error output; here is only the protocol.
+ */
+
+import type { ByteChannel } from '@ssh/wire'
+import { Progress } from '../client/progress.js'
+import { type SftpTransferTrace, traced, transferChannel } from '../client/tracing.js'
+import { SftpError } from '../errors.js'
+import { expandPattern } from './expand-pattern.js'
+import { LocalScpFiles } from './local-scp-files.js'
+import { FileReceiver } from './receive-files.js'
+import { encodeFailure } from './records.js'
+import { RelayReceiver } from './relay-files.js'
+import { failureText } from './remote-failure.js'
+import type { RequestedNames } from './requested-names.js'
+import { defaultBlockSize, type ScpOptions, type ScpSinkOptions, type ScpSourceOptions } from './scp-options.js'
+import { connectionLost, ScpStream } from './scp-stream.js'
+import { sendFiles } from './send-files.js'
+import { takeRecords } from './sink.js'
+import { ScpSource, SourceEnded } from './source.js'
+import { asError } from './status.js'
+
+/** What files are called in errors and events. */
+export interface ScpNames {
+  readonly source: string
+  readonly destination: string
+}
+
+/**
+ * Sends local files to `scp -t`.
+ * @param channel of the program; it is ended when everything is sent, and aborted on errors
+ * @param paths local ones
+ * @param destination what the program was told, for errors and events
+ * @throws SftpError the first failure, unless `onError` takes it; what ended the channel
+ * @throws AbortError
+ */
+export function scpSend(
+  channel: ByteChannel,
+  paths: readonly string[],
+  destination: string,
+  options: ScpSourceOptions = {},
+): Promise<void> {
+  const { preserve = false, recurse = false, followSymlinks = true, blockSize = defaultBlockSize, signal } = options
+  return copying(paths.length, options, async (open, progress, report) => {
+    const stream = open(channel)
+    const source = new ScpSource(stream)
+    await source.start()
+    const settings = { preserve, recurse, followSymlinks, blockSize, progress, signal, destination, report }
+    await sendFiles(paths, { ...settings, files: new LocalScpFiles(), source, tellsFailures: false })
+  })
+}
+
+/**
+ * Takes from `scp -f` what it was asked for.
+ * @param channel of the program; it is aborted on errors
+ * @param requested what it may send
+ * @param names the path it was told, and the local path that files go to
+ * @throws SftpError the first failure, unless `onError` takes it; what ended the channel
+ * @throws AbortError
+ */
+export function scpReceive(
+  channel: ByteChannel,
+  requested: RequestedNames,
+  names: ScpNames,
+  options: ScpSinkOptions = {},
+): Promise<void> {
+  const { preserve = false, recurse = false, intoDirectory = false, blockSize = defaultBlockSize, signal } = options
+  return copying(1, options, async (open, progress, report) => {
+    const stream = open(channel)
+    const receiver = await FileReceiver.open({
+      ...names,
+      files: new LocalScpFiles(),
+      intoDirectory,
+      makesDestination: true,
+      preserve,
+      blockSize,
+      progress,
+      signal,
+    })
+    let failures = 0
+    await takeRecords(stream, receiver, {
+      recurse,
+      requested,
+      report: (error, entry) => {
+        failures++
+        report(error, { src: entry.src ?? names.source, dst: entry.dst ?? names.destination })
+      },
+    })
+    if (requested.count === 0 && failures === 0) throw sentNothing(names.source)
+  })
+}
+
+/**
+ * Hands on to `scp -t` on one channel what `scp -f` sends on another.
+ * @throws as {@link scpReceive}
+ */
+export function scpRelay(
+  from: ByteChannel,
+  to: ByteChannel,
+  requested: RequestedNames,
+  names: ScpNames,
+  options: ScpOptions = {},
+): Promise<void> {
+  const { preserve = false, recurse = false } = options
+  return copying(1, options, async (open, progress, report) => {
+    const stream = open(from)
+    const source = new ScpSource(open(to))
+    let failures = 0
+    try {
+      await source.start()
+      const receiver = new RelayReceiver({ ...names, to: source, preserve, progress })
+      await takeRecords(stream, receiver, {
+        recurse,
+        requested,
+        report: (error, entry) => {
+          failures++
+          report(error, { src: entry.src ?? names.source, dst: entry.dst ?? names.destination })
+        },
+      })
+    } catch (error) {
+      throw error instanceof SourceEnded ? error.reason : error
+    }
+    if (requested.count === 0 && failures === 0) throw sentNothing(names.source)
+  })
+}
+
+/** The local paths that patterns stand for; one that is there under its very name is not read as a pattern. */
+export async function expandLocalPaths(
+  patterns: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<readonly string[]> {
+  const files = new LocalScpFiles()
+  const found: string[] = []
+  for (const pattern of patterns) {
+    const isThere = await files.stat(pattern, false).then(
+      () => true,
+      () => false,
+    )
+    found.push(...(isThere ? [pattern] : await expandPattern(files, pattern, signal)))
+  }
+  return found
+}
+
+type Report = (error: Error, paths: { readonly src: string; readonly dst: string }) => void
+
+/** Runs a role, and leaves none of the channels that it opened for it open on an error. */
+async function copying(
+  sources: number,
+  { progress: onProgress, onError, signal }: ScpOptions,
+  work: (open: (channel: ByteChannel) => ScpStream, progress: Progress, report: Report) => Promise<void>,
+): Promise<void> {
+  const describe = (): SftpTransferTrace => ({ operation: 'scp', sources })
+  await traced(transferChannel, describe, async (trace) => {
+    const progress = new Progress(onProgress)
+    const streams: ScpStream[] = []
+    const open = (channel: ByteChannel): ScpStream => {
+      const stream = new ScpStream(channel, signal)
+      streams.push(stream)
+      return stream
+    }
+    try {
+      await work(open, progress, (error, { src, dst }) => {
+        if (error instanceof SftpError) {
+          error.srcpath ??= src
+          error.dstpath ??= dst
+        }
+        if (onError === undefined) throw error
+        onError(error)
+      })
+      for (const stream of streams) stream.end()
+    } catch (thrown) {
+      const error = asError(thrown)
+      for (const stream of streams) {
+        // A program that is told why says so in its own log; one that has gone is told nothing.
+        stream.write(encodeFailure('fatal', failureText(error, undefined)))
+        stream.abort(error)
+      }
+      throw error
+    } finally {
+      if (trace !== undefined) Object.assign(trace, progress.copied)
+    }
+  })
+}
+
+function sentNothing(path: string): SftpError {
+  return connectionLost(`The remote side ended without sending "${path}"`)
+}
