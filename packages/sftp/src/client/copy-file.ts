@@ -2,6 +2,7 @@
 
 import { AbortError } from '@ssh/wire'
 import { SftpError } from '../errors.js'
+import type { DataRange } from '../protocol/data-ranges.js'
 import { onAbort, throwIfAborted } from './abort.js'
 import type { SourceFile, TargetFile } from './file-tree.js'
 import type { InFlightBudget } from './in-flight-budget.js'
@@ -14,7 +15,9 @@ export interface CopyOptions {
   readonly signal: AbortSignal | undefined
   /** Where copying begins; what is in front of it counts as written. Default 0. */
   readonly start?: number
-  /** So many more bytes are written. */
+  /** Where from `start` on there is data; what lies between is left out. Default: everywhere. */
+  readonly data?: AsyncGenerator<DataRange> | undefined
+  /** So many more bytes are written, or left out. */
   onBytes(byteCount: number): void
 }
 
@@ -47,6 +50,10 @@ export class FileCopy {
   /** Behind the last byte written. */
   #written: number
   readonly #prefix: WrittenPrefix
+  /** Where data comes from; undefined when everything from `#next` on is data. */
+  #data: AsyncGenerator<DataRange> | undefined
+  /** Where the data that `#next` is in ends. */
+  #dataEnd = Number.POSITIVE_INFINITY
   #inFlight = 0
   #isWaiting = false
   #failure: { readonly error: unknown } | undefined
@@ -62,6 +69,8 @@ export class FileCopy {
     this.#prefix = new WrittenPrefix(start, target.maximumSpread)
     this.#horizon = Math.max(start, source.size ?? 0)
     if (source.isSizeCertain) this.#end = source.size ?? this.#horizon
+    this.#data = options.data
+    if (options.data !== undefined) this.#dataEnd = start
     this.#done = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
@@ -81,6 +90,7 @@ export class FileCopy {
       return await this.#done
     } finally {
       stopWatching?.()
+      await this.#options.data?.return(undefined)
     }
   }
 
@@ -93,6 +103,10 @@ export class FileCopy {
   #pump(): void {
     const { budget, maxRequests, signal } = this.#options
     while (!this.#isWaiting) {
+      if (this.#isBehindData()) {
+        this.#skipHole()
+        return
+      }
       const length = this.#nextLength()
       if (length === 0) {
         if (this.#inFlight === 0) this.#settle()
@@ -123,9 +137,40 @@ export class FileCopy {
   /** Bytes to ask for at `#next`; 0 when there is nothing to ask, now or at all. */
   #nextLength(): number {
     if (this.#failure !== undefined || this.#next >= this.#end || this.#next > this.#horizon) return 0
-    const left = this.#horizon - this.#next
+    const left = Math.min(this.#horizon, this.#dataEnd) - this.#next
     if (left > 0) return Math.min(this.#blockSize, left)
     return this.#horizon === 0 ? this.#blockSize : Math.min(this.#blockSize, probeLength)
+  }
+
+  #isBehindData(): boolean {
+    return this.#data !== undefined && this.#failure === undefined && this.#next >= this.#dataEnd
+  }
+
+  /** Goes on where the next data is, or behind the believed end, where there is only what has been added since. */
+  #skipHole(): void {
+    this.#isWaiting = true
+    const next = this.#data?.next() ?? Promise.resolve({ done: true as const, value: undefined })
+    next
+      .then(({ done, value }) => {
+        if (done) this.#data = undefined
+        this.#dataEnd = done ? Number.POSITIVE_INFINITY : value.offset + value.length
+        this.#leaveOut(done ? this.#horizon : value.offset)
+      })
+      .catch((error) => this.#fail(error))
+      .finally(() => {
+        this.#isWaiting = false
+        this.#pump()
+      })
+  }
+
+  /** What is not written reads as zeros, so it counts as written. */
+  #leaveOut(end: number): void {
+    const hole = end - this.#next
+    if (hole <= 0) return
+    this.#prefix.add(this.#next, end)
+    this.#written = Math.max(this.#written, end)
+    this.#next = end
+    this.#options.onBytes(hole)
   }
 
   #start(length: number): void {

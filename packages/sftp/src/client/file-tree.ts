@@ -5,6 +5,8 @@
  */
 
 import type { SftpAttrs } from '../protocol/attrs.js'
+import type { DataRange } from '../protocol/data-ranges.js'
+import type { OpenHandle } from './operations.js'
 import type { Block } from './reply-kinds.js'
 import type { SftpStats } from './stats.js'
 
@@ -57,8 +59,11 @@ export interface FileTree extends ListableTree {
   remove(path: string, signal: AbortSignal | undefined): Promise<void>
 }
 
-/** What becomes of a file that is there already: it is emptied, written on, or an error. */
-export type TargetMode = 'replace' | 'extend' | 'create'
+/**
+ * What becomes of a file that is there already: it is emptied, written on, or an error; or it is written over from its
+ * start and cut off in the end, since it may be the source under another name.
+ */
+export type TargetMode = 'replace' | 'extend' | 'create' | 'overwrite'
 
 export interface TargetOptions {
   /** What the source is. */
@@ -68,6 +73,8 @@ export interface TargetOptions {
   readonly isGiven: boolean
   /** Default `replace`. */
   readonly mode?: TargetMode
+  /** Whether the source is of this tree too: then it is opened where one can be copied to the other. */
+  readonly holdsSource?: boolean
   /**
    * Of a new file, before the umask. Default 0666 for a local one, which is private until it is whole with `preserve`,
    * and the source's for a remote one.
@@ -94,6 +101,13 @@ export interface SourceFile {
   readonly isSizeCertain: boolean
   /** Reads all of `length`; fewer bytes only at the end of the file. */
   read(position: number, length: number, headroom: number, signal: AbortSignal | undefined): Promise<SourceBlock>
+  /** The file as its server knows it; undefined for one that is not a server's. */
+  readonly remote?: OpenHandle
+  /**
+   * Where from `start` on there may be something else than zeros, in order; undefined when that is everywhere, or cannot
+   * be known.
+   */
+  dataRanges?(start: number, signal: AbortSignal | undefined): Promise<AsyncGenerator<DataRange> | undefined>
   /**
    * A hash of a stretch, made where the file is; undefined when that cannot be had.
    * @param stretch up to the end of the file
@@ -127,6 +141,10 @@ export interface TargetFile {
   readonly releasesBlocks: boolean
   /** Bytes behind the first hole that writes may have reached while it is not filled: see {@link greatestSpread}. */
   readonly maximumSpread: number
+  /** As of {@link SourceFile.remote}. */
+  readonly remote?: OpenHandle
+  /** Bytes of the file now; undefined when it is none that would read as zeros where nothing was written. */
+  currentSize?(signal: AbortSignal | undefined): Promise<number | undefined>
   write(position: number, block: SourceBlock, signal: AbortSignal | undefined): Promise<void>
   /** All is written: gives the file its attributes if they shall be preserved, and closes it. */
   finish(): Promise<void>

@@ -4,9 +4,11 @@ import * as fs from 'node:fs'
 import * as nodePath from 'node:path'
 import { promisify } from 'node:util'
 import { SftpError } from '../errors.js'
+import { localRanges } from '../local-data-ranges.js'
 import { linkTarget, localNames } from '../local-names.js'
 import { toLocalPath, toNamePath } from '../local-path.js'
 import type { SftpAttrs } from '../protocol/attrs.js'
+import type { DataRange } from '../protocol/data-ranges.js'
 import { meaningOf } from '../system-errors.js'
 import { BlockMemory } from './block-memory.js'
 import type {
@@ -163,7 +165,12 @@ export class LocalTree implements FileTree {
 }
 
 /** What `open` is told about a file that is there already. */
-const existingFlags: Readonly<Record<TargetMode, number>> = { replace: O_TRUNC, extend: 0, create: O_EXCL }
+const existingFlags: Readonly<Record<TargetMode, number>> = {
+  replace: O_TRUNC,
+  extend: 0,
+  create: O_EXCL,
+  overwrite: 0,
+}
 
 class LocalSource implements SourceFile {
   readonly maximumLength = maximumLength
@@ -197,6 +204,20 @@ class LocalSource implements SourceFile {
       length: filled - headroom,
       release: () => this.#memory.giveBack(packet),
     }
+  }
+
+  async dataRanges(start: number): Promise<AsyncGenerator<DataRange> | undefined> {
+    const { size = 0 } = this
+    const read = async (into: Buffer, position: number): Promise<number> => {
+      let filled = 0
+      while (filled < into.length) {
+        const count = await readAt(this.#fd, into, filled, position + filled, this.#path)
+        if (count === 0) break
+        filled += count
+      }
+      return filled
+    }
+    return named(this.#path, 'fstat', localRanges(this.#fd, read, start, size))
   }
 
   close(): void {
@@ -236,6 +257,11 @@ class LocalTarget implements TargetFile {
     if (permissions !== undefined) await named(this.#path, 'chmod', fchmod(this.#fd, permissions))
     if (atime !== undefined && mtime !== undefined) await named(this.#path, 'utimes', futimes(this.#fd, atime, mtime))
     await named(this.#path, 'close', this.#close())
+  }
+
+  async currentSize(): Promise<number | undefined> {
+    const stats = await named(this.#path, 'fstat', fstat(this.#fd))
+    return stats.isFile() ? stats.size : undefined
   }
 
   async truncate(size: number): Promise<void> {

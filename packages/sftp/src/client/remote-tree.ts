@@ -4,6 +4,7 @@ import { AbortError } from '@ssh/wire'
 import { SftpError } from '../errors.js'
 import type { SftpAttrs } from '../protocol/attrs.js'
 import { writeHeadroom } from '../protocol/data-packets.js'
+import type { DataRange } from '../protocol/data-ranges.js'
 import { openFlags } from '../protocol/open-flags.js'
 import { onAbort, throwIfAborted } from './abort.js'
 import { BlockMemory } from './block-memory.js'
@@ -32,9 +33,11 @@ import {
   renamePath,
   setstatHandle,
   setstatPath,
+  statHandle,
   statPath,
 } from './operations.js'
 import { baseName, joinPath } from './paths.js'
+import { remoteRanges } from './remote-ranges.js'
 import { emptyBlock, expectDone } from './reply-kinds.js'
 import type { ClientSession } from './session.js'
 import type { SftpStats } from './stats.js'
@@ -46,6 +49,7 @@ type Signal = AbortSignal | undefined
 const existingFlags: Readonly<Record<TargetMode, number>> = {
   replace: openFlags.truncate,
   extend: 0,
+  overwrite: 0,
   create: openFlags.exclusive,
 }
 
@@ -114,13 +118,13 @@ export class RemoteTree implements FileTree {
 
   async openTarget(
     path: string,
-    { attrs, preserve, signal, mode = 'replace', permissions = attrs.permissions }: TargetOptions,
+    { attrs, preserve, signal, mode = 'replace', permissions = attrs.permissions, holdsSource = false }: TargetOptions,
   ): Promise<TargetFile> {
     const { write, create } = openFlags
     // The mode goes with OPEN, where the server's umask applies: a request of its own would be one more to be refused.
     const initial = permissions === undefined ? {} : { permissions: permissions & 0o777 }
     const flags = write | create | existingFlags[mode]
-    const session = this.#group.sessionFor(attrs.size)
+    const session = holdsSource ? this.#session : this.#group.sessionFor(attrs.size)
     const { file, limits } = await openFile(session, this.#resolve(path), flags, initial, signal)
     const lanes = new WriteLanes(this.#group, file, attrs.size)
     return new RemoteTarget(file, lanes, limits.maxWriteLength, preserve ? preservedAttrs(attrs) : undefined, signal)
@@ -167,11 +171,11 @@ class RemoteSource implements SourceFile {
   readonly maximumLength: number
   readonly size: number | undefined
   readonly isSizeCertain = false
-  readonly #file: OpenHandle
+  readonly remote: OpenHandle
   readonly #memory: BlockMemory
 
   constructor(file: OpenHandle, maximumLength: number, size: number | undefined, memory: BlockMemory) {
-    this.#file = file
+    this.remote = file
     this.maximumLength = maximumLength
     this.size = size
     this.#memory = memory
@@ -184,7 +188,7 @@ class RemoteSource implements SourceFile {
       packet = this.#memory.take(headroom + length)
       return packet.subarray(headroom)
     }
-    const filled = await readInto(this.#file, position, length, memory, signal)
+    const filled = await readInto(this.remote, position, length, memory, signal)
     const taken = packet
     if (taken === undefined) return emptyBlock
     const used = taken.subarray(0, headroom + filled)
@@ -196,8 +200,12 @@ class RemoteSource implements SourceFile {
     }
   }
 
+  async dataRanges(start: number, signal: Signal): Promise<AsyncGenerator<DataRange> | undefined> {
+    return this.size === undefined ? undefined : remoteRanges(this.remote, start, this.size, signal)
+  }
+
   close(): void {
-    this.#file.session.closeQuietly(this.#file.handle)
+    this.remote.session.closeQuietly(this.remote.handle)
   }
 }
 
@@ -206,7 +214,7 @@ class RemoteTarget implements TargetFile {
   readonly headroom: number
   readonly releasesBlocks: boolean
   readonly maximumSpread = remoteSpread
-  readonly #file: OpenHandle
+  readonly remote: OpenHandle
   readonly #lanes: WriteLanes
   readonly #finalAttrs: SftpAttrs | undefined
   readonly #signal: Signal
@@ -223,7 +231,7 @@ class RemoteTarget implements TargetFile {
     finalAttrs: SftpAttrs | undefined,
     signal: Signal,
   ) {
-    this.#file = file
+    this.remote = file
     this.#lanes = lanes
     this.maximumLength = maximumLength
     this.headroom = writeHeadroom(file.handle)
@@ -254,20 +262,25 @@ class RemoteTarget implements TargetFile {
     })
   }
 
+  async currentSize(signal: Signal): Promise<number | undefined> {
+    const { type, size } = await statHandle(this.remote, signal)
+    return type === 'file' || type === 'unknown' ? size : undefined
+  }
+
   async truncate(size: number): Promise<void> {
-    await setstatHandle(this.#file, { size }, this.#signal)
+    await setstatHandle(this.remote, { size }, this.#signal)
   }
 
   async sync(): Promise<void> {
-    const { session, handle, path } = this.#file
+    const { session, handle, path } = this.remote
     if (!session.supports('fsync@openssh.com')) return
     const context = { operation: 'fsync', path, signal: this.#signal }
     await session.extended(expectDone, 'fsync@openssh.com', { handle }, context)
   }
 
   async finish(): Promise<void> {
-    const { session, handle, path } = this.#file
-    if (this.#finalAttrs !== undefined) await setstatHandle(this.#file, this.#finalAttrs, this.#signal)
+    const { session, handle, path } = this.remote
+    if (this.#finalAttrs !== undefined) await setstatHandle(this.remote, this.#finalAttrs, this.#signal)
     throwIfAborted(this.#signal)
     this.#isClosed = true
     this.#stopWatching?.()
@@ -278,12 +291,12 @@ class RemoteTarget implements TargetFile {
     this.#stopWatching?.()
     clearTimeout(this.#patience)
     this.#lanes.discard()
-    const { session, handle } = this.#file
+    const { session, handle } = this.remote
     const isSettled = this.#unanswered.size === 0
     // Never twice: a server may have given the handle to another file meanwhile.
     if (this.#isClosed) return
     this.#isClosed = true
-    if (kept !== undefined && isSettled) await forAWhile(setstatHandle(this.#file, { size: kept }, undefined))
+    if (kept !== undefined && isSettled) await forAWhile(setstatHandle(this.remote, { size: kept }, undefined))
     session.closeQuietly(handle)
   }
 

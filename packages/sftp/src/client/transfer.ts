@@ -3,6 +3,7 @@
 import { printable } from '@ssh/wire'
 import { SftpError } from '../errors.js'
 import { onAbort, throwIfAborted } from './abort.js'
+import { assertOutside } from './copy-place.js'
 import type { FileTree } from './file-tree.js'
 import type { InFlightBudget } from './in-flight-budget.js'
 import type { SftpTransferOptions } from './options.js'
@@ -105,7 +106,9 @@ class Transfer {
       await this.#guard(item, async () => {
         assertFree(taken, item)
         if (!item.isGiven) this.#assertSafeName(this.#plan.from.baseName(src), destination)
-        await this.#copy(item, await this.#stat(src))
+        const attrs = await this.#stat(src)
+        if (this.#isWithinOneTree) await assertOutside(to, src, item.dst, this.#stop.signal)
+        await this.#copy(item, attrs)
       })
     }
     await this.#pool.drain()
@@ -147,6 +150,9 @@ class Transfer {
       throw new SftpError('EISDIR', 'EISDIR: a directory is copied only with the option recurse', { path: item.src })
     }
     assertDepth(item.depth, item.src)
+    // A link in the tree may lead to where the copy goes: it would be copied into itself, over and over.
+    const isRisky = this.#isWithinOneTree && (this.#options.followSymlinks ?? false) && item.depth > 0
+    if (isRisky) await assertOutside(to, item.src, this.#plan.destination, signal)
     await to.ensureDirectory(item.dst, item.isGiven, signal)
     if (preserve) this.#directories.push({ item, attrs })
     for await (const entry of from.scandir(item.src, signal)) {
@@ -176,7 +182,7 @@ class Transfer {
     const source = await from.openSource(item.src, attrs, signal)
     try {
       const content = new FileContent(item.src, attrs, source, contentOptionsOf(this.#options, budget, signal))
-      const destination = { tree: to, path: item.dst, isGiven: item.isGiven }
+      const destination = { tree: to, path: item.dst, isGiven: item.isGiven, holdsSource: this.#isWithinOneTree }
       await writeFile(content, destination, writeRulesOf(this.#options, budget, signal), progress)
     } finally {
       source.close()
@@ -201,6 +207,10 @@ class Transfer {
       if (error instanceof SftpError && !isOver(error)) return false
       throw error
     }
+  }
+
+  get #isWithinOneTree(): boolean {
+    return this.#plan.from === this.#plan.to
   }
 
   #assertSafeName(name: string, directory: string): void {

@@ -74,7 +74,7 @@ describe.each(servers.filter(({ isHere }) => isHere))('a client of $name', ({ st
     const { client } = await start()
     await client.writeFile('a', 'a')
     await client.writeFile('b', 'b')
-    await expect(client.rename('a', 'b')).rejects.toMatchObject({ code: 'ERR_SFTP_FAILURE', status: 4 })
+    await expect(client.rename('a', 'b')).rejects.toMatchObject({ code: 'EEXIST', status: 4 })
     await client.posixRename('a', 'b')
     expect(await client.readFile('b', { encoding: 'utf8' })).toBe('a')
     await client.rename('b', 'c')

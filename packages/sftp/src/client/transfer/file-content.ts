@@ -1,6 +1,6 @@
 /** A file, or bytes in memory, as what is written. */
 
-import { FileCopy } from '../copy-file.js'
+import { ContentCopy } from '../content-copy.js'
 import type { SourceBlock, SourceFile, TargetFile } from '../file-tree.js'
 import { SftpStats } from '../stats.js'
 import { type ContentOptions, firstDifference } from './content.js'
@@ -10,6 +10,8 @@ import type { Content, Copying } from './write-file.js'
 export interface FileContentOptions extends ContentOptions {
   readonly blockSize: number
   readonly maxRequests: number
+  /** Whether holes of sparse files are left out. */
+  readonly sparse: boolean
 }
 
 export class FileContent implements Content {
@@ -26,7 +28,7 @@ export class FileContent implements Content {
   }
 
   copyTo(target: TargetFile, start: number, onBytes: (byteCount: number) => void): Copying {
-    return new FileCopy(this.file, target, { ...this.#options, start, onBytes })
+    return new ContentCopy(this.file, target, { ...this.#options, start, onBytes })
   }
 
   async differenceFrom(copy: SourceFile, size: number): Promise<number | undefined> {

@@ -10,8 +10,8 @@ export function contentOptionsOf(
   budget: InFlightBudget,
   signal: AbortSignal | undefined,
 ): FileContentOptions {
-  const { maxRequests = Number.POSITIVE_INFINITY } = options
-  return { budget, signal, maxRequests, blockSize: blockSizeOf(options) }
+  const { maxRequests = Number.POSITIVE_INFINITY, sparse = true } = options
+  return { budget, signal, maxRequests, sparse, blockSize: blockSizeOf(options) }
 }
 
 export function writeRulesOf(

@@ -35,6 +35,8 @@ export interface Destination {
   readonly path: string
   /** Whether the caller named this very path. */
   readonly isGiven: boolean
+  /** Whether what is written is of this tree too. */
+  readonly holdsSource?: boolean
 }
 
 export interface WriteRules extends ContentOptions {
@@ -58,7 +60,7 @@ export async function writeFile(
   rules: WriteRules,
   progress: FileProgress,
 ): Promise<void> {
-  const { tree, path, isGiven } = destination
+  const { tree, path, isGiven, holdsSource = false } = destination
   const { atomic, resume, signal } = rules
   let written = 0
   try {
@@ -68,7 +70,8 @@ export async function writeFile(
       attrs: content.attrs,
       preserve: rules.preserve,
       isGiven: isGiven && !atomic,
-      mode: resume ? 'extend' : atomic ? 'create' : 'replace',
+      mode: resume ? 'extend' : atomic ? 'create' : holdsSource ? 'overwrite' : 'replace',
+      holdsSource,
       permissions: landing.permissions,
       signal,
     })
@@ -78,9 +81,11 @@ export async function writeFile(
     try {
       if (beginning !== undefined && beginning.size > written) await target.truncate(written)
       if (written > 0) progress.add(written)
+      const overwritten = holdsSource && !atomic ? sizeOf(target, signal) : undefined
       copying = content.copyTo(target, written, (byteCount) => progress.add(byteCount))
       const size = await copying.run()
       written = size
+      if (((await overwritten) ?? 0) > size) await target.truncate(size)
       if (atomic) await target.sync()
       await target.finish()
       if (rules.verify) {
@@ -104,6 +109,11 @@ export async function writeFile(
     throw error.during(content.path, path, { written })
   }
   progress.finish()
+}
+
+/** Bytes of a file before anything is written; undefined when it is none that can be cut off. Never rejects. */
+async function sizeOf(target: TargetFile, signal: AbortSignal | undefined): Promise<number | undefined> {
+  return target.currentSize?.(signal).catch(() => undefined)
 }
 
 /** What is there already, and how much of it can stay. */

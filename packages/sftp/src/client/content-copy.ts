@@ -1,0 +1,66 @@
+/**
+ * Brings the content of one open file into another: on the server where both files are its own and it can, and without
+ * the holes of a sparse file where they are known.
+ */
+
+import type { DataRange } from '../protocol/data-ranges.js'
+import { type CopyOptions, FileCopy } from './copy-file.js'
+import type { SourceFile, TargetFile } from './file-tree.js'
+import { ServerCopy } from './server-copy.js'
+
+export interface ContentCopyOptions extends Omit<CopyOptions, 'data'> {
+  /** Whether holes are left out. */
+  readonly sparse: boolean
+}
+
+export class ContentCopy {
+  readonly #source: SourceFile
+  readonly #target: TargetFile
+  readonly #options: ContentCopyOptions
+  #copy: FileCopy | ServerCopy | undefined
+
+  constructor(source: SourceFile, target: TargetFile, options: ContentCopyOptions) {
+    this.#source = source
+    this.#target = target
+    this.#options = options
+  }
+
+  /** Bytes from the start of the target that are written without a hole. */
+  get contiguous(): number {
+    return this.#copy?.contiguous ?? this.#options.start ?? 0
+  }
+
+  /**
+   * The target is as long as the source afterwards, if it was not longer before.
+   * @returns the size of the copy
+   * @throws SftpError
+   */
+  async run(): Promise<number> {
+    const data = await this.#data()
+    this.#copy = this.#serverCopy(data) ?? new FileCopy(this.#source, this.#target, { ...this.#options, data })
+    const size = await this.#copy.run()
+    // Nothing is written where a hole is, so one at the end makes no file longer.
+    if (data !== undefined) await this.#target.truncate(size)
+    return size
+  }
+
+  /** Where there is data; undefined when that is everywhere, or what is left out would not read as zeros. */
+  async #data(): Promise<AsyncGenerator<DataRange> | undefined> {
+    const { sparse, start = 0, signal } = this.#options
+    if (!sparse) return undefined
+    const data = await this.#source.dataRanges?.(start, signal)
+    if (data === undefined) return undefined
+    const targetSize = await this.#target.currentSize?.(signal)
+    return targetSize !== undefined && targetSize <= start ? data : undefined
+  }
+
+  #serverCopy(data: AsyncIterable<DataRange> | undefined): ServerCopy | undefined {
+    const { start = 0, signal, onBytes } = this.#options
+    const { remote: source, size } = this.#source
+    const { remote: target } = this.#target
+    // A file without a size (of /proc, say) is read until it ends.
+    if (source === undefined || target === undefined || source.session !== target.session) return undefined
+    if (!source.session.supports('copy-data') || size === undefined || size <= start) return undefined
+    return new ServerCopy(source, target, { size, start, data, signal, onBytes })
+  }
+}
