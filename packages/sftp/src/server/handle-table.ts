@@ -23,6 +23,30 @@ export class OpenHandle<T> {
   }
 }
 
+/** Runs `task` when everything asked before of both is done. They must be two. */
+export async function runOnBoth<T, R>(first: OpenHandle<T>, second: OpenHandle<T>, task: () => Promise<R>): Promise<R> {
+  let release: () => void = () => {}
+  const isDone = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  // Both places are taken at once: two tasks on the same two can never wait for each other.
+  const turns = [first, second].map(
+    (handle) =>
+      new Promise<void>((resolve) => {
+        void handle.run(() => {
+          resolve()
+          return isDone
+        })
+      }),
+  )
+  try {
+    await Promise.all(turns)
+    return await task()
+  } finally {
+    release()
+  }
+}
+
 export class HandleTable<T> {
   readonly #limit: number
   /** By name, as latin1 text; undefined while the file is being opened. */

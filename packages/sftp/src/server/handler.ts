@@ -11,6 +11,7 @@
 
 import type { SftpAttrs } from '../protocol/attrs.js'
 import type { SftpStatVfs } from '../protocol/extensions.js'
+import type { SftpRequestEvent } from './request-event.js'
 
 /** A value now or later. */
 export type Awaitable<T> = T | PromiseLike<T>
@@ -73,10 +74,22 @@ export interface OptionalOperations<F> {
   statvfs?(path: string): Awaitable<SftpStatVfs>
   fstatvfs?(file: F): Awaitable<SftpStatVfs>
   fsync?(file: F): Awaitable<void>
+  /**
+   * The home directory of a user, as the client sees it; `username` is empty for the user of this session.
+   * @returns undefined for a user nobody knows
+   */
+  homeDirectory?(username: string): Awaitable<string | undefined>
+  /** Whether two open files are one. Without it files are told apart by the paths they were opened by. */
+  isSameFile?(first: F, second: F): Awaitable<boolean>
 }
 
 /** Everything a server needs from whoever holds the files. */
 export interface SftpHandler<F = unknown> extends FileHandler<F>, TreeReader, TreeWriter, OptionalOperations<F> {
+  /**
+   * Told of every request once it is answered, those included that were refused before the handler saw them. What it
+   * throws is ignored.
+   */
+  onRequest?(event: SftpRequestEvent): void
   /** The channel is over and every file has been closed. */
   end?(): Awaitable<void>
 }
