@@ -64,8 +64,9 @@ export class SftpError extends SshError {
       ...(this.path !== undefined && { path: this.path }),
       ...(this.serverText !== undefined && { serverText: this.serverText }),
     })
-    error.srcpath = srcpath
-    error.dstpath = dstpath
+    // What has no name, as a stream, has no path.
+    if (srcpath !== '') error.srcpath = srcpath
+    if (dstpath !== '') error.dstpath = dstpath
     return error
   }
 

@@ -11,6 +11,7 @@ import { BlockMemory } from './block-memory.js'
 import { SessionGroup } from './channels/session-group.js'
 import { WriteLanes } from './channels/write-lanes.js'
 import type {
+  FileHash,
   FileTree,
   SourceBlock,
   SourceFile,
@@ -41,6 +42,8 @@ import { remoteRanges } from './remote-ranges.js'
 import { emptyBlock, expectDone } from './reply-kinds.js'
 import type { ClientSession } from './session.js'
 import type { SftpStats } from './stats.js'
+import { checkFile } from './transfer/check-file.js'
+import type { Stretch } from './transfer/content.js'
 import { forAWhile, patienceMs } from './transfer/patience.js'
 
 type Signal = AbortSignal | undefined
@@ -202,6 +205,12 @@ class RemoteSource implements SourceFile {
 
   async dataRanges(start: number, signal: Signal): Promise<AsyncGenerator<DataRange> | undefined> {
     return this.size === undefined ? undefined : remoteRanges(this.remote, start, this.size, signal)
+  }
+
+  async hash(stretch: Stretch, algorithm: string | undefined, signal: Signal): Promise<FileHash | undefined> {
+    const { size } = await statHandle(this.remote, signal)
+    // Some servers hash up to the end of the file, whatever they are told.
+    return size === stretch.end ? checkFile(this.remote, stretch, algorithm, signal) : undefined
   }
 
   close(): void {

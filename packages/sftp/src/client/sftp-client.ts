@@ -70,6 +70,7 @@ import { ClientSession, type SftpLimits } from './session.js'
 import { SftpFile } from './sftp-file.js'
 import type { SftpDirent, SftpStats } from './stats.js'
 import { readStream, writeStream } from './streams.js'
+import type { ByteSink } from './transfer/deliver.js'
 import { closingAfter, type OpenRemoteFile, type Paths, type PutSource, Transfers, toList } from './transfers.js'
 
 /**
@@ -145,24 +146,26 @@ export class SftpClient extends PathAttributes {
   /**
    * Fetches files.
    *
-   * A failed or aborted file is removed again, so that no half file looks whole. New files get the mode 0666 less the
+   * A failed or aborted file is removed again, so that no half file looks whole, unless `resume`. New files get the mode 0666 less the
    * umask, unless `preserve`. Nothing is written through a symbolic link below the target, and names that would lead
    * out of it are refused (`ERR_SFTP_UNSAFE_NAME`).
    *
    * @param remotePaths one path or several; directories need `recurse`
    * @param local a path, or a directory that the files go into (default: the working directory), or for one file a
-   *   Writable, which is ended
+   *   Writable or a WritableStream, which is ended; the options resume and atomic are not for those
    */
-  async get(remotePaths: Paths, local: string | Writable = '.', options: SftpTransferOptions = {}): Promise<void> {
+  async get(remotePaths: Paths, local: string | ByteSink = '.', options: SftpTransferOptions = {}): Promise<void> {
     await this.#transfers.get(remotePaths, local, options)
   }
 
   /**
    * Sends files. A new file gets the local one's permission bits less the server's umask.
    *
-   * A file that failed half-way stays as far as it came; the error's `details.offset` tells where.
+   * A file that failed half-way stays as far as it came without a hole, which the error's `details.written` tells, and
+   * `details.offset` where it failed. Only what an unreachable server holds may have holes; `resume` finds them.
    *
-   * @param local one path or several; or for one file a Readable, an async iterable of bytes, or bytes
+   * @param local one path or several; or for one file a Readable, a ReadableStream, an async iterable of bytes (none of
+   *   these with the option resume), or bytes
    * @param remotePath a path, or a directory that the files go into (default: the current one)
    */
   async put(local: Paths | PutSource, remotePath?: string, options: SftpTransferOptions = {}): Promise<void> {

@@ -1,11 +1,9 @@
 /** Transfers of a client: what goes from which side to which, and files to and from streams. */
 
-import { type Readable, Writable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import { knownOptions } from '@ssh/wire'
 import { SftpError } from '../errors.js'
 import type { OpenFlags } from '../protocol/open-flags.js'
-import { untilAborted } from './abort.js'
+import { throwIfAborted } from './abort.js'
 import type { FileTree } from './file-tree.js'
 import { globPaths } from './glob.js'
 import { LocalTree } from './local-files.js'
@@ -21,15 +19,21 @@ import { Progress } from './progress.js'
 import type { RemoteTree } from './remote-tree.js'
 import type { ClientSession } from './session.js'
 import type { SftpFile } from './sftp-file.js'
-import { writeStream } from './streams.js'
+import { SftpStats } from './stats.js'
 import { type SftpTransferTrace, traced, transferChannel } from './tracing.js'
+import type { ChunkStream } from './transfer/chunk-source.js'
+import { type ByteSink, deliver } from './transfer/deliver.js'
+import { bytesContent } from './transfer/file-content.js'
+import { contentOptionsOf, writeRulesOf } from './transfer/rules.js'
+import { StreamContent } from './transfer/stream-content.js'
+import { notWithStreams, writeFile } from './transfer/write-file.js'
 import { transfer } from './transfer.js'
 
 /** One path or several. */
 export type Paths = string | readonly string[]
 
 /** What `put` takes in place of paths. */
-export type PutSource = Uint8Array | AsyncIterable<Uint8Array> | Readable
+export type PutSource = Uint8Array | ChunkStream
 
 /** Opens a file of the server, as `SftpClient.open` does. */
 export type OpenRemoteFile = (path: string, flags: OpenFlags, options: SftpFileOptions) => Promise<SftpFile>
@@ -46,9 +50,9 @@ export class Transfers {
     this.#open = open
   }
 
-  async get(remotePaths: Paths, local: string | Writable, options: SftpTransferOptions): Promise<void> {
+  async get(remotePaths: Paths, local: string | ByteSink, options: SftpTransferOptions): Promise<void> {
     checkTransferOptions('get', options)
-    if (local instanceof Writable) {
+    if (typeof local !== 'string') {
       const path = onlyPath(remotePaths)
       return this.#streamed('get', options, (progress) => this.#getStream(path, local, options, progress))
     }
@@ -62,8 +66,7 @@ export class Transfers {
       return
     }
     if (remotePath === undefined) throw new SftpError('EINVAL', 'Bytes and streams have no name: give the remote path')
-    const chunks = local instanceof Uint8Array ? [local] : local
-    await this.#streamed('put', options, (progress) => this.#putStream(chunks, remotePath, options, progress))
+    await this.#streamed('put', options, (progress) => this.#putSource(local, remotePath, options, progress))
   }
 
   async copy(srcPaths: Paths, dstPath: string, options: SftpCopyOptions): Promise<void> {
@@ -155,38 +158,36 @@ export class Transfers {
     )
   }
 
-  async #getStream(path: string, target: Writable, options: SftpTransferOptions, all: Progress): Promise<void> {
-    const { signal } = options
+  async #getStream(path: string, sink: ByteSink, options: SftpTransferOptions, all: Progress): Promise<void> {
+    const { resume = false, atomic = false, verify = false, signal } = options
+    if (resume || atomic) throw notWithStreams(resume ? 'resume' : 'atomic')
     const file = await this.#open(path, 'r', options)
     await closingAfter(file, signal, async () => {
       const { size = 0 } = options.progress ? await file.stat({ signal }) : {}
       const progress = all.only(path, '', size)
-      const blocks = async function* () {
-        for await (const block of file.blocks(0, Number.POSITIVE_INFINITY, { signal })) {
-          yield block
-          progress.add(block.length)
-        }
+      const delivery = {
+        blocks: file.blocks(0, Number.POSITIVE_INFINITY, { signal }),
+        sink,
+        check: verify ? () => this.#remote.openSource(path, new SftpStats({}), signal) : undefined,
+        onBytes: (byteCount: number) => progress.add(byteCount),
       }
-      await untilAborted(pipeline(blocks, target, signal ? { signal } : {}), signal)
+      await deliver(path, delivery, contentOptionsOf(options, this.#session.budget, signal))
       progress.finish()
     })
   }
 
-  async #putStream(
-    source: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
-    path: string,
-    options: SftpTransferOptions,
-    all: Progress,
-  ): Promise<void> {
-    const { signal } = options
-    const progress = all.only('', path, 0)
-    const file = await this.#open(path, 'w', options)
-    await closingAfter(file, signal, async () => {
-      const onBytes = (byteCount: number): void => progress.add(byteCount)
-      const target = writeStream(() => Promise.resolve(file), { ...options, onBytes, autoClose: false })
-      await untilAborted(pipeline(source, target, signal ? { signal } : {}), signal)
-    })
-    progress.finish()
+  async #putSource(source: PutSource, path: string, options: SftpTransferOptions, all: Progress): Promise<void> {
+    const { verify = false, signal } = options
+    const { budget } = this.#session
+    const rules = { ...writeRulesOf(options, budget, signal), preserve: false }
+    const contentOptions = contentOptionsOf(options, budget, signal)
+    const isBytes = source instanceof Uint8Array
+    const content = isBytes
+      ? bytesContent(source, contentOptions)
+      : new StreamContent(source, { ...contentOptions, verify })
+    const progress = all.only('', path, isBytes ? source.length : 0)
+    throwIfAborted(signal)
+    await writeFile(content, { tree: this.#remote, path, isGiven: true }, rules, progress)
   }
 }
 

@@ -115,7 +115,12 @@ export const boundaries: readonly PackageRules[] = [
       },
       { path: 'client/tracing.ts', node: ['diagnostics_channel'] },
       // One file of a transfer: where it begins, is written and is checked.
-      { path: 'client/transfer', rooms: ['client', 'protocol'], packages: ['wire'], node: ['crypto', 'stream'] },
+      {
+        path: 'client/transfer',
+        rooms: ['client', 'protocol'],
+        packages: ['wire'],
+        node: ['crypto', 'stream', 'stream/promises', 'stream/web'],
+      },
       // The local side of transfers, and the server that serves real folders: the only files that touch a disk.
       {
         path: 'client/local-files.ts',
