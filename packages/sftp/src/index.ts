@@ -50,6 +50,7 @@ export {
   type SftpAttrs,
   type TextHint,
 } from './protocol/attrs.js'
+export type { DataPlaces, DataRange } from './protocol/data-ranges.js'
 export type { SftpVersion } from './protocol/dialect.js'
 export type { SftpStatVfs } from './protocol/extensions.js'
 export { decodeFileName, encodeFileName } from './protocol/file-name.js'

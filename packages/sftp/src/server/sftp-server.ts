@@ -7,9 +7,11 @@ import { SftpError } from '../errors.js'
 import { linkTarget, localNames } from '../local-names.js'
 import { toLocalPath } from '../local-path.js'
 import type { SftpAttrs } from '../protocol/attrs.js'
+import type { DataPlaces } from '../protocol/data-ranges.js'
 import type { SftpStatVfs } from '../protocol/extensions.js'
 import { openFlags } from '../protocol/open-flags.js'
 import type { SftpDirEntry, SftpHandler } from './handler.js'
+import { DataFinder } from './local/data-finder.js'
 import { DescriptorJail } from './local/descriptor-jail.js'
 import { closePlace, hasPlaces, openPlaceAt, pathOf } from './local/descriptors.js'
 import { fileSystemAt } from './local/file-system.js'
@@ -68,6 +70,7 @@ export class SftpServer implements SftpHandler<ServerFile> {
   readonly #tree: LocalTree
   readonly #startDirectory: string
   readonly #modeMask: number
+  readonly #dataFinder = new DataFinder<ServerFile>()
 
   /** @throws Error of `fs` when `root` is not there */
   constructor(options: SftpServerOptions = {}) {
@@ -141,6 +144,13 @@ export class SftpServer implements SftpHandler<ServerFile> {
 
   async fsync({ fd }: ServerFile): Promise<void> {
     await syncFile(fd)
+  }
+
+  /** Answers that all is data where `read` is overridden: only what this machine's file system says can be told. */
+  async dataRanges(file: ServerFile, offset: number, length: number): Promise<DataPlaces> {
+    if (this.read !== SftpServer.prototype.read) return { ranges: [{ offset, length }], atEnd: true }
+    const { size } = await statFile(file.fd)
+    return this.#dataFinder.find(file, (into, position) => this.read(file, into, position), offset, length, size)
   }
 
   async fstatvfs({ fd }: ServerFile): Promise<SftpStatVfs> {

@@ -139,7 +139,12 @@ export const boundaries: readonly PackageRules[] = [
         packages: ['wire'],
         node: 'any',
       },
-      { path: 'server/local', rooms: ['protocol', 'local-names.ts'], packages: ['wire'], node: 'any' },
+      {
+        path: 'server/local',
+        rooms: ['protocol', 'local-names.ts', 'local-data-ranges.ts'],
+        packages: ['wire'],
+        node: 'any',
+      },
       { path: 'local-names.ts', node: 'any' },
       { path: 'local-data-ranges.ts', rooms: ['protocol'], node: 'any' },
       { path: 'system-errors.ts', node: ['util'] },
