@@ -224,6 +224,8 @@ export { AbortError, type ByteChannel, SshError, type TerminalModes } from '@ssh
 export { type ConnectAgentOptions, connectAgent } from './agent/connect-agent.js'
 export type { ClientOptions, SftpClientOptions } from './client/client-options.js'
 export { getServerAuthMethods, getServerHostKey, type ProbeOptions } from './client/probe.js'
+export { scp } from './client/scp.js'
+export type { ScpOptions, ScpPath, ScpRemotePath, ScpSources } from './client/scp-options.js'
 export {
   listenReverse,
   type NestedClientOptions,

@@ -98,6 +98,7 @@ test('exports these names, and no others', () => {
       "runClient",
       "runOnHosts",
       "runServer",
+      "scp",
       "sh",
       "spawnPty",
       "writePrivateKey",

@@ -36,8 +36,11 @@ export const scpTransferSchema = z.strictObject({
 
 export type ParsedScpOptions = z.output<typeof scpTransferSchema>
 
+/** How files are copied. */
+export type ScpTransferOptions = z.input<typeof scpTransferSchema>
+
 /** Options of `scp`: how files are copied, and those of `connect` for connections that it opens itself. */
-export type ScpOptions = Omit<ClientOptions, 'sock' | 'signal'> & z.input<typeof scpTransferSchema>
+export type ScpOptions = Omit<ClientOptions, 'sock' | 'signal'> & ScpTransferOptions
 
 /** A path on another machine: whom to ask, and the path as that machine has it; an empty one is the home directory. */
 export type ScpRemotePath =

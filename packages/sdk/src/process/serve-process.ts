@@ -15,6 +15,10 @@ export interface ServeProcessOptions<Info extends object = ServerProcessInfo> ex
   readonly handler?: ((process: SshServerProcess<Info>) => unknown) | undefined
   /** Runs a subsystem on the session itself, which nobody has attached to yet. */
   readonly subsystems?: ReadonlyMap<string, (session: SessionServer) => unknown> | undefined
+  /** Runs a command on the session itself, as a subsystem; undefined leaves it to `handler`. */
+  readonly commandRunner?:
+    | ((command: Uint8Array | string) => ((session: SessionServer) => unknown) | undefined)
+    | undefined
   /** Runs in place of whatever the client asks for, subsystems too; `internal-sftp` means our own, as in OpenSSH. */
   readonly forcedCommand?: string | undefined
   /** Whether a program may start, when there is something to run for it. Default: yes. */
@@ -73,6 +77,9 @@ export function serveProcess<Info extends object = ServerProcessInfo>(
       // A client that asks for SFTP takes a handler's text for packets and says so in strange ways.
       if (subsystem === 'sftp') return undefined
     }
+    const command = forcedCommand ?? (program.type === 'exec' ? program.command : undefined)
+    const runCommand = command === undefined ? undefined : options.commandRunner?.(command)
+    if (runCommand !== undefined) return () => runSubsystem(runCommand)
     return handler && runHandler
   }
   const start = (program: Program): Decision => {

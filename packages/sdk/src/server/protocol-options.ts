@@ -46,6 +46,9 @@ export function protocolOptions<O extends RunServerOptions>(
     )
   }
   if (typeof sessions.sftpFactory === 'object') assertFolder(sessions.sftpFactory)
+  if (sessions.allowScp && !sessions.sftpFactory) {
+    throw new OptionsError('allowScp serves the files of sftpFactory, which is not given')
+  }
   const makeCallbacks = async (connection: ServerConnection) => {
     const callbacks = (await sessions.serverFactory?.(connection)) ?? {}
     // Here, where they are the builder's own: what is made of them has only what is known.

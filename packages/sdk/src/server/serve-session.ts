@@ -21,6 +21,7 @@ import { toPattern } from '../process/environment.js'
 import { serveProcess } from '../process/serve-process.js'
 import { symlinkOrderOf } from '../symlink-order.js'
 import type { TerminalSettings } from '../terminal/terminal-streams.js'
+import { scpRunner } from './serve-scp-command.js'
 import { type ParsedSessionOptions, type ProcessHandler, type SftpFolder, sftpFolderSchema } from './server-options.js'
 
 /**
@@ -71,6 +72,10 @@ export function serveSession(
       sftpFactory === false
         ? undefined
         : new Map([['sftp', (session: SessionServer) => serveFiles(session, connection, sftpFactory, sftp)]]),
+    commandRunner:
+      options.allowScp && sftpFactory !== false
+        ? (command) => scpRunner(command, () => openSource(connection, sftpFactory, sftp))
+        : undefined,
     acceptEnv: envFilter(options.acceptEnv ?? connection.configured?.acceptEnv),
     acceptPty: () => options.allowPty !== false && restrictions.every(({ allowPty }) => allowPty),
     lineEditor: lineEditorOf(options),

@@ -74,6 +74,11 @@ export const sessionOptionsSchema = z.strictObject({
   sessionFactory: callback<StreamsHandler>().optional(),
   /** Serves SFTP: `true` the whole file system as this process's user, `{ root }` one folder, or a factory. */
   sftpFactory: z.union([z.boolean(), sftpFolderSchema, callback<SftpFactory>()]).optional(),
+  /**
+   * Whether clients may copy with SCP (`scp -O`) what `sftpFactory` serves, by the same rules. The commands `scp -t` and
+   * `scp -f` are answered here then, before `processFactory` sees them; all others are left alone. Default false.
+   */
+  allowScp: z.boolean().optional(),
   /** Whether clients get a terminal when they ask for one. Default true. */
   allowPty: z.boolean().optional(),
   /**

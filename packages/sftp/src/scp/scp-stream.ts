@@ -69,6 +69,11 @@ export class ScpStream {
     return this.#front !== undefined || this.#held.byteLength > 0
   }
 
+  /** Whether the other side will send nothing more. */
+  get hasEnded(): boolean {
+    return this.#hasEnded
+  }
+
   /** The next byte; undefined at the end. @throws SftpError `ERR_SFTP_CONNECTION_LOST` */
   async readByte(): Promise<number | undefined> {
     const chunk = this.takeChunk(1) ?? (await this.readChunk(1))

@@ -11,6 +11,7 @@ import { type SftpTransferTrace, traced, transferChannel } from '../client/traci
 import { SftpError } from '../errors.js'
 import { expandPattern } from './expand-pattern.js'
 import { LocalScpFiles } from './local-scp-files.js'
+import { expandBraces } from './name-pattern.js'
 import { FileReceiver } from './receive-files.js'
 import { encodeFailure } from './records.js'
 import { RelayReceiver } from './relay-files.js'
@@ -31,7 +32,7 @@ export interface ScpNames {
 
 /**
  * Sends local files to `scp -t`.
- * @param channel of the program; it is ended when everything is sent, and aborted on errors
+ * @param channel of the program; it is ended when everything is sent, and aborted on errors unless its other end has ended
  * @param paths local ones
  * @param destination what the program was told, for errors and events
  * @throws SftpError the first failure, unless `onError` takes it; what ended the channel
@@ -127,21 +128,16 @@ export function scpRelay(
   })
 }
 
-/** The local paths that patterns stand for; one that is there under its very name is not read as a pattern. */
-export async function expandLocalPaths(
-  patterns: readonly string[],
-  signal: AbortSignal | undefined,
-): Promise<readonly string[]> {
+/** The local paths that a pattern stands for; what is there under that very name is not read as a pattern. */
+export async function expandLocalPaths(pattern: string, signal: AbortSignal | undefined): Promise<readonly string[]> {
   const files = new LocalScpFiles()
-  const found: string[] = []
-  for (const pattern of patterns) {
-    const isThere = await files.stat(pattern, false).then(
-      () => true,
-      () => false,
-    )
-    found.push(...(isThere ? [pattern] : await expandPattern(files, pattern, signal)))
-  }
-  return found
+  const isThere = await files.stat(pattern, false).then(
+    () => true,
+    () => false,
+  )
+  if (isThere) return [pattern]
+  const found = await Promise.all(expandBraces(pattern).map((plain) => expandPattern(files, plain, signal)))
+  return found.flat()
 }
 
 type Report = (error: Error, paths: { readonly src: string; readonly dst: string }) => void
@@ -174,9 +170,12 @@ async function copying(
     } catch (thrown) {
       const error = asError(thrown)
       for (const stream of streams) {
-        // A program that is told why says so in its own log; one that has gone is told nothing.
-        stream.write(encodeFailure('fatal', failureText(error, undefined)))
-        stream.abort(error)
+        // One that has ended by itself tells how before it closes.
+        if (stream.hasEnded) stream.end()
+        else {
+          stream.write(encodeFailure('fatal', failureText(error, undefined)))
+          stream.abort(error)
+        }
       }
       throw error
     } finally {
