@@ -3,6 +3,7 @@
 import { printable } from '@ssh/wire'
 import { SftpError } from '../errors.js'
 import type { SftpAttrs } from '../protocol/attrs.js'
+import { composePath } from '../protocol/compose-path.js'
 import { finishWritePacket } from '../protocol/data-packets.js'
 import { framePacket } from '../protocol/framing.js'
 import type { NameEntry, RequestFields, RequestLayouts } from '../protocol/model.js'
@@ -10,7 +11,6 @@ import type { OpenAccess } from '../protocol/open-access.js'
 import { renameFlags } from '../protocol/rename-flags.js'
 import { inSymlinkOrder } from '../protocol/symlink-order.js'
 import { untilAborted } from './abort.js'
-import { resolvePath } from './paths.js'
 import {
   type Block,
   emptyBlock,
@@ -311,7 +311,7 @@ export async function canonicalEntry(
 ): Promise<{ readonly path: string; readonly attrs: SftpStats | undefined }> {
   const fields = session.dialect.hasRealpathCheck
     ? { path, check: checkBytes[check], composePaths }
-    : { path: composePaths.reduce(resolvePath, path) }
+    : { path: composePaths.reduce(composePath, path) }
   const entries = await ask(session, expectNames, 'realpath', fields, { path, signal })
   const canonical = onlyName(entries, 'realpath', path)
   if (check === 'none') return { path: canonical, attrs: undefined }

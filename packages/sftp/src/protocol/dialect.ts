@@ -18,6 +18,7 @@ import {
 import { extendedRequests } from './extensions.js'
 import { fileName } from './file-name.js'
 import type { Packet } from './framing.js'
+import { knownAttrFlags } from './later-attrs.js'
 import { version4, version5, version6 } from './later-packets.js'
 import type { Reply, ReplyLayouts, Request, RequestLayouts } from './model.js'
 import * as version3 from './packets.js'
@@ -58,6 +59,10 @@ export interface Dialect {
   finishDataPacket(packet: Buffer, id: number, isLast: boolean): Buffer
   /** The status that tells an error with this code. */
   statusOf(code: string): number
+  /** Whether names of owners and groups travel instead of their numbers. */
+  readonly hasOwnerNames: boolean
+  /** What a listing tells of each file: a sum of `attrFlags`, as STAT could ask for. Undefined where it cannot. */
+  readonly listedAttrs: number | undefined
   /** Whether RENAME has flags. */
   readonly hasRenameFlags: boolean
   /** Whether REALPATH can answer with attributes, and take paths to follow one after the other. */
@@ -85,6 +90,7 @@ const attributesSince: readonly (readonly [name: keyof SftpAttrs, since: SftpVer
 const common = {
   extendedRequests,
   hasSettledSymlinkOrder: true,
+  hasOwnerNames: true,
   hasRenameFlags: true,
   hasRealpathCheck: false,
   dataOfPacket,
@@ -100,6 +106,8 @@ const dialect3: Dialect = {
   requestMessages: version3.requestMessages,
   replyMessages: version3.replyMessages,
   hasSettledSymlinkOrder: false,
+  hasOwnerNames: false,
+  listedAttrs: undefined,
   hasRenameFlags: false,
   announcements: () => [],
   ...wordsOf(3),
@@ -113,6 +121,7 @@ const dialect4: Dialect = {
   requestMessages: messageSet(...Object.values(version4.requests)),
   replyMessages: messageSet(...Object.values(version4.replies)),
   extendedRequests: extendedRequestsWith(version4.attrs),
+  listedAttrs: knownAttrFlags(4),
   hasRenameFlags: false,
   announcements: announcements4,
   ...wordsOf(4),
@@ -126,6 +135,7 @@ const dialect5: Dialect = {
   requestMessages: messageSet(...Object.values(version5.requests)),
   replyMessages: messageSet(...Object.values(version5.replies)),
   extendedRequests: extendedRequestsWith(version5.attrs),
+  listedAttrs: knownAttrFlags(5),
   announcements: announcements5,
   ...wordsOf(5),
 }
@@ -138,6 +148,7 @@ const dialect6: Dialect = {
   requestMessages: messageSet(...Object.values(version6.requests)),
   replyMessages: messageSet(...Object.values(version6.replies)),
   extendedRequests: extendedRequestsWith(version6.attrs),
+  listedAttrs: knownAttrFlags(6),
   announcements: announcements6,
   hasRealpathCheck: true,
   dataOfPacket: dataOfPacket6,

@@ -144,3 +144,22 @@ export function opensAtEnd(access: number | OpenAccess): boolean {
   const mayOnlyAppend = (desiredAccess & (accessMask.appendData | accessMask.writeData)) === accessMask.appendData
   return mayOnlyAppend || (flags & (accessFlags.appendData | accessFlags.appendDataAtomic)) !== 0
 }
+
+/** SSH_FXF_TEXT of version 4, which is a flag like the others there. */
+export const textFlag = 0x40
+
+const rightsOfReaders =
+  accessMask.readData |
+  accessMask.readNamedAttrs |
+  accessMask.execute |
+  accessMask.readAttributes |
+  accessMask.readAcl |
+  accessMask.synchronize
+
+/** Whether a file opened like this could be changed, made or removed by it. */
+export function opensForMoreThanReading(access: number | OpenAccess): boolean {
+  if (typeof access === 'number') return (access & ~read) !== 0
+  const { desiredAccess, flags } = access
+  const changes = (flags & dispositionMask) !== accessFlags.openExisting || (flags & accessFlags.deleteOnClose) !== 0
+  return changes || (desiredAccess & ~rightsOfReaders) !== 0
+}

@@ -1,22 +1,27 @@
 /** Answers requests: each becomes a call to the handler, and its outcome a reply. Knows handles, but no channel. */
 
 import { SftpError } from '../errors.js'
-import { dataHeadroom, finishDataPacket } from '../protocol/data-packets.js'
+import type { ExtensionPair, SftpAttrs } from '../protocol/attrs.js'
+import { composePath } from '../protocol/compose-path.js'
+import { dataHeadroom } from '../protocol/data-packets.js'
+import { rangesReply } from '../protocol/data-ranges.js'
+import { type Dialect, firstDialect } from '../protocol/dialect.js'
 import {
   type ExtendedRequestName,
-  extendedRequests,
   extensionVersions,
   limitsReply,
   type SftpStatVfs,
   statVfsReply,
 } from '../protocol/extensions.js'
 import { defaultDataLength, framePacket, maximumDataLength, maximumPacketLength } from '../protocol/framing.js'
-import { toOpenFlags } from '../protocol/open-access.js'
-import { openFlags } from '../protocol/open-flags.js'
-import { type Request, replies } from '../protocol/packets.js'
+import { lockFlags } from '../protocol/lock-flags.js'
+import type { NameEntry, Request } from '../protocol/model.js'
+import { type OpenAccess, opensForMoreThanReading, textFlag, toOpenFlags } from '../protocol/open-access.js'
 import { inSymlinkOrder, type SymlinkOrder } from '../protocol/symlink-order.js'
+import { ownAnnouncements } from './announcing.js'
+import { attrsOfNew, attrsToSet, withOwnerNames } from './attr-exchange.js'
 import { HandleTable } from './handle-table.js'
-import type { SftpDirEntry, SftpHandler } from './handler.js'
+import type { Awaitable, SftpDirEntry, SftpHandler } from './handler.js'
 import { Listing } from './listing.js'
 import { longName } from './long-name.js'
 import {
@@ -39,7 +44,11 @@ const neededMethods = new Map<string, keyof SftpHandler>([
   ['hardlink@openssh.com', 'link'],
   ['fsync@openssh.com', 'fsync'],
   ['lsetstat@openssh.com', 'lsetstat'],
+  ['ranges@asyncssh.com', 'dataRanges'],
 ])
+
+/** SSH_FXP_REALPATH_* (draft-ietf-secsh-filexfer-13 §8.9). */
+const realpathChecks = { none: 1, ifExists: 2, always: 3 } as const
 
 /** Requests that change files. */
 const changes = new Set<string>([
@@ -51,6 +60,7 @@ const changes = new Set<string>([
   'rmdir',
   'rename',
   'symlink',
+  'link',
   'posix-rename@openssh.com',
   'hardlink@openssh.com',
   'lsetstat@openssh.com',
@@ -68,8 +78,9 @@ type Open<F> = { readonly kind: 'file'; readonly file: F } | { readonly kind: 'l
 type RequestOf<N extends Request['type']> = Extract<Request, { type: N }>
 
 export class Answerer<F> {
-  /** Extended requests to announce: name and version. */
-  readonly extensions: ReadonlyMap<string, string>
+  /** Extended requests that are answered: name and version. */
+  readonly #extensions: ReadonlyMap<string, string>
+  #dialect = firstDialect
   readonly #handler: SftpHandler<F>
   readonly #options: AnswererOptions
   readonly #handles: HandleTable<Open<F>>
@@ -84,7 +95,14 @@ export class Answerer<F> {
         name === 'limits@openssh.com' || (method !== undefined && handler[method as keyof typeof handler] !== undefined)
       )
     }
-    this.extensions = new Map(Object.entries(extensionVersions).filter(([name]) => isOffered(name)))
+    this.#extensions = new Map(Object.entries(extensionVersions).filter(([name]) => isOffered(name)))
+  }
+
+  /** Speaks another version from now on. @returns what VERSION shall announce */
+  speak(dialect: Dialect): ExtensionPair[] {
+    this.#dialect = dialect
+    const requests = [...this.#extensions].map(([name, version]) => ({ name, data: Buffer.from(version) }))
+    return [...dialect.announcements(ownAnnouncements(this.#handler, [...this.#extensions.keys()])), ...requests]
   }
 
   /**
@@ -111,50 +129,123 @@ export class Answerer<F> {
       case 'readdir':
         return this.#readPage(id, request.handle)
       case 'fstat':
-        return attrsPacket(id, await this.#withFile(request.handle, (file) => handler.fstat(file)))
+        return this.#attrs(id, await this.#withFile(request.handle, (file) => handler.fstat(file, request.wanted)))
       case 'fsetstat':
-        await this.#withFile(request.handle, (file) => handler.fsetstat(file, request.attrs))
+        await this.#fsetstat(request)
         return okPacket(id)
       case 'stat':
-        return attrsPacket(id, await handler.stat(request.path))
+        return this.#attrs(id, await handler.stat(request.path, request.wanted))
       case 'lstat':
-        return attrsPacket(id, await handler.lstat(request.path))
+        return this.#attrs(id, await handler.lstat(request.path, request.wanted))
       case 'setstat':
-        await handler.setstat(request.path, request.attrs)
+        await this.#setstat(request.path, request.attrs)
         return okPacket(id)
       case 'remove':
         await handler.remove(request.path)
         return okPacket(id)
       case 'mkdir':
-        await handler.mkdir(request.path, request.attrs)
+        await handler.mkdir(request.path, await attrsOfNew(handler, request.attrs))
         return okPacket(id)
       case 'rmdir':
         await handler.rmdir(request.path)
         return okPacket(id)
       case 'rename':
-        await handler.rename(request.oldPath, request.newPath)
+        await this.#rename(request)
         return okPacket(id)
       case 'symlink':
         await this.#symlink(request)
         return okPacket(id)
+      case 'link':
+        await this.#link(request)
+        return okPacket(id)
+      case 'block':
+        await this.#lock(request)
+        return okPacket(id)
+      case 'unblock':
+        await this.#unlock(request)
+        return okPacket(id)
       case 'realpath':
-        return namePacket(id, await handler.realpath(request.path))
+        return this.#realpath(id, request)
       case 'readlink':
-        return namePacket(id, await handler.readlink(request.path))
+        return namePacket(this.#dialect, id, await handler.readlink(request.path))
       case 'extended':
         return this.#answerExtended(id, request)
-      case 'link':
-      case 'block':
-      case 'unblock':
-        throw new SftpError('ENOTSUP', 'Unknown request')
       case 'init':
         throw new SftpError('ERR_SFTP_BAD_MESSAGE', 'INIT is answered before there are requests')
     }
   }
 
   async #symlink(request: RequestOf<'symlink'>): Promise<void> {
-    const { targetPath, linkPath } = inSymlinkOrder(this.#options.symlinkOrder, request)
+    const order = this.#dialect.hasSettledSymlinkOrder ? 'target-first' : this.#options.symlinkOrder
+    const { targetPath, linkPath } = inSymlinkOrder(order, request)
     await this.#handler.symlink(targetPath, linkPath)
+  }
+
+  async #link({ targetPath, linkPath, isSymbolic }: RequestOf<'link'>): Promise<void> {
+    if (isSymbolic) await this.#handler.symlink(targetPath, linkPath)
+    else await orUnsupported(this.#handler.link?.bind(this.#handler))(targetPath, linkPath)
+  }
+
+  /** Flags ask for what is there to be replaced, in one way or another. */
+  async #rename({ oldPath, newPath, flags = 0 }: RequestOf<'rename'>): Promise<void> {
+    const handler = this.#handler
+    if (flags === 0) await handler.rename(oldPath, newPath)
+    else await orUnsupported(handler.posixRename?.bind(handler))(oldPath, newPath)
+  }
+
+  async #lock({ handle, offset, length, mask }: RequestOf<'block'>): Promise<void> {
+    const { read, write, delete: remove, advisory } = lockFlags
+    if ((mask & ~(read | write | remove | advisory)) !== 0) throw new SftpError('EINVAL', 'Unknown bits of a lock')
+    const lock = orUnsupported(this.#handler.lock?.bind(this.#handler))
+    await this.#withFile(handle, (file) => lock(file, offset, length, mask))
+  }
+
+  async #unlock({ handle, offset, length }: RequestOf<'unblock'>): Promise<void> {
+    const unlock = orUnsupported(this.#handler.unlock?.bind(this.#handler))
+    await this.#withFile(handle, (file) => unlock(file, offset, length))
+  }
+
+  async #realpath(id: number, { path, check = realpathChecks.none, composePaths = [] }: RequestOf<'realpath'>) {
+    const { none, ifExists, always } = realpathChecks
+    if (check !== none && check !== ifExists && check !== always) throw new SftpError('EINVAL', 'Unknown check')
+    const canonical = await this.#handler.realpath(composePaths.reduce(composePath, path))
+    if (check === none) return namePacket(this.#dialect, id, canonical)
+    try {
+      const attrs = await this.#told(await this.#handler.stat(canonical, this.#dialect.listedAttrs))
+      return namePacket(this.#dialect, id, canonical, attrs)
+    } catch (error) {
+      if (check === always) throw error
+      return namePacket(this.#dialect, id, canonical)
+    }
+  }
+
+  async #setstat(path: string, attrs: SftpAttrs): Promise<void> {
+    const handler = this.#handler
+    const current = () => handler.stat(path, this.#dialect.listedAttrs)
+    await handler.setstat(path, await attrsToSet(handler, attrs, current))
+  }
+
+  async #lsetstat(path: string, attrs: SftpAttrs): Promise<void> {
+    const handler = this.#handler
+    const current = () => handler.lstat(path, this.#dialect.listedAttrs)
+    await handler.lsetstat?.(path, await attrsToSet(handler, attrs, current))
+  }
+
+  #fsetstat({ handle, attrs }: RequestOf<'fsetstat'>): Promise<void> {
+    const handler = this.#handler
+    return this.#withFile(handle, async (file) => {
+      const current = () => handler.fstat(file, this.#dialect.listedAttrs)
+      await handler.fsetstat(file, await attrsToSet(handler, attrs, current))
+    })
+  }
+
+  async #attrs(id: number, attrs: SftpAttrs): Promise<Uint8Array> {
+    return attrsPacket(this.#dialect, id, await this.#told(attrs))
+  }
+
+  /** What a client is told of a file. */
+  async #told(attrs: SftpAttrs): Promise<SftpAttrs> {
+    return this.#dialect.hasOwnerNames ? withOwnerNames(this.#handler, attrs) : attrs
   }
 
   /** The channel is over: closes everything once it is idle, and lets the handler go. Never rejects. */
@@ -166,14 +257,25 @@ export class Answerer<F> {
 
   #open({ path, flags, attrs }: RequestOf<'open'>): Promise<Uint8Array> {
     return this.#handles.add(
-      async () => ({ kind: 'file', file: await this.#handler.open(path, toOpenFlags(flags), attrs) }),
+      async () => ({ kind: 'file', file: await this.#openFile(path, flags, await attrsOfNew(this.#handler, attrs)) }),
       (open) => this.#letGo(open),
     )
   }
 
+  #openFile(path: string, flags: number | OpenAccess, attrs: SftpAttrs): Awaitable<F> {
+    const handler = this.#handler
+    if (typeof flags === 'object' && handler.openAccess !== undefined) return handler.openAccess(path, flags, attrs)
+    const classic = toOpenFlags(flags)
+    if ((classic & textFlag) !== 0) throw new SftpError('ENOTSUP', 'Line ends are not translated')
+    return handler.open(path, classic, attrs)
+  }
+
   #openListing(path: string): Promise<Uint8Array> {
     return this.#handles.add(
-      async () => ({ kind: 'listing', listing: await Listing.open(this.#handler.scandir(path)) }),
+      async () => ({
+        kind: 'listing',
+        listing: await Listing.open(this.#handler.scandir(path, this.#dialect.listedAttrs)),
+      }),
       (open) => this.#letGo(open),
     )
   }
@@ -198,15 +300,29 @@ export class Answerer<F> {
 
   /** Reads straight into the packet that carries the data; only what the handler filled goes out. */
   #read(id: number, { handle, offset, length }: RequestOf<'read'>): Promise<Uint8Array> {
+    const dialect = this.#dialect
     return this.#withFile(handle, async (file) => {
-      const packet = Buffer.allocUnsafe(dataHeadroom + Math.min(length, maximumDataLength))
-      const into = packet.subarray(dataHeadroom)
-      const count = into.length === 0 ? 0 : await this.#handler.read(file, into, offset)
-      if (!Number.isInteger(count) || count < 0 || count > into.length) {
-        throw new SftpError('ERR_SFTP_FAILURE', `The handler read ${count} bytes into ${into.length}`)
+      const wanted = Math.min(length, maximumDataLength)
+      const packet = Buffer.allocUnsafe(dataHeadroom + wanted + dialect.dataTailroom)
+      const into = packet.subarray(dataHeadroom, dataHeadroom + wanted)
+      const count = wanted === 0 ? 0 : await this.#handler.read(file, into, offset)
+      if (!Number.isInteger(count) || count < 0 || count > wanted) {
+        throw new SftpError('ERR_SFTP_FAILURE', `The handler read ${count} bytes into ${wanted}`)
       }
-      return count === 0 ? endOfFilePacket(id) : finishDataPacket(packet.subarray(0, dataHeadroom + count), id)
+      if (count === 0) return endOfFilePacket(id)
+      // What is shorter than asked for is the end as a rule. Where the client can be told, it is made sure of.
+      const isLast = dialect.dataTailroom > 0 && count < wanted && (await this.#endsAt(file, offset + count))
+      const end = dataHeadroom + count + (isLast ? dialect.dataTailroom : 0)
+      return dialect.finishDataPacket(packet.subarray(0, end), id, isLast)
     })
+  }
+
+  async #endsAt(file: F, position: number): Promise<boolean> {
+    try {
+      return (await this.#handler.fstat(file)).size === position
+    } catch {
+      return false
+    }
   }
 
   #readPage(id: number, bytes: Uint8Array): Promise<Uint8Array> {
@@ -214,20 +330,32 @@ export class Answerer<F> {
     const { value } = handle
     if (value.kind !== 'listing') throw new SftpError('EBADF', 'The handle is of a file')
     return handle.run(async () => {
-      const now = Date.now()
-      const longNameOf = (entry: SftpDirEntry): string => entry.longName ?? longName(entry.fileName, entry.attrs, now)
-      // A name takes at most 3 bytes per UTF-16 unit; 64 covers the lengths and the attributes.
-      const sizeOf = (entry: SftpDirEntry): number => 3 * (entry.fileName.length + longNameOf(entry).length) + 64
-      const entries = await value.listing.page(listingPageLength, sizeOf)
+      const entries = await (this.#dialect.hasOwnerNames
+        ? this.#laterPage(value.listing)
+        : longNamedPage(value.listing))
       if (entries.length === 0) return endOfFilePacket(id)
-      const named = entries.map((entry) => ({ ...entry, longName: longNameOf(entry) }))
-      return framePacket(replies.name.encode({ id, entries: named }))
+      const isLast = value.listing.isAtEnd
+      return framePacket(this.#dialect.replies.name.encode({ id, entries, ...(isLast && { isLast }) }))
     })
+  }
+
+  /** A page of a listing from version 4 on: owners have names, and no line of `ls` goes along. */
+  async #laterPage(listing: Listing): Promise<NameEntry[]> {
+    const entries = await listing.page(listingPageLength, ({ fileName, attrs }) => {
+      const { owner = '', group = '', mimeType = '', acl, untranslatedName } = attrs
+      const texts = fileName.length + owner.length + group.length + mimeType.length
+      // Lengths, numbers, and names of owners that are not known yet.
+      return 3 * texts + (acl?.length ?? 0) + (untranslatedName?.length ?? 0) + 256
+    })
+    return Promise.all(
+      entries.map(async ({ fileName, attrs }) => ({ fileName, attrs: await withOwnerNames(this.#handler, attrs) })),
+    )
   }
 
   async #answerExtended(id: number, { request: name, payload }: RequestOf<'extended'>): Promise<Uint8Array> {
     const handler = this.#handler
-    if (!this.extensions.has(name)) throw new SftpError('ENOTSUP', 'Unknown extended request')
+    const { extendedRequests } = this.#dialect
+    if (!this.#extensions.has(name)) throw new SftpError('ENOTSUP', 'Unknown extended request')
     switch (name as ExtendedRequestName) {
       case 'posix-rename@openssh.com': {
         const { oldPath, newPath } = withoutNul(extendedRequests.decode('posix-rename@openssh.com', payload))
@@ -241,7 +369,7 @@ export class Answerer<F> {
       }
       case 'lsetstat@openssh.com': {
         const { path, attrs } = withoutNul(extendedRequests.decode('lsetstat@openssh.com', payload))
-        await handler.lsetstat?.(path, attrs)
+        await this.#lsetstat(path, attrs)
         return okPacket(id)
       }
       case 'fsync@openssh.com': {
@@ -257,12 +385,17 @@ export class Answerer<F> {
         const { handle } = extendedRequests.decode('fstatvfs@openssh.com', payload)
         return statVfsPacket(id, await this.#withFile(handle, (file) => handler.fstatvfs?.(file)))
       }
+      case 'ranges@asyncssh.com': {
+        const { handle, offset, length } = extendedRequests.decode('ranges@asyncssh.com', payload)
+        const places = await this.#withFile(handle, (file) => handler.dataRanges?.(file, offset, length))
+        if (places === undefined || places.ranges.length === 0) return endOfFilePacket(id)
+        return extendedReplyPacket(id, rangesReply.encode({ ...places, ranges: [...places.ranges] }))
+      }
       case 'limits@openssh.com':
         return extendedReplyPacket(id, this.#limits())
       case 'copy-data':
       case 'expand-path@openssh.com':
       case 'home-directory':
-      case 'ranges@asyncssh.com':
       case 'users-groups-by-id@openssh.com':
         throw new SftpError('ENOTSUP', 'Unknown extended request')
     }
@@ -278,6 +411,16 @@ export class Answerer<F> {
   }
 }
 
+/** A page of a listing of version 3, which has the line `ls -l` prints for each name. */
+async function longNamedPage(listing: Listing): Promise<NameEntry[]> {
+  const now = Date.now()
+  const longNameOf = (entry: SftpDirEntry): string => entry.longName ?? longName(entry.fileName, entry.attrs, now)
+  // A name takes at most 3 bytes per UTF-16 unit; 64 covers the lengths and the attributes.
+  const sizeOf = (entry: SftpDirEntry): number => 3 * (entry.fileName.length + longNameOf(entry).length) + 64
+  const entries = await listing.page(listingPageLength, sizeOf)
+  return entries.map((entry) => ({ ...entry, longName: longNameOf(entry) }))
+}
+
 function statVfsPacket(id: number, answer: SftpStatVfs | undefined): Uint8Array {
   if (answer === undefined) throw new SftpError('ENOTSUP', 'Unknown extended request')
   return extendedReplyPacket(id, statVfsReply.encode(answer))
@@ -286,7 +429,7 @@ function statVfsPacket(id: number, answer: SftpStatVfs | undefined): Uint8Array 
 /** @throws SftpError `EROFS` for what a read-only server does not do; opening for reading must not make a file either */
 function assertNoChange(request: Request): void {
   const name = request.type === 'extended' ? request.request : request.type
-  const opensForChange = request.type === 'open' && (toOpenFlags(request.flags) & ~openFlags.read) !== 0
+  const opensForChange = request.type === 'open' && opensForMoreThanReading(request.flags)
   if (opensForChange || changes.has(name)) throw new SftpError('EROFS', 'The server is read-only')
 }
 
@@ -294,9 +437,15 @@ function assertNoNul(request: Request): void {
   withoutNul(request)
 }
 
+/** @returns what the handler does. @throws SftpError `ENOTSUP` when it does not */
+function orUnsupported<T>(method: T | undefined): T {
+  if (method !== undefined) return method
+  throw new SftpError('ENOTSUP', 'The handler lacks this operation')
+}
+
 /** The same fields. @throws SftpError `ENOENT` when a path holds NUL, where other programs would cut it off */
 function withoutNul<T extends object>(fields: T): T {
-  for (const value of Object.values(fields)) {
+  for (const value of Object.values(fields).flat()) {
     if (typeof value === 'string' && value.includes('\0')) throw new SftpError('ENOENT', 'A path holds a NUL character')
   }
   return fields

@@ -37,6 +37,11 @@ export class Listing {
     return entries
   }
 
+  /** Whether every entry has been taken. */
+  get isAtEnd(): boolean {
+    return this.#next === undefined
+  }
+
   async close(): Promise<void> {
     await this.#iterator.return?.()
   }

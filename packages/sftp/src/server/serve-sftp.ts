@@ -9,10 +9,11 @@
 import { type ByteChannel, concatBytes, knownOptions, type OptionNames } from '@ssh/wire'
 import { protocolError, SftpError } from '../errors.js'
 import { packetLength, peekPacket } from '../protocol/data-packets.js'
-import { defaultVersion, type SftpVersion } from '../protocol/dialect.js'
+import { checkVersion, defaultVersion, dialectOf, firstDialect, type SftpVersion } from '../protocol/dialect.js'
 import { framePacket, maximumDataLength, type Packet, PacketReader } from '../protocol/framing.js'
+import type { Request } from '../protocol/model.js'
 import { PacketWriter } from '../protocol/packet-writer.js'
-import { type Request, replies, requestMessages, requests } from '../protocol/packets.js'
+import { replies, requests } from '../protocol/packets.js'
 import { statusCodes } from '../protocol/status.js'
 import type { SymlinkOrder } from '../protocol/symlink-order.js'
 import { Answerer } from './answerer.js'
@@ -53,7 +54,7 @@ export interface SftpServerSession {
  * Serves files on a channel.
  * @param channel a subsystem channel, standard input and output, …; the session owns it from now on
  * @param handler whose files: an `SftpServer` for a directory of this machine, a `MemoryHandler`, or your own
- * @throws OptionsError for an option nobody knows
+ * @throws OptionsError for an option nobody knows; SftpError `EINVAL` for a version nobody speaks
  */
 export function serveSftp<F>(
   channel: ByteChannel,
@@ -71,12 +72,14 @@ class ServerSession<F> implements SftpServerSession {
   readonly #channel: ByteChannel
   readonly #answerer: Answerer<F>
   readonly #maximumRequests: number
+  readonly #latestVersion: SftpVersion
   readonly #reader = new PacketReader()
   readonly #writer: PacketWriter
   /** Bytes received and not released. */
   #held = 0
   #inFlight = 0
   #bytesInFlight = 0
+  #dialect = firstDialect
   #isInitialised = false
   #clientEnded = false
   #isOver = false
@@ -84,6 +87,7 @@ class ServerSession<F> implements SftpServerSession {
 
   constructor(channel: ByteChannel, handler: SftpHandler<F>, options: ServeSftpOptions) {
     const { readOnly = false, symlinkOrder = 'target-first', maximumHandles = 256, maximumRequests = 128 } = options
+    this.#latestVersion = checkVersion(options.sftpVersion ?? defaultVersion)
     this.#channel = channel
     this.#answerer = new Answerer(handler, { readOnly, symlinkOrder, maximumHandles })
     this.#maximumRequests = maximumRequests
@@ -152,17 +156,17 @@ class ServerSession<F> implements SftpServerSession {
     if (number === requests.init.number) return this.#receiveInit(packet)
     if (!this.#isInitialised) throw protocolError(`Expected INIT (1), found message ${number}`)
     if (id === undefined) throw protocolError(`The client sent message ${number} without an id`)
-    if (!requestMessages.has(number)) {
+    if (!this.#dialect.requestMessages.has(number)) {
       this.#writer.send(statusPacket(id, statusCodes.opUnsupported, 'unknown request'))
       return
     }
     let request: Request
     try {
-      request = requestMessages.decode(concatBytes(packet))
+      request = this.#dialect.requestMessages.decode(concatBytes(packet))
     } catch (error) {
       // A number too large for us is the one fault that leaves the packet readable: see uint53.
       if (!(error instanceof SftpError)) throw error
-      this.#writer.send(errorPacket(id, error))
+      this.#writer.send(errorPacket(this.#dialect, id, error))
       return
     }
     this.#answer(id, request, packetLength(packet))
@@ -170,10 +174,12 @@ class ServerSession<F> implements SftpServerSession {
 
   #receiveInit(packet: Packet): void {
     if (this.#isInitialised) throw protocolError('The client sent a second INIT')
-    requests.init.decode(concatBytes(packet))
+    const { version: offered } = requests.init.decode(concatBytes(packet))
     this.#isInitialised = true
-    const extensions = [...this.#answerer.extensions].map(([name, version]) => ({ name, data: Buffer.from(version) }))
-    this.#writer.send(framePacket(replies.version.encode({ version: defaultVersion, extensions })))
+    // A client before version 3 is told 3, as OpenSSH does: it may know it all the same.
+    this.#dialect = dialectOf(Math.max(Math.min(offered, this.#latestVersion), 3)) ?? firstDialect
+    const extensions = this.#answerer.speak(this.#dialect)
+    this.#writer.send(framePacket(replies.version.encode({ version: this.#dialect.version, extensions })))
   }
 
   #answer(id: number, request: Request, length: number): void {
@@ -182,7 +188,7 @@ class ServerSession<F> implements SftpServerSession {
     this.#bytesInFlight += cost
     this.#answerer
       .answer(id, request)
-      .catch((error) => errorPacket(id, error))
+      .catch((error) => errorPacket(this.#dialect, id, error))
       .then((reply) => {
         this.#inFlight--
         this.#bytesInFlight -= cost
