@@ -13,7 +13,7 @@ import { openFlags } from '../protocol/open-flags.js'
 import type { SftpHandler } from '../server/handler.js'
 import type { NewEntry, ScpFiles, ScpSourceFile, ScpTargetFile } from './scp-files.js'
 
-const { create, exclusive, read, truncate, write } = openFlags
+const { create, exclusive, read, write } = openFlags
 
 export class HandlerScpFiles<F> implements ScpFiles {
   readonly #handler: SftpHandler<F>
@@ -58,14 +58,14 @@ export class HandlerScpFiles<F> implements ScpFiles {
 
   async openTarget(path: string, { permissions, preserved, isGiven }: NewEntry): Promise<ScpTargetFile> {
     const handler = this.#handler
-    const there = isGiven ? undefined : await this.#look(path)
+    const there = await this.#look(path, isGiven)
     if (there?.isSymbolicLink()) throw linkInTheWay(path)
     // A file that may turn out private is private from its birth on; its own mode comes when it is whole.
     const attrs = { permissions: preserved === undefined ? permissions : 0o600 }
     // What was not there a moment ago is made, and is no link that has come since.
-    const onExisting = isGiven || there !== undefined ? truncate : exclusive
+    const onExisting = isGiven || there !== undefined ? 0 : exclusive
     const file = await handler.open(path, write | create | onExisting, attrs)
-    return new HandlerTarget(handler, file, path, preserved)
+    return new HandlerTarget(handler, file, path, { preserved, sizeBefore: there?.size ?? 0 })
   }
 
   async makeDirectory(path: string, { permissions }: NewEntry): Promise<void> {
@@ -76,10 +76,10 @@ export class HandlerScpFiles<F> implements ScpFiles {
     await this.#handler.setstat(path, attrs)
   }
 
-  /** What is there, a link itself; undefined when nothing is. */
-  async #look(path: string): Promise<SftpStats | undefined> {
+  /** What is there; undefined when nothing is. */
+  async #look(path: string, followSymlinks: boolean): Promise<SftpStats | undefined> {
     try {
-      return await this.stat(path, false)
+      return await this.stat(path, followSymlinks)
     } catch (error) {
       if (isMissing(error)) return undefined
       throw error
@@ -133,14 +133,19 @@ class HandlerTarget<F> implements ScpTargetFile {
   readonly #handler: SftpHandler<F>
   readonly #file: F
   readonly #path: string
-  readonly #preserved: SftpAttrs | undefined
+  readonly #facts: { readonly preserved: SftpAttrs | undefined; readonly sizeBefore: number }
   #isClosed = false
 
-  constructor(handler: SftpHandler<F>, file: F, path: string, preserved: SftpAttrs | undefined) {
+  constructor(
+    handler: SftpHandler<F>,
+    file: F,
+    path: string,
+    facts: { readonly preserved: SftpAttrs | undefined; readonly sizeBefore: number },
+  ) {
     this.#handler = handler
     this.#file = file
     this.#path = path
-    this.#preserved = preserved
+    this.#facts = facts
   }
 
   async write(position: number, block: SourceBlock): Promise<void> {
@@ -151,8 +156,10 @@ class HandlerTarget<F> implements ScpTargetFile {
     }
   }
 
-  async finish(): Promise<void> {
-    if (this.#preserved !== undefined) await this.#handler.fsetstat(this.#file, this.#preserved)
+  async finish(size: number): Promise<void> {
+    const { preserved, sizeBefore } = this.#facts
+    const attrs = { ...(sizeBefore > size && { size }), ...preserved }
+    if (Object.keys(attrs).length > 0) await this.#handler.fsetstat(this.#file, attrs)
     await this.#close()
   }
 

@@ -4,6 +4,7 @@ import type { SourceBlock, TargetFile } from '../client/file-tree.js'
 import { LocalTree } from '../client/local-files.js'
 import { assertSafeLocalName } from '../client/paths.js'
 import { SftpStats } from '../client/stats.js'
+import { SftpError } from '../errors.js'
 import { fileTypes, type SftpAttrs } from '../protocol/attrs.js'
 import type { NewEntry, ScpFiles, ScpSourceFile, ScpTargetFile } from './scp-files.js'
 
@@ -43,7 +44,8 @@ export class LocalScpFiles implements ScpFiles {
   ): Promise<ScpTargetFile> {
     const attrs = new SftpStats({ ...preserved, permissions: fileTypes.file | permissions })
     const preserve = preserved !== undefined
-    return new LocalScpTarget(await this.#tree.openTarget(path, { attrs, preserve, isGiven, permissions, signal }))
+    const options = { attrs, preserve, isGiven, permissions, mode: 'extend', signal } as const
+    return new LocalScpTarget(await this.#tree.openTarget(path, options))
   }
 
   makeDirectory(path: string, { permissions, isGiven }: NewEntry): Promise<void> {
@@ -67,8 +69,14 @@ class LocalScpTarget implements ScpTargetFile {
     return this.#file.write(position, block, signal)
   }
 
-  finish(): Promise<void> {
-    return this.#file.finish()
+  async finish(size: number): Promise<void> {
+    try {
+      await this.#file.truncate(size)
+    } catch (error) {
+      // A device has no size.
+      if (!(error instanceof SftpError && error.code === 'EINVAL')) throw error
+    }
+    await this.#file.finish()
   }
 
   discard(): Promise<void> {

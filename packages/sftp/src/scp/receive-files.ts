@@ -177,7 +177,7 @@ class BlockWriter implements ScpReceivedFile {
     if (this.#gathered > 0) this.#flush()
     await Promise.all(this.#writing)
     if (this.#failure !== undefined) throw this.#failure.error
-    await this.#target.finish()
+    await this.#target.finish(this.#position)
     this.#progress.finish()
   }
 

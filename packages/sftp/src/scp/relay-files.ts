@@ -1,6 +1,6 @@
 /** Hands what is received on to another machine, record by record and chunk by chunk. */
 
-import { assertPlainName } from '../client/paths.js'
+import { assertPlainName, joinPath } from '../client/paths.js'
 import type { FileProgress, Progress } from '../client/progress.js'
 import type { DirectoryRecord, FileRecord, TimesRecord } from './records.js'
 import type { EntryPlace, ScpEntry, ScpReceivedFile, ScpReceiver } from './sink.js'
@@ -36,7 +36,7 @@ export class RelayReceiver implements ScpReceiver {
     }
     assertPlainName(name, parent?.dst ?? destination)
     const src = isTop ? (isGiven ? source : name) : `${parent?.src ?? ''}/${name}`
-    return { src, dst: `${parent?.dst ?? destination}/${name}`, isGiven }
+    return { src, dst: joinPath(parent?.dst ?? destination, name), isGiven }
   }
 
   async openFile(entry: ScpEntry, record: FileRecord, times: TimesRecord | undefined): Promise<ScpReceivedFile> {

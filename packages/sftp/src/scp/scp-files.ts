@@ -27,7 +27,10 @@ export interface ScpFiles {
   /** Names with what the listing says of them, without `.` and `..`. */
   scandir(path: string, signal: Signal): AsyncIterable<{ readonly name: string; readonly attrs: SftpStats }>
   openSource(path: string, attrs: SftpStats, signal: Signal): Promise<ScpSourceFile>
-  /** Opens a file for writing, making or emptying it. */
+  /**
+   * Opens a file for writing, making it if it is missing. One that is there keeps its content until it is written over,
+   * so that a file which is copied onto itself stays what it is.
+   */
   openTarget(path: string, entry: NewEntry, signal: Signal): Promise<ScpTargetFile>
   makeDirectory(path: string, entry: NewEntry, signal: Signal): Promise<void>
   setAttrs(path: string, attrs: SftpAttrs, signal: Signal): Promise<void>
@@ -41,8 +44,8 @@ export interface ScpTargetFile {
   /** Writes that may be under way at the same time. */
   readonly writesAtOnce: number
   write(position: number, block: SourceBlock, signal: Signal): Promise<void>
-  /** All is written: gives the file its attributes, and closes it. */
-  finish(): Promise<void>
+  /** All is written: cuts the file to `size` bytes, gives it its attributes, and closes it. */
+  finish(size: number): Promise<void>
   /** The copy failed: closes the file, and removes it. Never rejects. */
   discard(): Promise<void>
 }
