@@ -4,6 +4,7 @@ import { knownOptions } from '@ssh/wire'
 import { SftpError } from '../errors.js'
 import { assertUint53 } from '../protocol/attrs.js'
 import { openFlags } from '../protocol/open-flags.js'
+import { throwIfAborted } from './abort.js'
 import { type OpenHandle, setstatHandle, statHandle } from './operations.js'
 import { optionNames, type SftpRemoteCopyOptions } from './options.js'
 import type { ReplyKind } from './reply-kinds.js'
@@ -59,6 +60,7 @@ export async function remoteCopy(
     signal,
   } = knownOptions('remoteCopy', options, optionNames.remoteCopy)
   for (const value of [from, length, to]) assertUint53(value)
+  throwIfAborted(signal)
   session.assertSupports('copy-data', 'remoteCopy')
   if (src === dst) throw ontoItself(typeof dst === 'string' ? dst : dst.path)
   await withFile(open, src, openFlags.read, signal, (source) =>
