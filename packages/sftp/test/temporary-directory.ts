@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 
-export function temporaryDirectory(): string {
-  const path = realpathSync(mkdtempSync(join(tmpdir(), 'sftp-test-')))
+export function temporaryDirectory(parent = tmpdir()): string {
+  const path = realpathSync(mkdtempSync(join(parent, 'sftp-test-')))
   onTestFinished(() => rmSync(path, { recursive: true, force: true }))
   return path
 }
