@@ -3,7 +3,7 @@
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { clientExamples } from '../../examples/src/run-all/clients.js'
 import { runExample, withServer } from '../../examples/src/run-all/run-program.js'
@@ -15,6 +15,7 @@ import {
   lacks,
   makeKey,
   type OpensshOptions,
+  scp,
   sftp,
   ssh,
   startSshAgent,
@@ -185,6 +186,18 @@ const visits: readonly Visit[] = [
     },
   },
   {
+    name: 'server-scp',
+    visit: async (target) => {
+      const program = fileURLToPath(import.meta.url)
+      for (const mode of ['-O', '-s']) {
+        const { status, stderr } = await scp(target, (remote) => [mode, program, remote(`copied${mode}.ts`)])
+        expect([status, stderr]).toEqual([0, ''])
+      }
+      const { stdout } = await sftp(target, ['ls -1'])
+      expect(stdout.toString()).toMatch(/copied-O\.ts\s+copied-s\.ts\n$/)
+    },
+  },
+  {
     name: 'server-sftp-memory',
     visit: async (target) => {
       const { status, stdout } = await sftp(target, ['mkdir notes', 'ls -1'])
@@ -193,7 +206,7 @@ const visits: readonly Visit[] = [
   },
 ]
 
-describe.skipIf(lacks('ssh', 'sftp', 'ssh-keygen'))('visited by ssh', () => {
+describe.skipIf(lacks('ssh', 'sftp', 'scp', 'ssh-keygen'))('visited by ssh', () => {
   const folder = temporaryFolder()
   afterAll(() => folder.remove())
 

@@ -97,6 +97,9 @@ export const clientExamples: readonly ClientExample[] = [
     args: (destination, { socketPath }) => [destination, socketPath],
   },
   prints('sftp-get-put', 'equal: true\n<svg/>\n'),
+  prints('sftp-reliable', 'interrupted: true\nthen whole: true\n{ "colour": "green" }\n'),
+  prints('sftp-copy', 'end.txt, letter.txt\nDear Ada,\nYours, Charles\n'),
+  prints('scp-copy', '<svg/>\n<h1>Hello</h1>\n'),
   {
     name: 'sftp-mget',
     check(output) {

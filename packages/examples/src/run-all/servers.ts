@@ -2,6 +2,8 @@
 
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import {
   ChannelOpenError,
@@ -11,6 +13,7 @@ import {
   PermissionDenied,
   type PrivateKey,
   SftpError,
+  scp,
 } from '@ssh/sdk'
 import { runExample, type Surroundings } from './run-program.js'
 
@@ -117,6 +120,21 @@ export const serverExamples: readonly ServerExample[] = [
       await writer.writeFile('notes/2026/a.txt', 'kept in memory')
       assert.equal(await reader.readFile('/notes/2026/a.txt', { encoding: 'utf8' }), 'kept in memory')
       await assert.rejects(reader.stat('/etc/passwd'), SftpError)
+    },
+  },
+  {
+    name: 'server-scp',
+    async check(visit) {
+      const destination = at('ada', visit)
+      const folder = visit.where.folder
+      await writeFile(join(folder, 'note.txt'), 'by SCP')
+      await scp(join(folder, 'note.txt'), { connection: destination, path: '../../sent.txt' }, visit.options)
+      await scp(`scp://${destination}/sent.*`, folder, visit.options)
+      assert.equal(await readFile(join(folder, 'sent.txt'), 'utf8'), 'by SCP')
+      await using conn = await connect(destination, visit.options)
+      await using sftp = await conn.startSftpClient()
+      assert.equal(await sftp.readFile('sent.txt', { encoding: 'utf8' }), 'by SCP')
+      await assert.rejects(conn.run('date'), /refused to run the command/)
     },
   },
   {

@@ -33,6 +33,7 @@ export async function startEmbeddedServer(root: string): Promise<EmbeddedServer>
       validateKbdintResponse: (_username, [answer]) => answer === challenge.answer,
     }),
     sftpFactory: { root },
+    allowScp: true,
     allowTcpForwarding: true,
     allowStreamLocalForwarding: true,
     processFactory: (session) => runShell(session, root),
