@@ -86,6 +86,13 @@ class FileLimiter<F> implements LimitedHandler<F> {
   readonly statvfs?: (path: string) => Promise<SftpStatVfs>
   readonly fstatvfs?: (file: LimitedFile<F>) => Promise<SftpStatVfs>
   readonly fsync?: (file: LimitedFile<F>) => Awaitable<void>
+  readonly lock?: (file: LimitedFile<F>, offset: number, length: number, flags: number) => Awaitable<void>
+  readonly unlock?: (file: LimitedFile<F>, offset: number, length: number) => Awaitable<void>
+  readonly formatUser?: (uid: number) => Awaitable<string>
+  readonly formatGroup?: (gid: number) => Awaitable<string>
+  readonly parseUser?: (name: string) => Awaitable<number | undefined>
+  readonly parseGroup?: (name: string) => Awaitable<number | undefined>
+  readonly settable?: number
 
   constructor(handler: SftpHandler<F>, limits: FileLimits) {
     const { maximumBytes = 0, maximumFileSize = 0, maximumFiles = 0, used } = limits
@@ -102,6 +109,15 @@ class FileLimiter<F> implements LimitedHandler<F> {
     if (handler.fstatvfs !== undefined) {
       this.fstatvfs = async ({ file }) => this.#limited(await handler.fstatvfs?.(file))
     }
+    if (handler.lock !== undefined) {
+      this.lock = ({ file }, offset, length, flags) => handler.lock?.(file, offset, length, flags)
+    }
+    if (handler.unlock !== undefined) this.unlock = ({ file }, offset, length) => handler.unlock?.(file, offset, length)
+    if (handler.formatUser !== undefined) this.formatUser = (uid) => handler.formatUser?.(uid) ?? String(uid)
+    if (handler.formatGroup !== undefined) this.formatGroup = (gid) => handler.formatGroup?.(gid) ?? String(gid)
+    if (handler.parseUser !== undefined) this.parseUser = (name) => handler.parseUser?.(name)
+    if (handler.parseGroup !== undefined) this.parseGroup = (name) => handler.parseGroup?.(name)
+    if (handler.settable !== undefined) this.settable = handler.settable
     if (handler.fsync !== undefined) this.fsync = ({ file }) => handler.fsync?.(file)
   }
 
@@ -160,8 +176,8 @@ class FileLimiter<F> implements LimitedHandler<F> {
     })
   }
 
-  fstat({ file }: LimitedFile<F>): Awaitable<SftpAttrs> {
-    return this.#handler.fstat(file)
+  fstat({ file }: LimitedFile<F>, wanted?: number): Awaitable<SftpAttrs> {
+    return this.#handler.fstat(file, wanted)
   }
 
   async fsetstat({ file, account }: LimitedFile<F>, attrs: SftpAttrs): Promise<void> {
@@ -170,16 +186,16 @@ class FileLimiter<F> implements LimitedHandler<F> {
     await account.run(() => this.#resize(account, file, size, () => this.#handler.fsetstat(file, attrs)))
   }
 
-  stat(path: string): Awaitable<SftpAttrs> {
-    return this.#handler.stat(path)
+  stat(path: string, wanted?: number): Awaitable<SftpAttrs> {
+    return this.#handler.stat(path, wanted)
   }
 
-  lstat(path: string): Awaitable<SftpAttrs> {
-    return this.#handler.lstat(path)
+  lstat(path: string, wanted?: number): Awaitable<SftpAttrs> {
+    return this.#handler.lstat(path, wanted)
   }
 
-  scandir(path: string): AsyncIterable<SftpDirEntry> | Iterable<SftpDirEntry> {
-    return this.#handler.scandir(path)
+  scandir(path: string, wanted?: number): AsyncIterable<SftpDirEntry> | Iterable<SftpDirEntry> {
+    return this.#handler.scandir(path, wanted)
   }
 
   realpath(path: string): Awaitable<string> {

@@ -2,8 +2,10 @@
 
 import { SftpError } from '../errors.js'
 import { fileTypes, type SftpAttrs } from '../protocol/attrs.js'
+import { lockFlags } from '../protocol/lock-flags.js'
 import { openFlags } from '../protocol/open-flags.js'
 import type { SftpDirEntry, SftpHandler } from './handler.js'
+import { RangeLocks } from './range-locks.js'
 
 interface NodeBase {
   /** Permission bits, without the type. */
@@ -11,10 +13,15 @@ interface NodeBase {
   uid: number
   gid: number
   atime: number
+  atimeNs: number
   mtime: number
+  mtimeNs: number
+  readonly createTime: number
+  readonly createTimeNs: number
 }
 interface FileNode extends NodeBase {
   readonly type: 'file'
+  readonly locks: RangeLocks<MemoryFile>
   /** Capacity may exceed the size. */
   content: Uint8Array
   size: number
@@ -63,25 +70,31 @@ export class MemoryHandler implements SftpHandler<MemoryFile> {
     if (node !== undefined && isExclusive) throw failure('EEXIST', path)
     const file = node ?? this.#create(parent, name, path, flags, attrs)
     if (file.type !== 'file') throw failure('EISDIR', path)
-    if (flags & openFlags.truncate) this.#resize(file, 0)
+    if (flags & openFlags.truncate) this.#resize(file, 0, undefined)
     return { node: file, flags }
   }
 
-  close(): void {}
+  close(file: MemoryFile): void {
+    file.node.locks.release(file)
+  }
 
-  read({ node, flags }: MemoryFile, into: Uint8Array, position: number): number {
+  read(file: MemoryFile, into: Uint8Array, position: number): number {
+    const { node, flags } = file
     if (!(flags & openFlags.read)) throw failure('EBADF')
+    node.locks.assertFree(file, position, position + into.length, lockFlags.read)
     const piece = node.content.subarray(position, Math.min(node.size, position + into.length))
     into.set(piece)
     return piece.length
   }
 
-  write({ node, flags }: MemoryFile, data: Uint8Array, position: number): void {
+  write(file: MemoryFile, data: Uint8Array, position: number): void {
+    const { node, flags } = file
     if (!(flags & (openFlags.write | openFlags.append))) throw failure('EBADF')
     // As write(2): nothing makes no file longer.
     if (data.length === 0) return
     const start = flags & openFlags.append ? node.size : position
-    this.#resize(node, Math.max(node.size, start + data.length))
+    node.locks.assertFree(file, start, start + data.length, lockFlags.write)
+    this.#resize(node, Math.max(node.size, start + data.length), file)
     node.content.set(data, start)
   }
 
@@ -89,8 +102,16 @@ export class MemoryHandler implements SftpHandler<MemoryFile> {
     return attrsOf(node)
   }
 
-  fsetstat({ node }: MemoryFile, attrs: SftpAttrs): void {
-    this.#setAttrs(node, attrs)
+  fsetstat(file: MemoryFile, attrs: SftpAttrs): void {
+    this.#setAttrs(file.node, attrs, file)
+  }
+
+  lock(file: MemoryFile, offset: number, length: number, flags: number): void {
+    file.node.locks.lock(file, offset, length, flags)
+  }
+
+  unlock(file: MemoryFile, offset: number, length: number): void {
+    file.node.locks.unlock(file, offset, length)
   }
 
   fsync(): void {}
@@ -120,11 +141,11 @@ export class MemoryHandler implements SftpHandler<MemoryFile> {
   }
 
   setstat(path: string, attrs: SftpAttrs): void {
-    this.#setAttrs(this.#existing(path, true), attrs)
+    this.#setAttrs(this.#existing(path, true), attrs, undefined)
   }
 
   lsetstat(path: string, attrs: SftpAttrs): void {
-    this.#setAttrs(this.#existing(path, false), attrs)
+    this.#setAttrs(this.#existing(path, false), attrs, undefined)
   }
 
   mkdir(path: string, { permissions = 0o777 }: SftpAttrs): void {
@@ -144,6 +165,7 @@ export class MemoryHandler implements SftpHandler<MemoryFile> {
     const { parent, name, node } = this.#find(path, false)
     if (node === undefined) throw failure('ENOENT', path)
     if (node.type === 'directory') throw failure('EISDIR', path)
+    assertRemovable(node)
     parent.children.delete(name)
   }
 
@@ -163,6 +185,7 @@ export class MemoryHandler implements SftpHandler<MemoryFile> {
     if (to.node !== undefined && (to.node.type === 'directory') !== (from.node.type === 'directory')) {
       throw failure(to.node.type === 'directory' ? 'EISDIR' : 'ENOTDIR', newPath)
     }
+    if (to.node !== undefined) assertRemovable(to.node)
     from.parent.children.delete(from.name)
     to.parent.children.set(to.name, from.node)
   }
@@ -180,7 +203,13 @@ export class MemoryHandler implements SftpHandler<MemoryFile> {
   #create(parent: DirectoryNode, name: string, path: string, flags: number, attrs: SftpAttrs): FileNode {
     if (!(flags & openFlags.create)) throw failure('ENOENT', path)
     const mode = (attrs.permissions ?? 0o644) & 0o777
-    const node: FileNode = { type: 'file', content: new Uint8Array(0), size: 0, ...this.#newBase(mode) }
+    const node: FileNode = {
+      type: 'file',
+      content: new Uint8Array(0),
+      size: 0,
+      locks: new RangeLocks(),
+      ...this.#newBase(mode),
+    }
     parent.children.set(name, node)
     return node
   }
@@ -232,18 +261,22 @@ export class MemoryHandler implements SftpHandler<MemoryFile> {
     return { parent: here(), name: last.name, node: last.node, path: place(last.name) }
   }
 
-  #setAttrs(node: Node, { size, uid, gid, permissions, atime, mtime }: SftpAttrs): void {
+  /** @param file how the caller has it open, if it has */
+  #setAttrs(node: Node, attrs: SftpAttrs, file: MemoryFile | undefined): void {
+    const { size, uid, gid, permissions, atime, atimeNs = 0, mtime, mtimeNs = 0 } = attrs
     if (size !== undefined) {
       if (node.type !== 'file') throw failure('EISDIR')
-      this.#resize(node, size)
+      this.#resize(node, size, file)
     }
     if (permissions !== undefined) node.mode = permissions & 0o777
     if (uid !== undefined && gid !== undefined) Object.assign(node, { uid, gid })
-    if (atime !== undefined && mtime !== undefined) Object.assign(node, { atime, mtime })
+    if (atime !== undefined && mtime !== undefined) Object.assign(node, { atime, atimeNs, mtime, mtimeNs })
   }
 
-  #resize(node: FileNode, size: number): void {
+  #resize(node: FileNode, size: number, file: MemoryFile | undefined): void {
     if (size > this.#maximumFileSize) throw failure('EFBIG')
+    // Bytes that go away are written too.
+    if (size < node.size) node.locks.assertFree(file, size, Number.POSITIVE_INFINITY, lockFlags.write)
     if (size > node.content.length) {
       const grown = new Uint8Array(Math.min(this.#maximumFileSize, Math.max(size, node.content.length * 2)))
       grown.set(node.content.subarray(0, node.size))
@@ -252,23 +285,43 @@ export class MemoryHandler implements SftpHandler<MemoryFile> {
       node.content.fill(0, size, node.size)
     }
     node.size = size
-    node.mtime = this.#seconds()
+    const { seconds, nanoseconds } = this.#time()
+    node.mtime = seconds
+    node.mtimeNs = nanoseconds
   }
 
   #newBase(mode: number): NodeBase {
-    const now = this.#seconds()
-    return { mode, uid: 0, gid: 0, atime: now, mtime: now }
+    const { seconds, nanoseconds } = this.#time()
+    return {
+      mode,
+      uid: 0,
+      gid: 0,
+      atime: seconds,
+      atimeNs: nanoseconds,
+      mtime: seconds,
+      mtimeNs: nanoseconds,
+      createTime: seconds,
+      createTimeNs: nanoseconds,
+    }
   }
 
-  #seconds(): number {
-    return Math.floor(this.#now() / 1000)
+  #time(): { seconds: number; nanoseconds: number } {
+    const now = this.#now()
+    const seconds = Math.floor(now / 1000)
+    return { seconds, nanoseconds: Math.floor((now - seconds * 1000) * 1_000_000) }
   }
 }
 
 function attrsOf(node: Node): SftpAttrs {
   const size = node.type === 'file' ? node.size : node.type === 'symlink' ? Buffer.byteLength(node.target) : 0
-  const { mode, uid, gid, atime, mtime } = node
-  return { size, uid, gid, permissions: fileTypes[node.type] | mode, atime, mtime }
+  const { mode, uid, gid, atime, atimeNs, mtime, mtimeNs, createTime, createTimeNs } = node
+  const times = { atime, atimeNs, mtime, mtimeNs, createTime, createTimeNs }
+  return { size, uid, gid, permissions: fileTypes[node.type] | mode, ...times }
+}
+
+/** @throws SftpError `ERR_SFTP_LOCK_CONFLICT` when a lock keeps a file where it is */
+function assertRemovable(node: Node): void {
+  if (node.type === 'file') node.locks.assertFree(undefined, 0, Number.POSITIVE_INFINITY, lockFlags.delete)
 }
 
 /** The parts that mean something, last first. */

@@ -14,6 +14,7 @@ import type { SftpDirEntry, SftpHandler } from './handler.js'
 import { DataFinder } from './local/data-finder.js'
 import { DescriptorJail } from './local/descriptor-jail.js'
 import { closePlace, hasPlaces, openPlaceAt, pathOf } from './local/descriptors.js'
+import { fileAttrs, timesToSet } from './local/file-attrs.js'
 import { fileSystemAt } from './local/file-system.js'
 import type { LocalPath, LocalTree } from './local/local-tree.js'
 import { PathJail } from './local/path-jail.js'
@@ -93,14 +94,28 @@ export class SftpServer implements SftpHandler<ServerFile> {
     return this.#tree.toVirtual(localPath)
   }
 
-  /** The owner's name in listings. */
+  /** The owner's name in listings, and from version 4 on wherever owners are told. */
   formatUser(uid: number): string {
     return String(uid)
   }
 
-  /** The group's name in listings. */
+  /** The group's name in listings, and from version 4 on wherever groups are told. */
   formatGroup(gid: number): string {
     return String(gid)
+  }
+
+  /**
+   * The number of the user that a client names as owner, from version 4 on; undefined: there is none. An override of
+   * {@link SftpServer.formatUser} needs one of this, or owners it tells of cannot be set. A number that is no name is
+   * taken as it is.
+   */
+  parseUser(_name: string): number | undefined {
+    return undefined
+  }
+
+  /** As {@link SftpServer.parseUser}, of a group. */
+  parseGroup(_name: string): number | undefined {
+    return undefined
   }
 
   async open(path: string, flags: number, attrs: SftpAttrs): Promise<ServerFile> {
@@ -130,15 +145,16 @@ export class SftpServer implements SftpHandler<ServerFile> {
     }
   }
 
-  async fstat({ fd }: ServerFile): Promise<SftpAttrs> {
-    return toAttrs(await statFile(fd))
+  async fstat({ fd }: ServerFile, wanted?: number): Promise<SftpAttrs> {
+    return fileAttrs(await statFile(fd, { bigint: wanted !== undefined }))
   }
 
   async fsetstat({ fd }: ServerFile, attrs: SftpAttrs): Promise<void> {
-    const { size, permissions, uid, gid, atime, mtime } = attrs
+    const { size, permissions, uid, gid } = attrs
+    const times = timesToSet(attrs)
     if (size !== undefined) await truncateFile(fd, size)
     if (permissions !== undefined) await chmodFile(fd, permissions & this.#modeMask)
-    if (atime !== undefined && mtime !== undefined) await touchFile(fd, atime, mtime)
+    if (times !== undefined) await touchFile(fd, ...times)
     if (uid !== undefined && gid !== undefined) await chownFile(fd, uid, gid)
   }
 
@@ -159,30 +175,35 @@ export class SftpServer implements SftpHandler<ServerFile> {
     return fileSystemAt(pathOf(fd), fd)
   }
 
-  async stat(path: string): Promise<SftpAttrs> {
-    return toAttrs(await this.#tree.stat(await this.#at(path, true)))
+  async stat(path: string, wanted?: number): Promise<SftpAttrs> {
+    return fileAttrs(await this.#tree.stat(await this.#at(path, true), wanted !== undefined))
   }
 
-  async lstat(path: string): Promise<SftpAttrs> {
+  async lstat(path: string, wanted?: number): Promise<SftpAttrs> {
     const at = await this.#at(path, false)
-    return toAttrs(await this.#tree.withEntry(at, ({ path: local }) => fsp.lstat(local)))
+    const isExact = wanted !== undefined
+    return fileAttrs(await this.#tree.withEntry(at, ({ path: local }) => fsp.lstat(local, { bigint: isExact })))
   }
 
-  async *scandir(path: string): AsyncGenerator<SftpDirEntry> {
+  async *scandir(path: string, wanted?: number): AsyncGenerator<SftpDirEntry> {
+    const isExact = wanted !== undefined
     const at = await this.#at(path, true)
     const directory = await this.#tree.openDirectory(at)
     const names = localNames(directory.path, namesAtOnce)
     const now = Date.now()
-    const entry = async (fileName: string, stats: Promise<fs.Stats>): Promise<SftpDirEntry | undefined> => {
+    const entry = async (
+      fileName: string,
+      stats: Promise<fs.Stats | fs.BigIntStats>,
+    ): Promise<SftpDirEntry | undefined> => {
       // Removed since it was listed: then it is not there.
-      const attrs = await stats.then(toAttrs, () => undefined)
+      const attrs = await stats.then(fileAttrs, () => undefined)
       return attrs && { fileName, attrs, longName: this.#longName(fileName, attrs, now) }
     }
-    const entryOf = (name: string) => entry(name, fsp.lstat(directory.entry(name)))
+    const entryOf = (name: string) => entry(name, fsp.lstat(directory.entry(name), { bigint: isExact }))
     try {
       // The first name shows whether it can be listed.
       let next = await names.next()
-      const parent = this.#at(`${path}/..`, true).then((above) => this.#tree.stat(above))
+      const parent = this.#at(`${path}/..`, true).then((above) => this.#tree.stat(above, isExact))
       let pending: Promise<SftpDirEntry | undefined>[] = [entryOf('.'), entry('..', parent)]
       for (; ; next = await names.next()) {
         if (next.done !== true) {
@@ -217,10 +238,11 @@ export class SftpServer implements SftpHandler<ServerFile> {
     const at = await this.#at(path, false)
     const isLink = await this.#tree.withEntry(at, async ({ path: local }) => {
       if (!(await fsp.lstat(local)).isSymbolicLink()) return false
-      const { size, permissions, uid, gid, atime, mtime } = attrs
+      const { size, permissions, uid, gid } = attrs
+      const times = timesToSet(attrs)
       // Links have neither; to say it was done would be a lie.
       if (size !== undefined || permissions !== undefined) throw new SftpError('ENOTSUP', 'A link has no size or mode')
-      if (atime !== undefined && mtime !== undefined) await fsp.lutimes(local, atime, mtime)
+      if (times !== undefined) await fsp.lutimes(local, ...times)
       if (uid !== undefined && gid !== undefined) await fsp.lchown(local, uid, gid)
       return true
     })
@@ -305,10 +327,12 @@ export class SftpServer implements SftpHandler<ServerFile> {
     return this.#change(oldPath, (from) => this.#change(newPath, (to) => task(from, to)))
   }
 
-  async #setAttrs(local: LocalPath, { size, permissions, uid, gid, atime, mtime }: SftpAttrs): Promise<void> {
+  async #setAttrs(local: LocalPath, attrs: SftpAttrs): Promise<void> {
+    const { size, permissions, uid, gid } = attrs
+    const times = timesToSet(attrs)
     if (size !== undefined) await fsp.truncate(local, size)
     if (permissions !== undefined) await fsp.chmod(local, permissions & this.#modeMask)
-    if (atime !== undefined && mtime !== undefined) await fsp.utimes(local, atime, mtime)
+    if (times !== undefined) await fsp.utimes(local, ...times)
     if (uid !== undefined && gid !== undefined) await fsp.chown(local, uid, gid)
   }
 
@@ -352,20 +376,4 @@ async function isThere(path: LocalPath): Promise<boolean> {
 /** Backslashes of Windows as the slashes of SFTP; elsewhere a backslash is part of a name. */
 function toSlashes(path: string): string {
   return process.platform === 'win32' ? path.replaceAll('\\', '/') : path
-}
-
-function toAttrs(stats: fs.Stats): SftpAttrs {
-  return {
-    size: stats.size,
-    uid: stats.uid,
-    gid: stats.gid,
-    permissions: stats.mode,
-    atime: seconds(stats.atimeMs),
-    mtime: seconds(stats.mtimeMs),
-  }
-}
-
-/** Whole seconds in 32 bits, as version 3 has them. */
-function seconds(timeMs: number): number {
-  return Math.min(Math.max(Math.floor(timeMs / 1000), 0), 0xffffffff)
 }

@@ -53,9 +53,9 @@ export class DescriptorJail implements LocalTree {
     })
   }
 
-  stat(path: string): Promise<fs.Stats> {
+  stat(path: string, isExact: boolean): Promise<fs.Stats | fs.BigIntStats> {
     return this.#arrive(path, true, async ({ walk, last }) => {
-      const stats = await fsp.lstat(walk.entry(last))
+      const stats = await fsp.lstat(walk.entry(last), { bigint: isExact })
       return stats.isSymbolicLink() ? 'is a link' : { result: stats }
     })
   }

@@ -5,7 +5,7 @@
  * nothing may be appended to it but what {@link LocalDirectory} appends.
  */
 
-import type { Stats } from 'node:fs'
+import type { BigIntStats, Stats } from 'node:fs'
 
 /** A path for `node:fs`: bytes when its name is not UTF-8. */
 export type LocalPath = string | Buffer
@@ -35,8 +35,12 @@ export interface LocalTree {
   withEntry<R>(path: string, task: (entry: LocalEntry) => Promise<R>): Promise<R>
   /** Runs `task` on what a path leads to, links followed. @throws as `withEntry`, and `ENOENT` when nothing is there */
   withTarget<R>(path: string, task: (path: LocalPath) => Promise<R>): Promise<R>
-  /** What a path leads to, links followed. @throws as `withTarget` */
-  stat(path: string): Promise<Stats>
+  /**
+   * What a path leads to, links followed.
+   * @param isExact as bigints, so that times have their nanoseconds
+   * @throws as `withTarget`
+   */
+  stat(path: string, isExact: boolean): Promise<Stats | BigIntStats>
   /**
    * Opens a file.
    * @param flags of open(2)

@@ -38,8 +38,8 @@ export class PathJail implements LocalTree {
     return task(toLocalPath(await this.resolve(path, true)))
   }
 
-  async stat(path: string): Promise<fs.Stats> {
-    return fsp.lstat(toLocalPath(await this.resolve(path, true)))
+  async stat(path: string, isExact: boolean): Promise<fs.Stats | fs.BigIntStats> {
+    return fsp.lstat(toLocalPath(await this.resolve(path, true)), { bigint: isExact })
   }
 
   async open(path: string, flags: number, mode: number, followLast: boolean): Promise<number> {

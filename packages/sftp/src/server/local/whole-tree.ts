@@ -19,8 +19,8 @@ export class WholeTree implements LocalTree {
     return task(toLocalPath(path))
   }
 
-  stat(path: string): Promise<fs.Stats> {
-    return fsp.stat(toLocalPath(path))
+  stat(path: string, isExact: boolean): Promise<fs.Stats | fs.BigIntStats> {
+    return fsp.stat(toLocalPath(path), { bigint: isExact })
   }
 
   open(path: string, flags: number, mode: number, followLast: boolean): Promise<number> {

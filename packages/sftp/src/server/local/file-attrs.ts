@@ -1,0 +1,75 @@
+/** What the file system tells of a file, as attributes; and times the way it takes them. */
+
+import type { BigIntStats, Stats } from 'node:fs'
+import type { SftpAttrs } from '../../protocol/attrs.js'
+
+/**
+ * Attributes of a file.
+ * @param stats as bigints for a client that has nanoseconds, which numbers cannot hold; then with all that is known
+ */
+export function fileAttrs(stats: Stats | BigIntStats): SftpAttrs {
+  return isExact(stats) ? exactAttrs(stats) : plainAttrs(stats)
+}
+
+function isExact(stats: Stats | BigIntStats): stats is BigIntStats {
+  return typeof stats.size === 'bigint'
+}
+
+function plainAttrs({ size, uid, gid, mode, atimeMs, mtimeMs }: Stats): SftpAttrs {
+  return { size, uid, gid, permissions: mode, atime: wholeSeconds(atimeMs), mtime: wholeSeconds(mtimeMs) }
+}
+
+/** Whole seconds in 32 bits, as version 3 has them. */
+function wholeSeconds(timeMs: number): number {
+  return Math.min(Math.max(Math.floor(timeMs / 1000), 0), 0xffffffff)
+}
+
+const nanosecondsPerSecond = 1_000_000_000n
+
+/** Bytes of a block as stat(2) counts them. */
+const blockLength = 512n
+
+function exactAttrs(stats: BigIntStats): SftpAttrs {
+  const [atime, atimeNs] = secondsAndRest(stats.atimeNs)
+  const [mtime, mtimeNs] = secondsAndRest(stats.mtimeNs)
+  const [ctime, ctimeNs] = secondsAndRest(stats.ctimeNs)
+  const [createTime, createTimeNs] = secondsAndRest(stats.birthtimeNs)
+  return {
+    size: Number(stats.size),
+    uid: Number(stats.uid),
+    gid: Number(stats.gid),
+    permissions: Number(stats.mode),
+    atime,
+    atimeNs,
+    mtime,
+    mtimeNs,
+    ctime,
+    ctimeNs,
+    // A file system that does not know says 0.
+    ...(stats.birthtimeNs > 0n && { createTime, createTimeNs }),
+    linkCount: Number(stats.nlink),
+    // Windows counts no blocks.
+    ...(process.platform !== 'win32' && { allocationSize: Number(stats.blocks * blockLength) }),
+  }
+}
+
+function secondsAndRest(timeNs: bigint): [seconds: number, nanoseconds: number] {
+  const rest = ((timeNs % nanosecondsPerSecond) + nanosecondsPerSecond) % nanosecondsPerSecond
+  return [Number((timeNs - rest) / nanosecondsPerSecond), Number(rest)]
+}
+
+/**
+ * Both times for `fs.utimes` and its kin, if they are to be set. These take doubles: true to a quarter of a microsecond
+ * in this century, not to the nanosecond.
+ */
+export function timesToSet(attrs: SftpAttrs): [atime: number | Date, mtime: number | Date] | undefined {
+  const { atime, atimeNs, mtime, mtimeNs } = attrs
+  if (atime === undefined || mtime === undefined) return undefined
+  return [timeToSet(atime, atimeNs), timeToSet(mtime, mtimeNs)]
+}
+
+function timeToSet(seconds: number, nanoseconds = 0): number | Date {
+  // Node takes a negative number for "now".
+  if (seconds < 0) return new Date(seconds * 1000 + Math.floor(nanoseconds / 1_000_000))
+  return seconds + nanoseconds / 1_000_000_000
+}
