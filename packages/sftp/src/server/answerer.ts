@@ -7,20 +7,24 @@ import { dataHeadroom } from '../protocol/data-packets.js'
 import { rangesReply } from '../protocol/data-ranges.js'
 import { type Dialect, firstDialect } from '../protocol/dialect.js'
 import {
+  type ExtendedFields,
   type ExtendedRequestName,
   extensionVersions,
   limitsReply,
   type SftpStatVfs,
   statVfsReply,
+  usersGroupsReply,
 } from '../protocol/extensions.js'
 import { defaultDataLength, framePacket, maximumDataLength, maximumPacketLength } from '../protocol/framing.js'
 import { lockFlags } from '../protocol/lock-flags.js'
 import type { NameEntry, Request } from '../protocol/model.js'
-import { type OpenAccess, opensForMoreThanReading, textFlag, toOpenFlags } from '../protocol/open-access.js'
+import { type OpenAccess, textFlag, toOpenFlags } from '../protocol/open-access.js'
 import { inSymlinkOrder, type SymlinkOrder } from '../protocol/symlink-order.js'
 import { ownAnnouncements } from './announcing.js'
 import { attrsOfNew, attrsToSet, withOwnerNames } from './attr-exchange.js'
-import { HandleTable } from './handle-table.js'
+import { copyData } from './copy-data.js'
+import { expandPath, homeDirectory } from './expand-path.js'
+import { HandleTable, runOnBoth } from './handle-table.js'
 import type { Awaitable, SftpDirEntry, SftpHandler } from './handler.js'
 import { Listing } from './listing.js'
 import { longName } from './long-name.js'
@@ -32,6 +36,7 @@ import {
   namePacket,
   okPacket,
 } from './reply-packets.js'
+import type { RequestGate } from './request-gate.js'
 
 /** Bytes of names per reply: what every client must take (draft-ietf-secsh-filexfer-02 §3). */
 const listingPageLength = defaultDataLength
@@ -45,35 +50,26 @@ const neededMethods = new Map<string, keyof SftpHandler>([
   ['fsync@openssh.com', 'fsync'],
   ['lsetstat@openssh.com', 'lsetstat'],
   ['ranges@asyncssh.com', 'dataRanges'],
+  ['home-directory', 'homeDirectory'],
+  ['users-groups-by-id@openssh.com', 'formatUser'],
 ])
+
+/** Extended requests that need no more than what every handler has. */
+const alwaysOffered = new Set(['limits@openssh.com', 'expand-path@openssh.com', 'copy-data'])
 
 /** SSH_FXP_REALPATH_* (draft-ietf-secsh-filexfer-13 §8.9). */
 const realpathChecks = { none: 1, ifExists: 2, always: 3 } as const
 
-/** Requests that change files. */
-const changes = new Set<string>([
-  'write',
-  'setstat',
-  'fsetstat',
-  'remove',
-  'mkdir',
-  'rmdir',
-  'rename',
-  'symlink',
-  'link',
-  'posix-rename@openssh.com',
-  'hardlink@openssh.com',
-  'lsetstat@openssh.com',
-])
-
 export interface AnswererOptions {
-  readonly readOnly: boolean
+  readonly gate: RequestGate
   readonly symlinkOrder: SymlinkOrder
   readonly maximumHandles: number
 }
 
 /** What is behind a handle. */
-type Open<F> = { readonly kind: 'file'; readonly file: F } | { readonly kind: 'listing'; readonly listing: Listing }
+type Open<F> =
+  | { readonly kind: 'file'; readonly file: F; readonly path: string }
+  | { readonly kind: 'listing'; readonly listing: Listing }
 
 type RequestOf<N extends Request['type']> = Extract<Request, { type: N }>
 
@@ -84,6 +80,7 @@ export class Answerer<F> {
   readonly #handler: SftpHandler<F>
   readonly #options: AnswererOptions
   readonly #handles: HandleTable<Open<F>>
+  #isOver = false
 
   constructor(handler: SftpHandler<F>, options: AnswererOptions) {
     this.#handler = handler
@@ -91,9 +88,8 @@ export class Answerer<F> {
     this.#handles = new HandleTable(options.maximumHandles)
     const isOffered = (name: string): boolean => {
       const method = neededMethods.get(name)
-      return (
-        name === 'limits@openssh.com' || (method !== undefined && handler[method as keyof typeof handler] !== undefined)
-      )
+      const isThere = method !== undefined && handler[method as keyof typeof handler] !== undefined
+      return (alwaysOffered.has(name) || isThere) && options.gate.announces(name)
     }
     this.#extensions = new Map(Object.entries(extensionVersions).filter(([name]) => isOffered(name)))
   }
@@ -111,7 +107,7 @@ export class Answerer<F> {
    */
   async answer(id: number, request: Request): Promise<Uint8Array> {
     const handler = this.#handler
-    if (this.#options.readOnly) assertNoChange(request)
+    this.#options.gate.check(request)
     assertNoNul(request)
     switch (request.type) {
       case 'open':
@@ -250,6 +246,7 @@ export class Answerer<F> {
 
   /** The channel is over: closes everything once it is idle, and lets the handler go. Never rejects. */
   async end(): Promise<void> {
+    this.#isOver = true
     const closing = this.#handles.takeAll().map((handle) => handle.run(() => this.#letGo(handle.value)))
     await Promise.allSettled(closing)
     await Promise.resolve(this.#handler.end?.()).catch(() => {})
@@ -257,7 +254,10 @@ export class Answerer<F> {
 
   #open({ path, flags, attrs }: RequestOf<'open'>): Promise<Uint8Array> {
     return this.#handles.add(
-      async () => ({ kind: 'file', file: await this.#openFile(path, flags, await attrsOfNew(this.#handler, attrs)) }),
+      async () => {
+        const file = await this.#openFile(path, flags, await attrsOfNew(this.#handler, attrs))
+        return { kind: 'file', file, path }
+      },
       (open) => this.#letGo(open),
     )
   }
@@ -394,11 +394,37 @@ export class Answerer<F> {
       case 'limits@openssh.com':
         return extendedReplyPacket(id, this.#limits())
       case 'copy-data':
-      case 'expand-path@openssh.com':
-      case 'home-directory':
-      case 'users-groups-by-id@openssh.com':
-        throw new SftpError('ENOTSUP', 'Unknown extended request')
+        await this.#copyData(extendedRequests.decode('copy-data', payload))
+        return okPacket(id)
+      case 'expand-path@openssh.com': {
+        const { path } = withoutNul(extendedRequests.decode('expand-path@openssh.com', payload))
+        return namePacket(this.#dialect, id, await expandPath(handler, path))
+      }
+      case 'home-directory': {
+        const { username } = withoutNul(extendedRequests.decode('home-directory', payload))
+        return namePacket(this.#dialect, id, await homeDirectory(handler, username))
+      }
+      case 'users-groups-by-id@openssh.com': {
+        const { uids, gids } = extendedRequests.decode('users-groups-by-id@openssh.com', payload)
+        const users = await ownerNames(uids, async (uid) => handler.formatUser?.(uid))
+        const groups = await ownerNames(gids, async (gid) => handler.formatGroup?.(gid))
+        return extendedReplyPacket(id, usersGroupsReply.encode({ users, groups }))
+      }
     }
+  }
+
+  async #copyData(request: ExtendedFields<'copy-data'>): Promise<void> {
+    const handler = this.#handler
+    const [from, to] = [this.#handles.get(request.readHandle), this.#handles.get(request.writeHandle)]
+    const [source, target] = [from.value, to.value]
+    if (source.kind !== 'file' || target.kind !== 'file') throw new SftpError('EBADF', 'The handle is of a directory')
+    if (from === to) throw copiesOntoItself()
+    await runOnBoth<Open<F>, void>(from, to, async () => {
+      if (await isSameFile(handler, source, target)) throw copiesOntoItself()
+      const [start, end] = [request.readOffset, request.writeOffset]
+      const isOver = () => this.#isOver
+      await copyData(handler, { ...source, position: start }, { ...target, position: end }, request.length, isOver)
+    })
   }
 
   #limits(): Uint8Array {
@@ -426,11 +452,38 @@ function statVfsPacket(id: number, answer: SftpStatVfs | undefined): Uint8Array 
   return extendedReplyPacket(id, statVfsReply.encode(answer))
 }
 
-/** @throws SftpError `EROFS` for what a read-only server does not do; opening for reading must not make a file either */
-function assertNoChange(request: Request): void {
-  const name = request.type === 'extended' ? request.request : request.type
-  const opensForChange = request.type === 'open' && opensForMoreThanReading(request.flags)
-  if (opensForChange || changes.has(name)) throw new SftpError('EROFS', 'The server is read-only')
+interface OpenFile<F> {
+  readonly file: F
+  readonly path: string
+}
+
+async function isSameFile<F>(handler: SftpHandler<F>, first: OpenFile<F>, second: OpenFile<F>): Promise<boolean> {
+  if (handler.isSameFile !== undefined) return handler.isSameFile(first.file, second.file)
+  return first.file === second.file || first.path === second.path
+}
+
+/** As OpenSSH: parts of one file could overlap, and a file that is copied behind its own end would have none. */
+function copiesOntoItself(): SftpError {
+  return new SftpError('ERR_SFTP_FAILURE', 'A file cannot be copied onto itself')
+}
+
+/** Names for numbers, empty where there is none. @throws SftpError `EMSGSIZE` for more than fit into a reply */
+async function ownerNames(
+  ids: readonly number[],
+  nameOf: (id: number) => Promise<string | undefined>,
+): Promise<string[]> {
+  const known = new Map<number, string>()
+  let length = 0
+  const names: string[] = []
+  for (const id of ids) {
+    const name = known.get(id) ?? (await nameOf(id)) ?? ''
+    known.set(id, name)
+    names.push(name === String(id) ? '' : name)
+    // A name takes at most 3 bytes per UTF-16 unit, and its length 4; users and groups share a packet.
+    length += 4 + 3 * name.length
+    if (length > maximumDataLength / 2) throw new SftpError('EMSGSIZE', 'More names were asked for than a packet holds')
+  }
+  return names
 }
 
 function assertNoNul(request: Request): void {

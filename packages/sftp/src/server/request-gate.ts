@@ -3,8 +3,7 @@
 import { printable } from '@ssh/wire'
 import { SftpError } from '../errors.js'
 import type { Request } from '../protocol/model.js'
-import { accessFlags, accessMask } from '../protocol/open-access.js'
-import { openFlags } from '../protocol/open-flags.js'
+import { opensForMoreThanReading } from '../protocol/open-access.js'
 import { extendedRequestRow, requestNames, requestRow } from './request-names.js'
 
 export interface RequestGateOptions {
@@ -35,7 +34,9 @@ export class RequestGate {
   /** @throws SftpError `EROFS` for a change where there is none, `EACCES` for a request that is not allowed */
   check(request: Request): void {
     const row = requestRow(request)
-    if (this.#readOnly && (row?.isChange === true || opensForChange(request))) {
+    // Opening for reading must not make a file either.
+    const isChange = row?.isChange === true || (request.type === 'open' && opensForMoreThanReading(request.flags))
+    if (this.#readOnly && isChange) {
       throw new SftpError('EROFS', 'The server is read-only')
     }
     if (row !== undefined && !this.#isAllowed(row.name)) {
@@ -52,32 +53,4 @@ export class RequestGate {
   #isAllowed(name: string): boolean {
     return !this.#denied.has(name) && this.#allowed?.has(name) !== false
   }
-}
-
-/** Rights of versions 5 and 6 that leave a file as it is. */
-const lookingAccess =
-  accessMask.readData |
-  accessMask.readNamedAttrs |
-  accessMask.execute |
-  accessMask.readAttributes |
-  accessMask.readAcl |
-  accessMask.synchronize
-
-/** Flags of versions 5 and 6 that do. */
-const lookingFlags =
-  accessFlags.openExisting |
-  accessFlags.textMode |
-  accessFlags.blockRead |
-  accessFlags.blockWrite |
-  accessFlags.blockDelete |
-  accessFlags.blockAdvisory |
-  accessFlags.noFollow
-
-/** Whether an OPEN asks for more than to read what is there: opening for reading must not make a file either. */
-function opensForChange(request: Request): boolean {
-  if (request.type !== 'open') return false
-  const { flags } = request
-  if (typeof flags === 'number') return (flags & ~openFlags.read) !== 0
-  const isExisting = (flags.flags & 0x7) === accessFlags.openExisting
-  return !isExisting || (flags.desiredAccess & ~lookingAccess) !== 0 || (flags.flags & ~lookingFlags) !== 0
 }

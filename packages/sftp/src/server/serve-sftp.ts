@@ -17,12 +17,19 @@ import { replies, requests } from '../protocol/packets.js'
 import { statusCodes } from '../protocol/status.js'
 import type { SymlinkOrder } from '../protocol/symlink-order.js'
 import { Answerer } from './answerer.js'
+import { copyPieceLength } from './copy-data.js'
 import type { SftpHandler } from './handler.js'
 import { errorPacket, statusPacket } from './reply-packets.js'
+import { RequestObserver } from './request-event.js'
+import { RequestGate } from './request-gate.js'
 
 export interface ServeSftpOptions {
   /** Refuses everything that would change a file. Default false. */
   readonly readOnly?: boolean
+  /** Requests that are refused, by the names of sftp-server(8), see {@link requestNames}. Default: none. */
+  readonly deniedRequests?: readonly string[]
+  /** The only requests that are answered, less those that are denied. Default: all. */
+  readonly allowedRequests?: readonly string[]
   /** How the client writes SYMLINK in version 3. Default `target-first`, as OpenSSH does. */
   readonly symlinkOrder?: SymlinkOrder
   /** Latest version of the protocol to speak; a client that offers less gets what it offers. Default 3. */
@@ -35,6 +42,8 @@ export interface ServeSftpOptions {
 
 const optionNames: OptionNames<ServeSftpOptions> = {
   readOnly: true,
+  deniedRequests: true,
+  allowedRequests: true,
   maximumHandles: true,
   maximumRequests: true,
   symlinkOrder: true,
@@ -54,7 +63,8 @@ export interface SftpServerSession {
  * Serves files on a channel.
  * @param channel a subsystem channel, standard input and output, …; the session owns it from now on
  * @param handler whose files: an `SftpServer` for a directory of this machine, a `MemoryHandler`, or your own
- * @throws OptionsError for an option nobody knows; SftpError `EINVAL` for a version nobody speaks
+ * @throws OptionsError for an option nobody knows; SftpError `EINVAL` for a version nobody speaks, and a
+ *   request nobody knows
  */
 export function serveSftp<F>(
   channel: ByteChannel,
@@ -71,6 +81,7 @@ class ServerSession<F> implements SftpServerSession {
   readonly closed: Promise<void>
   readonly #channel: ByteChannel
   readonly #answerer: Answerer<F>
+  readonly #observer: RequestObserver | undefined
   readonly #maximumRequests: number
   readonly #latestVersion: SftpVersion
   readonly #reader = new PacketReader()
@@ -86,10 +97,11 @@ class ServerSession<F> implements SftpServerSession {
   #markClosed: () => void = () => {}
 
   constructor(channel: ByteChannel, handler: SftpHandler<F>, options: ServeSftpOptions) {
-    const { readOnly = false, symlinkOrder = 'target-first', maximumHandles = 256, maximumRequests = 128 } = options
+    const { symlinkOrder = 'target-first', maximumHandles = 256, maximumRequests = 128 } = options
     this.#latestVersion = checkVersion(options.sftpVersion ?? defaultVersion)
     this.#channel = channel
-    this.#answerer = new Answerer(handler, { readOnly, symlinkOrder, maximumHandles })
+    this.#answerer = new Answerer(handler, { gate: new RequestGate(options), symlinkOrder, maximumHandles })
+    if (handler.onRequest !== undefined) this.#observer = new RequestObserver((event) => handler.onRequest?.(event))
     this.#maximumRequests = maximumRequests
     this.#writer = new PacketWriter(channel, () => {
       this.#pump()
@@ -111,7 +123,10 @@ class ServerSession<F> implements SftpServerSession {
       onDrain: () => this.#writer.drained(),
       onClose: () => {
         this.#isOver = true
-        this.#answerer.end().then(this.#markClosed)
+        this.#answerer.end().then(() => {
+          this.#observer?.end()
+          this.#markClosed()
+        })
       },
     })
   }
@@ -183,12 +198,22 @@ class ServerSession<F> implements SftpServerSession {
   }
 
   #answer(id: number, request: Request, length: number): void {
-    const cost = length + (request.type === 'read' ? Math.min(request.length, maximumDataLength) : 0)
+    const cost = length + bytesFor(request)
+    const tell = this.#observer?.begin(request, this.#dialect)
     this.#inFlight++
     this.#bytesInFlight += cost
     this.#answerer
       .answer(id, request)
-      .catch((error) => errorPacket(this.#dialect, id, error))
+      .then(
+        (reply) => {
+          tell?.({ reply })
+          return reply
+        },
+        (error: unknown) => {
+          tell?.({ error })
+          return errorPacket(this.#dialect, id, error)
+        },
+      )
       .then((reply) => {
         this.#inFlight--
         this.#bytesInFlight -= cost
@@ -205,4 +230,10 @@ class ServerSession<F> implements SftpServerSession {
     this.#writer.flushAll()
     this.#channel.close()
   }
+}
+
+/** Bytes that are held while a request is answered, beside those of the request. */
+function bytesFor(request: Request): number {
+  if (request.type === 'read') return Math.min(request.length, maximumDataLength)
+  return request.type === 'extended' && request.request === 'copy-data' ? copyPieceLength : 0
 }

@@ -362,7 +362,7 @@ describe('E9: what breaks the framing or the handshake ends the channel', () => 
   test('an unknown request is only unsupported', async () => {
     const { client } = attack(new MemoryHandler())
     expect(await status(client.ask((id) => Buffer.of(77, 0, 0, 0, id, 1, 2, 3)))).toBe(8)
-    for (const request of ['nobody@knows', 'copy-data', '__proto__', 'statvfs@openssh.com']) {
+    for (const request of ['nobody@knows', 'copy-file', '__proto__', 'statvfs@openssh.com']) {
       const answer = client.ask((id) => requests.extended.encode({ id, request, payload: Buffer.alloc(3) }))
       expect(await status(answer)).toBe(8)
     }
