@@ -177,6 +177,7 @@ export {
 // SFTP
 export {
   type Awaitable,
+  auditFiles,
   type ExtensionPair,
   type FileLimits,
   type FileType,
@@ -208,6 +209,7 @@ export {
   type SftpProgress,
   type SftpReadFileOptions,
   type SftpReadStreamOptions,
+  type SftpRequestEvent,
   type SftpRequestTrace,
   type SftpRmtreeOptions,
   SftpServer,

@@ -65,6 +65,7 @@ test('exports these names, and no others', () => {
       "TunForwarding",
       "TunStream",
       "X11Error",
+      "auditFiles",
       "connect",
       "connectAgent",
       "connectReverse",

@@ -67,6 +67,7 @@ export { expandLocalPaths, type ScpNames, scpReceive, scpRelay, scpSend } from '
 export type { ScpOptions, ScpSinkOptions, ScpSourceOptions } from './scp/scp-options.js'
 export { type ServeScpOptions, serveScp } from './scp/serve-scp.js'
 // Server
+export { auditFiles } from './server/audit-files.js'
 export type { FileUsage } from './server/file-usage.js'
 export type {
   Awaitable,
@@ -78,6 +79,7 @@ export type {
   TreeWriter,
 } from './server/handler.js'
 export { type FileLimits, type LimitedFile, type LimitedHandler, limitFiles } from './server/limit-files.js'
+export type { SftpRequestEvent } from './server/request-event.js'
 export { type MemoryFile, MemoryHandler, type MemoryHandlerOptions } from './server/memory-handler.js'
 export { type ServeSftpOptions, type SftpServerSession, serveSftp } from './server/serve-sftp.js'
 export { type ServerFile, SftpServer, type SftpServerOptions } from './server/sftp-server.js'

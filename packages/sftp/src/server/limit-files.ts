@@ -2,10 +2,12 @@
 
 import { SftpError } from '../errors.js'
 import { type SftpAttrs, typeOfAttrs } from '../protocol/attrs.js'
+import type { DataPlaces } from '../protocol/data-ranges.js'
 import type { SftpStatVfs } from '../protocol/extensions.js'
 import { openFlags } from '../protocol/open-flags.js'
 import { countFiles, type FileUsage } from './file-usage.js'
 import type { Awaitable, SftpDirEntry, SftpHandler } from './handler.js'
+import type { SftpRequestEvent } from './request-event.js'
 
 export interface FileLimits {
   /**
@@ -93,6 +95,10 @@ class FileLimiter<F> implements LimitedHandler<F> {
   readonly parseUser?: (name: string) => Awaitable<number | undefined>
   readonly parseGroup?: (name: string) => Awaitable<number | undefined>
   readonly settable?: number
+  readonly dataRanges?: (file: LimitedFile<F>, offset: number, length: number) => Awaitable<DataPlaces>
+  readonly homeDirectory?: (username: string) => Awaitable<string | undefined>
+  readonly isSameFile?: (first: LimitedFile<F>, second: LimitedFile<F>) => Awaitable<boolean>
+  readonly onRequest?: (event: SftpRequestEvent) => void
 
   constructor(handler: SftpHandler<F>, limits: FileLimits) {
     const { maximumBytes = 0, maximumFileSize = 0, maximumFiles = 0, used } = limits
@@ -118,6 +124,15 @@ class FileLimiter<F> implements LimitedHandler<F> {
     if (handler.parseUser !== undefined) this.parseUser = (name) => handler.parseUser?.(name)
     if (handler.parseGroup !== undefined) this.parseGroup = (name) => handler.parseGroup?.(name)
     if (handler.settable !== undefined) this.settable = handler.settable
+    const { dataRanges, isSameFile } = handler
+    if (dataRanges !== undefined) {
+      this.dataRanges = ({ file }, offset, length) => dataRanges.call(handler, file, offset, length)
+    }
+    if (handler.homeDirectory !== undefined) this.homeDirectory = (username) => handler.homeDirectory?.(username)
+    if (isSameFile !== undefined) {
+      this.isSameFile = (first, second) => isSameFile.call(handler, first.file, second.file)
+    }
+    if (handler.onRequest !== undefined) this.onRequest = (event) => handler.onRequest?.(event)
     if (handler.fsync !== undefined) this.fsync = ({ file }) => handler.fsync?.(file)
   }
 

@@ -200,6 +200,10 @@ export class MemoryHandler implements SftpHandler<MemoryFile> {
     this.#add(newPath, node)
   }
 
+  isSameFile(first: MemoryFile, second: MemoryFile): boolean {
+    return first.node === second.node
+  }
+
   #create(parent: DirectoryNode, name: string, path: string, flags: number, attrs: SftpAttrs): FileNode {
     if (!(flags & openFlags.create)) throw failure('ENOENT', path)
     const mode = (attrs.permissions ?? 0o644) & 0o777

@@ -2,6 +2,7 @@
 
 import * as fs from 'node:fs'
 import * as fsp from 'node:fs/promises'
+import { userInfo } from 'node:os'
 import { promisify } from 'node:util'
 import { SftpError } from '../errors.js'
 import { linkTarget, localNames } from '../local-names.js'
@@ -69,6 +70,8 @@ export interface ServerFile {
  */
 export class SftpServer implements SftpHandler<ServerFile> {
   readonly #tree: LocalTree
+  readonly #isJail: boolean
+  readonly #hasOwnStart: boolean
   readonly #startDirectory: string
   readonly #modeMask: number
   readonly #dataFinder = new DataFinder<ServerFile>()
@@ -77,6 +80,8 @@ export class SftpServer implements SftpHandler<ServerFile> {
   constructor(options: SftpServerOptions = {}) {
     const { root, modeMask = 0o777 } = options
     this.#tree = root === undefined ? new WholeTree() : jailIn(toSlashes(fs.realpathSync.native(root)))
+    this.#isJail = root !== undefined
+    this.#hasOwnStart = root !== undefined || options.startDirectory !== undefined
     this.#startDirectory = options.startDirectory ?? (root === undefined ? toSlashes(process.cwd()) : '/')
     this.#modeMask = modeMask
   }
@@ -300,6 +305,23 @@ export class SftpServer implements SftpHandler<ServerFile> {
     })
   }
 
+  /** Whether two open files are one, whatever names they were opened by. */
+  async isSameFile(first: ServerFile, second: ServerFile): Promise<boolean> {
+    const [one, other] = await Promise.all([first, second].map(({ fd }) => statFile(fd, { bigint: true })))
+    return one !== undefined && one.dev === other?.dev && one.ino === other.ino
+  }
+
+  /**
+   * The home directory of a user, as the client sees it. That of the client, by the empty name, is where relative paths
+   * start if `root` or `startDirectory` were given, else that of whoever runs this process, who is the only user known by
+   * name, and only without a `root`.
+   */
+  homeDirectory(username: string): string | undefined {
+    if (username === '' && this.#hasOwnStart) return this.#startDirectory
+    const own = this.#isJail ? undefined : processUser()
+    return own !== undefined && (username === '' || username === own.username) ? toSlashes(own.homedir) : undefined
+  }
+
   /** The channel is over: closes what was open between calls. Another channel may use this object all the same. */
   end(): void {
     this.#tree.end()
@@ -346,6 +368,15 @@ export class SftpServer implements SftpHandler<ServerFile> {
 
 function jailIn(root: string): LocalTree {
   return hasPlaces() ? new DescriptorJail(root) : new PathJail(root)
+}
+
+/** Undefined where the system knows no name for the user. */
+function processUser(): { username: string; homedir: string } | undefined {
+  try {
+    return userInfo()
+  } catch {
+    return undefined
+  }
 }
 
 function systemFlags(flags: number): number {
