@@ -15,7 +15,8 @@ const maximumWindow = 0xffffffff
  *
  * Now and then one byte is watched: how long after it was sent the peer gave it back. Half as long again as the shortest
  * round trip says that neither the link nor the peer's consumer held it up; if the window ran out meanwhile, the window
- * is what limits us.
+ * is what limits us. So it is, until a watched byte tells otherwise, when all of a large window leaves in a small part
+ * of a round trip.
  */
 export class SendWindow {
   readonly #roundTrip: RoundTrip
@@ -23,8 +24,13 @@ export class SendWindow {
   #remaining: number
   #sent = 0
   #granted = 0
+  /** Bytes on their way from which on one is watched. */
+  #watchedFrom = 0
   /** The watched byte, as the number of bytes sent with it, and when that was. */
   #watched: { readonly position: number; readonly atMs: number } | undefined
+  #tookAtMs = Number.NEGATIVE_INFINITY
+  /** When bytes began to leave after a pause, and how many had been sent before. */
+  #burst = { position: 0, atMs: 0 }
   #ranOut = false
   #isLimit = false
 
@@ -46,7 +52,17 @@ export class SendWindow {
 
   /** There is more to send than the window takes. */
   markShort(): void {
+    if (this.#ranOut) return
     this.#ranOut = true
+    const { shortestMs } = this.#roundTrip
+    const elapsedMs = this.#clock() - this.#burst.atMs
+    const isTelling = this.#sent - this.#burst.position >= tellingWindow && this.#isWorthIt
+    if (isTelling && elapsedMs <= promptLeaving * shortestMs) this.#isLimit = true
+  }
+
+  get #isWorthIt(): boolean {
+    const { shortestMs } = this.#roundTrip
+    return Number.isFinite(shortestMs) && shortestMs >= shortestWorthGrowingMs
   }
 
   /** @throws ProtocolError `ERR_SSH_CHANNEL_WINDOW_OVERFLOW` when the window would exceed 2^32 - 1 */
@@ -61,7 +77,8 @@ export class SendWindow {
     }
     this.#remaining = sum
     this.#granted += byteCount
-    if (this.#watched !== undefined && this.#granted >= this.#watched.position) this.#judge(this.#watched.atMs)
+    if (this.#granted > this.#sent) this.#grew()
+    else if (this.#watched !== undefined && this.#granted >= this.#watched.position) this.#judge(this.#watched.atMs)
   }
 
   /** As `add`, but what would exceed `limit` is left out. */
@@ -70,15 +87,27 @@ export class SendWindow {
   }
 
   take(byteCount: number): void {
+    const now = this.#clock()
+    const isIdle = now - this.#tookAtMs > promptLeaving * this.#roundTrip.shortestMs
+    if (isIdle) this.#burst = { position: this.#sent, atMs: now }
+    this.#tookAtMs = now
+    if (this.#sent === 0) this.#watchedFrom = Math.min(worthWatching, this.#remaining / 2)
     this.#remaining -= byteCount
     this.#sent += byteCount
-    this.#watched ??= { position: this.#sent, atMs: this.#clock() }
+    if (this.#sent - this.#granted >= this.#watchedFrom) this.#watched ??= { position: this.#sent, atMs: now }
+  }
+
+  /** More than was sent cannot be given back: the peer enlarges the window, or OpenSSH opens it as a program starts. */
+  #grew(): void {
+    this.#granted = this.#sent
+    this.#watched = undefined
+    this.#ranOut = false
+    this.#isLimit = false
   }
 
   #judge(sentAtMs: number): void {
-    const { shortestMs } = this.#roundTrip
-    const isWorthIt = Number.isFinite(shortestMs) && shortestMs >= shortestWorthGrowingMs
-    this.#isLimit = this.#ranOut && isWorthIt && this.#clock() - sentAtMs <= promptGrant * shortestMs
+    const isPrompt = this.#clock() - sentAtMs <= promptGrant * this.#roundTrip.shortestMs
+    this.#isLimit = this.#ranOut && this.#isWorthIt && isPrompt
     this.#ranOut = false
     this.#watched = undefined
   }
@@ -125,6 +154,15 @@ const largestPortion = 1024 * 1024
  * because a window twice the size takes the peer a little more than twice as long to use up.
  */
 const promptUse = 2
+
+/** Bytes that leave within this part of the shortest round trip are no proof of the link, but good enough to act on. */
+const promptLeaving = 1 / 4
+
+/** Fewer bytes on their way than this are not given back at once: OpenSSH waits until it is three packets. */
+const worthWatching = 128 * 1024
+
+/** Fewer bytes than this may just have gone into the buffers of a slow link. */
+const tellingWindow = 1024 * 1024
 
 /** What the peer gives back within this many of the shortest round trips was held up by nothing on its way. */
 const promptGrant = 1.5

@@ -38,14 +38,52 @@ describe('send window', () => {
     const roundTrip = new RoundTrip()
     roundTrip.sample(roundTripMs)
     const window = new SendWindow(2 * MiB, roundTrip, () => now)
-    window.take(MiB)
-    window.take(MiB)
+    window.take(MiB / 2)
+    now += elapsedMs / 2
+    window.take(MiB / 2)
     if (ranOut) window.markShort()
-    now += elapsedMs
-    window.add(MiB - 1)
+    now += elapsedMs / 2
+    window.add(MiB / 2 - 1)
     expect(window.isLimit).toBe(false)
     window.add(1)
     expect(window.isLimit).toBe(expected)
+  })
+
+  test.each([
+    ['is taken for the limit as soon as all of it left at once', 2 * MiB, 24, true],
+    ['is not, as long as nobody knows, when it left slowly', 2 * MiB, 26, false],
+    ['is not when it is so small that it may be in the buffers of a slow link', MiB / 2, 0, false],
+  ])('%s', (_, size, elapsedMs, expected) => {
+    let now = 0
+    const roundTrip = new RoundTrip()
+    roundTrip.sample(100)
+    const window = new SendWindow(0, roundTrip, () => now)
+    window.add(size)
+    window.take(200)
+    now += 1000
+    window.take(size / 2)
+    now += elapsedMs
+    window.take(size / 2 - 200)
+    window.markShort()
+    expect(window.isLimit).toBe(expected)
+  })
+
+  test('does not count what it is opened with as given back', () => {
+    let now = 0
+    const roundTrip = new RoundTrip()
+    roundTrip.sample(100)
+    const window = new SendWindow(0, roundTrip, () => now)
+    window.add(2 * MiB)
+    window.take(MiB / 2)
+    now += 50
+    window.take(MiB / 2)
+    window.markShort()
+    now += 40
+    window.add(1)
+    expect(window.isLimit).toBe(false)
+    now += 60
+    window.add(MiB / 2)
+    expect(window.isLimit).toBe(true)
   })
 
   test('is the limit no longer when bytes are held up later', () => {

@@ -44,6 +44,13 @@ export const sftpClientOptionsSchema = z.strictObject({
    * growing to 32 MiB when the link is long and fast. A size fixes it.
    */
   maximumInFlight: size.exactOptional(),
+  /**
+   * Channels that files are uploaded through at the same time, where the server's window is what limits one of them: on
+   * a way of 100 ms OpenSSH's takes 20 MB/s. Others than the first are opened only then, each is a session of the server
+   * (OpenSSH allows ten per connection), and they are closed again soon. Default 6 with OpenSSH and Dropbear, else 1: two
+   * handles of one file must write to the same file, which servers in front of something else than a disk may not do.
+   */
+  maximumChannels: z.number().int().min(1).max(64).exactOptional(),
   /** Gives up starting. */
   signal: abortSignal.optional(),
 })

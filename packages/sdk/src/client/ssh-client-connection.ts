@@ -13,6 +13,7 @@ import {
   type ReverseListener,
   type ServerConnection,
   type SessionChannelOptions,
+  type SessionClient,
   startConfiguredForwards,
 } from '@ssh/conn'
 import { SftpClient } from '@ssh/sftp'
@@ -35,6 +36,7 @@ import {
 } from './client-options.js'
 import { withConfigured } from './configured-sessions.js'
 import { portHint } from './divide-options.js'
+import { maximumChannelsOf, sftpWindowSize } from './sftp-channels.js'
 
 /** The streams of a session. */
 export interface SessionStreams {
@@ -116,17 +118,36 @@ export class SshClientConnection extends ClientConnection {
   async startSftpClient(options: SftpClientOptions = {}): Promise<SftpClient> {
     const parsed = parseOptions('startSftpClient', sftpClientOptionsSchema, options)
     const { signal } = parsed
-    const session = await this.openSessionChannel({ signal })
-    // What a server's sftp program writes to its error output is for nobody: the protocol has its own errors.
-    session.stderr.attach({})
+    const { serverVersion } = this.info
+    const session = await this.#openSftpSession({ signal, channelOptions: { initialWindowSize: sftpWindowSize } })
     const [client] = await Promise.all([
-      SftpClient.start(session.channel, { ...parsed, symlinkOrder: symlinkOrderOf(this.info.serverVersion) }),
-      session.start({ program: { type: 'subsystem', name: 'sftp' }, signal }),
+      SftpClient.start(session.channel, {
+        maximumChannels: maximumChannelsOf(serverVersion),
+        ...parsed,
+        symlinkOrder: symlinkOrderOf(serverVersion),
+        openChannel: () => this.#openSftpChannel(),
+      }),
+      session.start({ program: sftpSubsystem, signal }),
     ]).catch((error: unknown) => {
       session.abort()
       throw error
     })
     return client
+  }
+
+  /** Another channel for a client that has one: what is sent waits for SFTP to start, and a refusal closes it. */
+  async #openSftpChannel(): Promise<Channel> {
+    const session = await this.#openSftpSession()
+    // Whoever uses the channel hears of its end.
+    session.start({ program: sftpSubsystem }).catch(() => {})
+    return session.channel
+  }
+
+  async #openSftpSession(options?: SessionChannelOptions): Promise<SessionClient> {
+    const session = await this.openSessionChannel(options)
+    // What a server's sftp program writes to its error output is for nobody: the protocol has its own errors.
+    session.stderr.attach({})
+    return session
   }
 
   /**
@@ -249,6 +270,8 @@ export async function listenReverse(options: ReverseListenOptions): Promise<SshR
   const { protocol, defaults } = divideClientOptions('listenReverse', options)
   return listenForServers<SshClientConnection>(protocol, (link) => new SshClientConnection(link, defaults))
 }
+
+const sftpSubsystem = { type: 'subsystem', name: 'sftp' } as const
 
 /** In options an empty host is none. */
 function place(listenHost: string, port: number): { host?: string; port: number } {

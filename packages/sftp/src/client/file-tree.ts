@@ -159,8 +159,8 @@ export interface TargetFile {
   discard(kept: number | undefined): Promise<void>
 }
 
-/** Bytes that may be written behind a hole however little of a file is there: below it a bound would cost speed. */
-const leastSpread = 2 * 1024 * 1024
+/** Bytes that may be written behind a hole however little of a file is there: twice what most windows take at once. */
+const leastSpread = 4 * 1024 * 1024
 
 /**
  * How far behind the end of what is written without a hole a write may reach.

@@ -1,8 +1,9 @@
 /**
- * How many bytes of file content may be in flight over all files of a session.
+ * How many bytes of file content may be in flight over all files of a client.
  *
- * It starts small and grows only when the link needs it: bytes in flight beyond twice the bandwidth-delay product buy
- * nothing but memory. On a local pipe that product is tiny; at 100 ms and 1 Gbit/s it is 12 MiB.
+ * Bytes in flight beyond twice the bandwidth-delay product buy nothing but memory. On a local pipe that product is tiny;
+ * at 100 ms and 1 Gbit/s it is 12 MiB. So it begins with 2 MiB, or with what a fair link of the measured length takes,
+ * and follows what the link turns out to carry. All clients of a process share what goes beyond the 2 MiB.
  */
 
 import { AbortError } from '@ssh/wire'
@@ -11,6 +12,35 @@ import { onAbort } from './abort.js'
 const initialLimit = 2 * 1024 * 1024
 const greatestLimit = 32 * 1024 * 1024
 
+/** What a client begins with for each millisecond of the round trip: half a gigabit per second. */
+const firstBytesPerMs = 64 * 1024
+
+/** No client begins with more: on a slow link all that was asked for stands in the way of what is asked for later. */
+const greatestFirst = 8 * 1024 * 1024
+
+/** Bytes that may be in flight beyond the first 2 MiB of each client, over all clients that share it. */
+export class SharedGrowth {
+  #free: number
+
+  constructor(total: number) {
+    this.#free = total
+  }
+
+  get free(): number {
+    return this.#free
+  }
+
+  /** @returns how much of `wanted` there is; less than none gives back */
+  take(wanted: number): number {
+    const taken = Math.min(wanted, this.#free)
+    this.#free -= taken
+    return taken
+  }
+}
+
+/** All clients of this process together. */
+const ofThisProcess = new SharedGrowth(256 * 1024 * 1024)
+
 interface Waiter {
   readonly byteCount: number
   grant(): void
@@ -18,7 +48,10 @@ interface Waiter {
 
 export class InFlightBudget {
   #limit: number
-  readonly #greatest: number
+  readonly #shared: SharedGrowth
+  #mayAdapt: boolean
+  /** Whether the limit follows from what the link carried, not only from how long it is. */
+  #isMeasured = false
   #used = 0
   /** In order of arrival. */
   readonly #waiters = new Set<Waiter>()
@@ -28,9 +61,10 @@ export class InFlightBudget {
   #roundBytes = 0
 
   /** @param fixed bytes; absent, the budget adapts between 2 MiB and 32 MiB */
-  constructor(fixed?: number) {
+  constructor(fixed?: number, shared = ofThisProcess) {
     this.#limit = fixed ?? initialLimit
-    this.#greatest = fixed ?? greatestLimit
+    this.#mayAdapt = fixed === undefined
+    this.#shared = shared
   }
 
   /** Bytes that may be in flight now. */
@@ -40,11 +74,6 @@ export class InFlightBudget {
 
   get used(): number {
     return this.#used
-  }
-
-  /** Shortest time a reply has taken, in milliseconds; infinite until one has come. */
-  get roundTripMs(): number {
-    return this.#roundTripMs
   }
 
   /** Takes `byteCount` if it fits and nobody waits. One request always fits, however small the budget. */
@@ -85,19 +114,40 @@ export class InFlightBudget {
 
   /** A reply came after `elapsedMs`. */
   observeReply(elapsedMs: number): void {
-    if (elapsedMs < this.#roundTripMs) this.#roundTripMs = elapsedMs
+    if (elapsedMs >= this.#roundTripMs) return
+    this.#roundTripMs = elapsedMs
+    if (!this.#isMeasured) this.#adapt(Math.min(greatestFirst, elapsedMs * firstBytesPerMs))
+  }
+
+  /** Bytes for several channels, each of which is limited by its window: they need not find that out one by one. */
+  raiseTo(limit: number): void {
+    if (limit > this.#limit) this.#adapt(limit)
+  }
+
+  /** The client is over: what it grew by goes back. */
+  dispose(): void {
+    this.#adapt(0)
+    this.#mayAdapt = false
   }
 
   /** `byteCount` bytes of content arrived, or were acknowledged, at `now` (milliseconds). */
   observeBytes(byteCount: number, now: number): void {
-    if (this.#limit >= this.#greatest) return
+    if (!this.#mayAdapt || this.#limit >= greatestLimit) return
     if (this.#roundBytes === 0) this.#roundStart = now
     this.#roundBytes += byteCount
     if (this.#roundBytes < this.#limit) return
     const elapsedMs = Math.max(now - this.#roundStart, 0.001)
     const product = (this.#roundBytes / elapsedMs) * this.#roundTripMs
     this.#roundBytes = 0
-    this.#limit = Math.min(this.#greatest, Math.max(this.#limit, 2 * product))
+    // What was begun with was a guess; what was measured never shrinks.
+    this.#adapt(this.#isMeasured ? Math.max(this.#limit, 2 * product) : 2 * product)
+    this.#isMeasured = true
+  }
+
+  #adapt(wanted: number): void {
+    if (!this.#mayAdapt) return
+    const limit = Math.min(greatestLimit, Math.max(initialLimit, wanted))
+    this.#limit += this.#shared.take(limit - this.#limit)
     this.#admit()
   }
 

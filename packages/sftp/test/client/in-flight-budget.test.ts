@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { InFlightBudget } from '../../src/client/in-flight-budget.js'
+import { InFlightBudget, SharedGrowth } from '../../src/client/in-flight-budget.js'
 
 const mebibyte = 1024 * 1024
 
@@ -62,6 +62,39 @@ describe('bytes in flight', () => {
       budget.observeBytes(budget.limit, now)
     }
     expect(budget.limit).toBe(2 * mebibyte)
+  })
+
+  test('begin with what half a gigabit takes on a long way, until they are measured', () => {
+    const budget = new InFlightBudget()
+    budget.observeReply(150)
+    expect(budget.limit).toBe(8 * mebibyte)
+    budget.observeReply(50)
+    expect(budget.limit).toBe(3.125 * mebibyte)
+    // 1 MB/s: what was begun with is far too much.
+    budget.observeBytes(1, 0)
+    budget.observeBytes(budget.limit, 3277)
+    expect(budget.limit).toBe(2 * mebibyte)
+    budget.observeReply(40)
+    expect(budget.limit).toBe(2 * mebibyte)
+  })
+
+  test('of several channels begin with as much for each', () => {
+    const budget = new InFlightBudget()
+    budget.raiseTo(10 * mebibyte)
+    budget.raiseTo(5 * mebibyte)
+    expect(budget.limit).toBe(10 * mebibyte)
+  })
+
+  test('of all clients share what goes beyond the first, and give it back', () => {
+    const shared = new SharedGrowth(10 * mebibyte)
+    const [first, second] = [new InFlightBudget(undefined, shared), new InFlightBudget(undefined, shared)]
+    first.raiseTo(10 * mebibyte)
+    second.raiseTo(10 * mebibyte)
+    expect([first.limit, second.limit, shared.free]).toEqual([10 * mebibyte, 4 * mebibyte, 0])
+    first.dispose()
+    first.raiseTo(10 * mebibyte)
+    second.raiseTo(10 * mebibyte)
+    expect([first.limit, second.limit, shared.free]).toEqual([2 * mebibyte, 10 * mebibyte, 2 * mebibyte])
   })
 
   test('stay what they were fixed at', () => {

@@ -14,6 +14,9 @@ import { ClientSession } from '../session.js'
 /** Sessions of one client unless told: six windows of 2 MiB fill a gigabit at 100 ms, and leave four sessions of ten. */
 export const defaultMaximumChannels = 6
 
+/** Bytes in flight for each: OpenSSH's window, and enough behind it that it never waits. */
+const bytesPerSession = 2.5 * 1024 * 1024
+
 /** How long sessions that nobody uses are kept for the next transfer. */
 const idleMs = 5000
 
@@ -40,7 +43,10 @@ export class SessionGroup {
     this.#openChannel = openChannel
     this.#maximum = openChannel === undefined ? 1 : maximumChannels
     this.#sessionOptions = sessionOptions
-    main.closed.then(() => void this.close())
+    main.closed.then(() => {
+      main.budget.dispose()
+      void this.close()
+    })
   }
 
   /** Whether there are others, or could be. */
@@ -103,6 +109,7 @@ export class SessionGroup {
     }
     const opened = session
     this.#others.add(opened)
+    this.main.budget.raiseTo(this.size * bytesPerSession)
     opened.closed.then(() => this.#others.delete(opened))
     for (const onSession of [...this.#users]) onSession(opened)
   }

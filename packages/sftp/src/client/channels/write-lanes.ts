@@ -12,9 +12,6 @@ import type { ClientSession } from '../session.js'
 import type { SftpStats } from '../stats.js'
 import { type SessionGroup, worthWidening } from './session-group.js'
 
-/** On a shorter way no window that a server has is the limit. */
-const shortestWayMs = 5
-
 interface Lane {
   readonly file: OpenHandle
   /** Bytes sent and not answered. */
@@ -33,7 +30,7 @@ export class WriteLanes {
   readonly #group: SessionGroup
   readonly #main: OpenHandle
   readonly #size: number
-  /** Whether other sessions may share in the file: not where the way or the file is short. */
+  /** Whether other sessions may share in the file: not in one that is written before they could. */
   readonly #isShared: boolean
   readonly #lanes: Lane[] = []
   readonly #waiting: Waiting[] = []
@@ -46,9 +43,8 @@ export class WriteLanes {
     this.#group = group
     this.#main = main
     this.#size = size
-    const isLong = group.main.budget.roundTripMs >= shortestWayMs
-    this.#isShared = isLong && group.mayWiden && size >= worthWidening
-    if (!isLong || !group.mayWiden) return
+    this.#isShared = group.mayWiden && size >= worthWidening
+    if (!group.mayWiden) return
     if (this.#isShared) this.#add(main)
     // Many small files want the other sessions too, though each of them stays with one.
     this.#leave = group.join((session) => void this.#open(session))
