@@ -3,6 +3,7 @@
 import * as fs from 'node:fs'
 import * as nodePath from 'node:path'
 import { promisify } from 'node:util'
+import { asBuffer } from '@ssh/wire'
 import { SftpError } from '../errors.js'
 import { localRanges } from '../local-data-ranges.js'
 import { linkTarget, localNames } from '../local-names.js'
@@ -20,6 +21,7 @@ import type {
   TargetOptions,
   TreeEntry,
 } from './file-tree.js'
+import { GatheredCalls } from './gathered-calls.js'
 import { preservedAttrs } from './remote-tree.js'
 import { SftpStats } from './stats.js'
 import { toSeconds } from './times.js'
@@ -179,9 +181,11 @@ class LocalSource implements SourceFile {
   readonly #fd: number
   readonly #path: string
   readonly #memory: BlockMemory
+  readonly #reads: GatheredCalls
 
   constructor(fd: number, path: string, size: number, memory: BlockMemory) {
     this.#fd = fd
+    this.#reads = new GatheredCalls(fd, 'read')
     this.#path = path
     this.#memory = memory
     // Files of /proc and devices say 0 and have content all the same.
@@ -191,17 +195,14 @@ class LocalSource implements SourceFile {
 
   async read(position: number, length: number, headroom: number): Promise<SourceBlock> {
     const packet = this.#memory.take(headroom + length)
-    let filled = headroom
-    while (filled < packet.length) {
-      const count = await readAt(this.#fd, packet, filled, position + filled - headroom, this.#path)
-      if (count === 0) break
-      filled += count
-    }
-    const used = packet.subarray(0, filled)
+    const filled = await this.#reads.move(packet.subarray(headroom), position).catch((error) => {
+      throw localError(error, 'read', this.#path, position)
+    })
+    const used = packet.subarray(0, headroom + filled)
     return {
       packet: used,
       chunks: [used.subarray(headroom)],
-      length: filled - headroom,
+      length: filled,
       release: () => this.#memory.giveBack(packet),
     }
   }
@@ -233,22 +234,22 @@ class LocalTarget implements TargetFile {
   readonly #fd: number
   readonly #path: string
   readonly #finalAttrs: SftpAttrs
+  readonly #writes: GatheredCalls
   #isClosed = false
 
   constructor(fd: number, path: string, finalAttrs: SftpAttrs) {
     this.#fd = fd
+    this.#writes = new GatheredCalls(fd, 'write')
     this.#path = path
     this.#finalAttrs = finalAttrs
   }
 
   async write(position: number, block: SourceBlock): Promise<void> {
     let offset = position
-    for (const chunk of block.chunks) {
-      let written = 0
-      while (written < chunk.length) {
-        written += await writeAt(this.#fd, chunk.subarray(written), offset + written, this.#path)
-      }
-      offset += chunk.length
+    try {
+      for (const chunk of block.chunks) offset += await this.#writes.move(asBuffer(chunk), offset)
+    } catch (error) {
+      throw localError(error, 'write', this.#path, offset)
     }
   }
 
@@ -316,15 +317,6 @@ function readAt(fd: number, buffer: Buffer, offset: number, position: number, pa
   return new Promise((resolve, reject) => {
     fs.read(fd, buffer, offset, buffer.length - offset, position, (error, count) => {
       if (error) reject(localError(error, 'read', path, position))
-      else resolve(count)
-    })
-  })
-}
-
-function writeAt(fd: number, bytes: Uint8Array, position: number, path: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    fs.write(fd, bytes, 0, bytes.length, position, (error, count) => {
-      if (error) reject(localError(error, 'write', path, position))
       else resolve(count)
     })
   })
