@@ -79,7 +79,7 @@ export type {
   TreeWriter,
 } from './server/handler.js'
 export { type FileLimits, type LimitedFile, type LimitedHandler, limitFiles } from './server/limit-files.js'
-export type { SftpRequestEvent } from './server/request-event.js'
 export { type MemoryFile, MemoryHandler, type MemoryHandlerOptions } from './server/memory-handler.js'
+export type { SftpRequestEvent } from './server/request-event.js'
 export { type ServeSftpOptions, type SftpServerSession, serveSftp } from './server/serve-sftp.js'
 export { type ServerFile, SftpServer, type SftpServerOptions } from './server/sftp-server.js'
