@@ -72,6 +72,8 @@ export class DataScanner {
   readonly #isPlain: boolean
   /** Bytes on the disk that were found, if all scans so far followed each other from the start. */
   #found = 0
+  /** Where the last data ended that was found, and how far there is none behind it. */
+  #dataEnd = 0
   #position = 0
 
   private constructor(fd: number, read: ReadInto, stats: fs.Stats, isPlain: boolean) {
@@ -90,9 +92,13 @@ export class DataScanner {
 
   /** Ranges of data from `start` to `end` at most. */
   async scan(start: number, end: number, limits: ScanLimits): Promise<DataScan> {
+    const isKnown = start >= this.#dataEnd && start <= this.#position && (await this.#isUnchanged())
     // Looking at a place twice would count it twice.
-    if (start !== this.#position) this.#found = Number.NEGATIVE_INFINITY
-    const scan = await this.#scan(start, end, limits)
+    if (!isKnown) this.#found = start === 0 ? 0 : Number.NEGATIVE_INFINITY
+    const scan = await this.#scan(isKnown ? Math.min(this.#position, end) : start, end, limits)
+    const last = scan.ranges.at(-1)
+    if (last !== undefined) this.#dataEnd = last.offset + last.length
+    else if (!isKnown) this.#dataEnd = start
     this.#position = scan.position
     return scan
   }
@@ -127,10 +133,12 @@ export class DataScanner {
 
   /** Whether as much was found as the file takes on its disk, and nobody has changed it. */
   async #isAllFound(): Promise<boolean> {
-    const { blocks, mtimeMs } = this.#stats
-    if (!this.#isPlain || this.#found < blocks * 512) return false
-    const now = await fstat(this.#fd)
-    return now.blocks === blocks && now.mtimeMs === mtimeMs
+    return this.#isPlain && this.#found >= this.#stats.blocks * 512 && this.#isUnchanged()
+  }
+
+  async #isUnchanged(): Promise<boolean> {
+    const { blocks, mtimeMs } = await fstat(this.#fd)
+    return blocks === this.#stats.blocks && mtimeMs === this.#stats.mtimeMs
   }
 }
 

@@ -462,6 +462,9 @@ export class SftpClient extends PathAttributes {
    * @see OpenSSH PROTOCOL §4.11
    */
   async homeDirectory(username = '', options: SftpCallOptions = {}): Promise<string> {
+    // OpenSSH 9.2 knows nobody without a name.
+    const isOwn = username === '' && this.#session.supports('expand-path@openssh.com')
+    if (isOwn) return this.expandPath('~', options)
     const entries = await this.#extended(expectNames, 'home-directory', { username }, username, options)
     return onlyName(entries, 'home-directory', username)
   }
