@@ -232,6 +232,7 @@ class RemoteTarget implements TargetFile {
   readonly #stopWatching: (() => void) | undefined
   #patience: NodeJS.Timeout | undefined
   #isClosed = false
+  #closeWhenAnswered = false
 
   constructor(
     file: OpenHandle,
@@ -260,11 +261,11 @@ class RemoteTarget implements TargetFile {
       const packet = block.packet ?? withHeadroom(block, this.headroom)
       this.#lanes.write(packet, position).then(
         () => {
-          this.#unanswered.delete(reject)
+          this.#answered(reject)
           resolve()
         },
         (error) => {
-          this.#unanswered.delete(reject)
+          this.#answered(reject)
           reject(error)
         },
       )
@@ -305,8 +306,18 @@ class RemoteTarget implements TargetFile {
     // Never twice: a server may have given the handle to another file meanwhile.
     if (this.#isClosed) return
     this.#isClosed = true
-    if (kept !== undefined && isSettled) await forAWhile(setstatHandle(this.remote, { size: kept }, undefined))
+    if (!isSettled) {
+      // Closed only then: a server that takes requests in another order could give the handle to another file first.
+      this.#closeWhenAnswered = true
+      return
+    }
+    if (kept !== undefined) await forAWhile(setstatHandle(this.remote, { size: kept }, undefined))
     session.closeQuietly(handle)
+  }
+
+  #answered(write: (error: unknown) => void): void {
+    this.#unanswered.delete(write)
+    if (this.#closeWhenAnswered && this.#unanswered.size === 0) this.remote.session.closeQuietly(this.remote.handle)
   }
 
   #giveUpSoon(signal: AbortSignal): void {
