@@ -70,7 +70,7 @@ function checkFiles({ manifest, tarball }: Packed): void {
     .output.split('\n')
     .map((file) => file.replace(/^package\//, ''))
   const isExpected =
-    /^(package\.json|README\.md|LICENSE|dist\/.+\.(js|d\.ts|js\.map|d\.ts\.map)|src\/.+\.ts|docs\/.+\.md)$/
+    /^(package\.json|README\.md|LICENSE|dist\/.+\.(js|cjs|d\.ts|js\.map|d\.ts\.map)|src\/.+\.ts|docs\/.+\.md)$/
   for (const file of files) if (!isExpected.test(file)) faults.push(`${manifest.name} would publish ${file}`)
   for (const file of ['README.md', 'LICENSE', 'package.json', 'dist/index.js', 'dist/index.d.ts']) {
     if (!files.includes(file)) faults.push(`${manifest.name} would not publish ${file}`)

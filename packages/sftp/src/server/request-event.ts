@@ -6,6 +6,7 @@ import type { Dialect } from '../protocol/dialect.js'
 import type { Request } from '../protocol/model.js'
 import type { OpenAccess } from '../protocol/open-access.js'
 import { replies } from '../protocol/packets.js'
+import { type RefusalReason, RequestRefused } from './request-gate.js'
 import { requestRow } from './request-names.js'
 
 /**
@@ -24,17 +25,20 @@ export interface SftpRequestEvent {
   readonly attrs?: SftpAttrs
   /** Bytes that were read or written by this request. */
   readonly bytes?: number
-  /** With `close`: bytes read and written through the handle altogether. */
+  /** With `close` of a file: bytes read and written through the handle altogether. */
   readonly total?: { readonly read: number; readonly written: number }
   /** `close` of what was open when the channel ended. */
   readonly isForced?: true
   /** Code of the error it was answered with, as in `fs` where `fs` has one; absent when it succeeded. */
   readonly code?: string
+  /** Why it was refused before the handler saw it. */
+  readonly refused?: RefusalReason
 }
 
 /** What is open, as far as events tell of it. */
 interface OpenThing {
   readonly path: string
+  readonly isFile: boolean
   read: number
   written: number
 }
@@ -65,7 +69,12 @@ export class RequestObserver {
       const code = 'error' in outcome ? codeOf(outcome.error) : undefined
       const reply = 'reply' in outcome ? outcome.reply : undefined
       if (reply !== undefined && asked.path !== undefined && isHandle(reply)) {
-        this.#open.set(keyOf(handleIn(reply)), { path: asked.path, read: 0, written: 0 })
+        this.#open.set(keyOf(handleIn(reply)), {
+          path: asked.path,
+          isFile: request.type === 'open',
+          read: 0,
+          written: 0,
+        })
       }
       const bytes = code === undefined ? bytesOf(request, reply) : undefined
       if (thing !== undefined && bytes !== undefined) thing[request.type === 'read' ? 'read' : 'written'] += bytes
@@ -73,16 +82,17 @@ export class RequestObserver {
       this.#tell({
         ...asked,
         ...(bytes !== undefined && { bytes }),
-        ...(isClosed && thing !== undefined && { total: { read: thing.read, written: thing.written } }),
+        ...(isClosed && thing?.isFile && { total: { read: thing.read, written: thing.written } }),
         ...(code !== undefined && { code }),
+        ...('error' in outcome && outcome.error instanceof RequestRefused && { refused: outcome.error.reason }),
       })
     }
   }
 
   /** The channel is over: what was open is closed now. */
   end(): void {
-    for (const { path, read, written } of this.#open.values()) {
-      this.#tell({ request: 'close', path, total: { read, written }, isForced: true })
+    for (const { path, isFile, read, written } of this.#open.values()) {
+      this.#tell({ request: 'close', path, ...(isFile && { total: { read, written } }), isForced: true })
     }
     this.#open.clear()
   }

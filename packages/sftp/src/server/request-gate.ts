@@ -15,6 +15,19 @@ export interface RequestGateOptions {
   readonly allowedRequests?: readonly string[]
 }
 
+/** Why a request was refused before the handler saw it. */
+export type RefusalReason = 'read-only' | 'denied' | 'not-allowed'
+
+/** A request was refused for what it is. */
+export class RequestRefused extends SftpError {
+  readonly reason: RefusalReason
+
+  constructor(code: string, message: string, reason: RefusalReason) {
+    super(code, message)
+    this.reason = reason
+  }
+}
+
 export class RequestGate {
   readonly #readOnly: boolean
   readonly #denied: ReadonlySet<string>
@@ -31,17 +44,17 @@ export class RequestGate {
     this.#allowed = allowedRequests && new Set(allowedRequests)
   }
 
-  /** @throws SftpError `EROFS` for a change where there is none, `EACCES` for a request that is not allowed */
+  /** @throws RequestRefused `EROFS` for a change where there is none, `EACCES` for a request that is not allowed */
   check(request: Request): void {
     const row = requestRow(request)
     // Opening for reading must not make a file either.
     const isChange = row?.isChange === true || (request.type === 'open' && opensForMoreThanReading(request.flags))
     if (this.#readOnly && isChange) {
-      throw new SftpError('EROFS', 'The server is read-only')
+      throw new RequestRefused('EROFS', 'The server is read-only', 'read-only')
     }
-    if (row !== undefined && !this.#isAllowed(row.name)) {
-      throw new SftpError('EACCES', `The server does not allow ${row.name}`)
-    }
+    if (row === undefined || this.#isAllowed(row.name)) return
+    const reason = this.#denied.has(row.name) ? 'denied' : 'not-allowed'
+    throw new RequestRefused('EACCES', `The server does not allow ${row.name}`, reason)
   }
 
   /** Whether an extended request is announced: what is refused whatever it asks is not. */

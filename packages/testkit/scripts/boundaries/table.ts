@@ -186,7 +186,9 @@ export const boundaries: readonly PackageRules[] = [
   },
   {
     name: 'testkit',
-    rooms: [{ path: '*', rooms: 'any', packages: ['wire'], dependencies: ['fast-check', 'vitest'], node: 'any' }],
+    rooms: [
+      { path: '*', rooms: 'any', packages: ['wire'], dependencies: ['fast-check', 'rolldown', 'vitest'], node: 'any' },
+    ],
   },
   {
     name: 'interop',
