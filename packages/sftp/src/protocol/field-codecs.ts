@@ -19,6 +19,20 @@ export const excess: Codec<undefined> = {
   write: () => {},
 }
 
+/**
+ * The last string of a message, whatever is behind it. pkg/sftp 1.13.5 and before (rclone 1.60) announces what there is to
+ * write, and sends the rest of its buffer along; OpenSSH does not look at it either.
+ */
+export const lastString: Codec<Uint8Array> = {
+  typeName: 'string',
+  read(reader) {
+    const value = reader.readString()
+    reader.readRest()
+    return value
+  },
+  write: (writer, value) => void writer.writeString(value),
+}
+
 /** How a file is opened, as versions 3 and 4 say it. @throws SftpError `ENOTSUP` for what they cannot say */
 export const openFlagsField: Codec<number | OpenAccess> = {
   typeName: 'uint32',

@@ -20,7 +20,7 @@ import {
   uint32,
 } from '@ssh/wire'
 import { attrFlags, type SftpAttrs, uint53 } from './attrs.js'
-import { excess, openAccessField, openFlagsField, orElse } from './field-codecs.js'
+import { excess, lastString, openAccessField, openFlagsField, orElse } from './field-codecs.js'
 import { fileName } from './file-name.js'
 import { knownAttrFlags, type LaterVersion, laterAttrs } from './later-attrs.js'
 import type { ReplyLayouts, RequestLayouts } from './model.js'
@@ -138,7 +138,7 @@ export const version6 = {
     open: message6('open', 3, '8.1.1', { ...pathOnly, flags: openAccessField, attrs }),
     close: message6('close', 4, '8.1.3', handleOnly),
     read: message6('read', 5, '8.2.1', { ...handleOnly, offset: uint53, length: uint32 }),
-    write: message6('write', 6, '8.2.3', { ...handleOnly, offset: uint53, data: string }),
+    write: message6('write', 6, '8.2.3', { ...handleOnly, offset: uint53, data: lastString }),
     lstat: message6('lstat', 7, '8.5', { ...pathOnly, wanted }),
     fstat: message6('fstat', 8, '8.5', { ...handleOnly, wanted }),
     setstat: message6('setstat', 9, '8.6', { ...pathOnly, attrs }),

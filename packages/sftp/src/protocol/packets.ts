@@ -8,7 +8,7 @@
 
 import { list, message, messageSet, optionalTail, repeated, rest, string, struct, text, uint32 } from '@ssh/wire'
 import { attrs, extensionPair, uint53 } from './attrs.js'
-import { openFlagsField, orElse } from './field-codecs.js'
+import { lastString, openFlagsField, orElse } from './field-codecs.js'
 import { fileName } from './file-name.js'
 
 const draft = (section: string) => `draft-ietf-secsh-filexfer-02 §${section}`
@@ -19,7 +19,7 @@ export const requests = {
   open: message('open', 3, draft('6.3'), { id: uint32, path: fileName, flags: openFlagsField, attrs }),
   close: message('close', 4, draft('6.3'), { id: uint32, handle: string }),
   read: message('read', 5, draft('6.4'), { id: uint32, handle: string, offset: uint53, length: uint32 }),
-  write: message('write', 6, draft('6.4'), { id: uint32, handle: string, offset: uint53, data: string }),
+  write: message('write', 6, draft('6.4'), { id: uint32, handle: string, offset: uint53, data: lastString }),
   lstat: message('lstat', 7, draft('6.8'), { id: uint32, path: fileName }),
   fstat: message('fstat', 8, draft('6.8'), { id: uint32, handle: string }),
   setstat: message('setstat', 9, draft('6.9'), { id: uint32, path: fileName, attrs }),

@@ -37,6 +37,7 @@ import {
   okPacket,
 } from './reply-packets.js'
 import type { RequestGate } from './request-gate.js'
+import { type Concern, concernOf, concernOfPaths, mustPrecede, RequestOrder } from './request-order.js'
 
 /** Bytes of names per reply: what every client must take (draft-ietf-secsh-filexfer-02 §3). */
 const listingPageLength = defaultDataLength
@@ -68,7 +69,7 @@ export interface AnswererOptions {
 
 /** What is behind a handle. */
 type Open<F> =
-  | { readonly kind: 'file'; readonly file: F; readonly path: string }
+  | { readonly kind: 'file'; readonly file: F; readonly path: string; readonly concern: Concern }
   | { readonly kind: 'listing'; readonly listing: Listing }
 
 type RequestOf<N extends Request['type']> = Extract<Request, { type: N }>
@@ -80,6 +81,7 @@ export class Answerer<F> {
   readonly #handler: SftpHandler<F>
   readonly #options: AnswererOptions
   readonly #handles: HandleTable<Open<F>>
+  readonly #order = new RequestOrder()
   #isOver = false
 
   constructor(handler: SftpHandler<F>, options: AnswererOptions) {
@@ -106,9 +108,27 @@ export class Answerer<F> {
    * @throws what the handler throws, or SftpError
    */
   async answer(id: number, request: Request): Promise<Uint8Array> {
-    const handler = this.#handler
     this.#options.gate.check(request)
     assertNoNul(request)
+    const concern = concernOf(request)
+    if (concern === undefined) return this.#carryOut(id, request)
+    return this.#order.run(concern, this.#busyWith(concern), async () => {
+      if (this.#isOver) throw new SftpError('ERR_SFTP_CLOSED', 'The channel closed before this request had its turn')
+      return this.#carryOut(id, request)
+    })
+  }
+
+  /** What is under way in open files that a request by path is about. */
+  #busyWith(concern: Concern): Promise<unknown>[] {
+    const busy: Promise<unknown>[] = []
+    for (const { value, idle } of this.#handles.open()) {
+      if (idle !== undefined && value.kind === 'file' && mustPrecede(value.concern, concern)) busy.push(idle)
+    }
+    return busy
+  }
+
+  async #carryOut(id: number, request: Request): Promise<Uint8Array> {
+    const handler = this.#handler
     switch (request.type) {
       case 'open':
         return handlePacket(id, await this.#open(request))
@@ -256,7 +276,7 @@ export class Answerer<F> {
     return this.#handles.add(
       async () => {
         const file = await this.#openFile(path, flags, await attrsOfNew(this.#handler, attrs))
-        return { kind: 'file', file, path }
+        return { kind: 'file', file, path, concern: concernOfPaths([path], true) }
       },
       (open) => this.#letGo(open),
     )
@@ -282,7 +302,10 @@ export class Answerer<F> {
 
   async #close(bytes: Uint8Array): Promise<void> {
     const handle = this.#handles.take(bytes)
-    await handle.run(() => this.#letGo(handle.value))
+    const { value } = handle
+    const closing = handle.run(() => this.#letGo(value))
+    if (value.kind === 'file') this.#order.add(value.concern, closing)
+    await closing
   }
 
   async #letGo(open: Open<F>): Promise<void> {

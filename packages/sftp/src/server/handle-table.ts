@@ -10,15 +10,23 @@ const handleLength = 16
 export class OpenHandle<T> {
   readonly value: T
   #tail: Promise<unknown> = Promise.resolve()
+  #running = 0
 
   constructor(value: T) {
     this.value = value
   }
 
+  /** Settles when what was asked of it so far is done, and never rejects; undefined when nothing is under way. */
+  get idle(): Promise<unknown> | undefined {
+    return this.#running === 0 ? undefined : this.#tail
+  }
+
   /** Runs `task` when everything asked before it is done. */
   run<R>(task: () => R | PromiseLike<R>): Promise<R> {
     const result = this.#tail.then(task)
-    this.#tail = result.catch(() => {})
+    const done = (): void => void this.#running--
+    this.#running++
+    this.#tail = result.then(done, done)
     return result
   }
 }
@@ -85,6 +93,11 @@ export class HandleTable<T> {
     const handle = bytes.length === handleLength ? this.#handles.get(nameOf(bytes)) : undefined
     if (handle === undefined) throw new SftpError('EBADF', 'No such handle is open')
     return handle
+  }
+
+  /** What is open. */
+  *open(): Generator<OpenHandle<T>> {
+    for (const handle of this.#handles.values()) if (handle !== undefined) yield handle
   }
 
   /** Takes a handle out: requests that come later do not find it. */
