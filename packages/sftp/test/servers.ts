@@ -60,6 +60,22 @@ export const servers: readonly { name: string; isHere: boolean; isSlow?: boolean
     isHere: true,
     start: async () => ({ client: (await serve(new SftpServer({ root: temporaryDirectory() }))).client, cwd: '/' }),
   },
+  ...([4, 5, 6] as const).map((sftpVersion) => ({
+    name: `a directory of this machine, in version ${sftpVersion}`,
+    isHere: true,
+    start: async () => {
+      const options = { sftpVersion, client: { sftpVersion } }
+      return { client: (await serve(new SftpServer({ root: temporaryDirectory() }), options)).client, cwd: '/' }
+    },
+  })),
+  {
+    name: 'the memory handler, in version 6',
+    isHere: true,
+    start: async () => ({
+      client: (await serve(new MemoryHandler(), { sftpVersion: 6, client: { sftpVersion: 6 } })).client,
+      cwd: '/',
+    }),
+  },
   {
     name: 'a directory of this machine, in single bytes',
     isHere: true,

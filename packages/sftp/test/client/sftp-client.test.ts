@@ -7,6 +7,9 @@ import { MemoryHandler } from '../../src/server/memory-handler.js'
 import { serveSftp } from '../../src/server/serve-sftp.js'
 import { hasOpenssh, serve, servers, startOpenssh } from '../servers.js'
 
+/** What a server answers where a file is in the way: in version 3 there is only SSH_FX_FAILURE. */
+const existsStatus = (client: SftpClient): number => (client.version === 3 ? 4 : 11)
+
 describe.each(servers.filter(({ isHere }) => isHere))('a client of $name', ({ start }) => {
   test('writes, reads and appends whole files', async () => {
     const { client } = await start()
@@ -74,7 +77,7 @@ describe.each(servers.filter(({ isHere }) => isHere))('a client of $name', ({ st
     const { client } = await start()
     await client.writeFile('a', 'a')
     await client.writeFile('b', 'b')
-    await expect(client.rename('a', 'b')).rejects.toMatchObject({ code: 'EEXIST', status: 4 })
+    await expect(client.rename('a', 'b')).rejects.toMatchObject({ code: 'EEXIST', status: existsStatus(client) })
     await client.posixRename('a', 'b')
     expect(await client.readFile('b', { encoding: 'utf8' })).toBe('a')
     await client.rename('b', 'c')
@@ -123,7 +126,7 @@ describe.each(servers.filter(({ isHere }) => isHere))('a client of $name', ({ st
     await expect(client.makedirs('a/b/c')).rejects.toMatchObject({ code: 'EEXIST' })
     await client.makedirs('a/b/c', { existOk: true })
     await client.writeFile('a/file', '')
-    await expect(client.makedirs('a/file', { existOk: true })).rejects.toMatchObject({ status: 4 })
+    await expect(client.makedirs('a/file', { existOk: true })).rejects.toMatchObject({ status: existsStatus(client) })
   })
 
   test('removes a tree and follows no link on the way', async () => {
@@ -148,7 +151,8 @@ describe.each(servers.filter(({ isHere }) => isHere))('a client of $name', ({ st
     expect(entries.map(({ name }) => name)).toEqual(['.hidden', 'a', 'b', 'sub'])
     expect(entries.map(({ attrs }) => attrs.type)).toEqual(['file', 'file', 'file', 'directory'])
     expect(entries[0]?.attrs.size).toBe(7)
-    expect(entries[0]?.longName).toMatch(/^-rw.* \.hidden$/)
+    if (client.version === 3) expect(entries[0]?.longName).toMatch(/^-rw.* \.hidden$/)
+    else expect(entries[0]?.longName).toBeUndefined()
     const seen: string[] = []
     for await (const { name } of client.scandir('.')) {
       seen.push(name)
@@ -201,10 +205,10 @@ describe.each(servers.filter(({ isHere }) => isHere))('a client of $name', ({ st
     const { client } = await start()
     await client.writeFile('a', 'x')
     await client.symlink('nowhere', 'dangling')
-    await expect(client.open('a', 'wx')).rejects.toMatchObject({ status: 4 })
+    await expect(client.open('a', 'wx')).rejects.toMatchObject({ status: existsStatus(client) })
     await expect(
       client.open('dangling', openFlags.write | openFlags.create | openFlags.exclusive),
-    ).rejects.toMatchObject({ status: 4 })
+    ).rejects.toMatchObject({ status: existsStatus(client) })
   })
 
   test('names of any bytes survive writing, listing, renaming and removing', async () => {
