@@ -3,11 +3,13 @@
  * last write done and nothing of what waited.
  */
 
+import { createHash } from 'node:crypto'
 import { memoryChannelPair, type SeededRandom, seededRandom } from '@ssh/testkit'
-import { struct, utf8 } from '@ssh/wire'
+import { rest, struct, text, utf8 } from '@ssh/wire'
 import { onTestFinished } from 'vitest'
 import type { SftpClientOptions } from '../../../src/client/options.js'
 import { SftpClient } from '../../../src/client/sftp-client.js'
+import { checkFileRequest } from '../../../src/protocol/check-file.js'
 import { framePacket } from '../../../src/protocol/framing.js'
 import type { Request } from '../../../src/protocol/model.js'
 import { openFlags } from '../../../src/protocol/open-flags.js'
@@ -26,13 +28,34 @@ export const orders = {
 
 export type Order = keyof typeof orders
 
+const ignore = (): void => {}
+const silent: Answers = { status: ignore, handle: ignore, data: ignore, names: ignore, attrs: ignore, raw: ignore }
+
+/** As ProFTPD answers `check-file-handle`, and Paramiko `check-file`. */
+function checkFileAnswer(request: string, payload: Uint8Array, content: Uint8Array): Uint8Array {
+  const { start, length, blockSize } = checkFileRequest.decode(payload)
+  const isParamiko = request === 'check-file'
+  const algorithm = isParamiko ? 'sha1' : 'sha256'
+  const end = isParamiko && length > 0 ? start + length : content.length
+  const digests: Buffer[] = []
+  const step = blockSize === 0 ? Math.max(1, end - start) : blockSize
+  for (let position = start; position < end; position += step) {
+    const block = content.subarray(position, Math.min(position + step, end))
+    digests.push(createHash(algorithm).update(block).digest())
+  }
+  const fields = { algorithm, digests: Buffer.concat(digests) }
+  const reply = struct('reply', { algorithm: text, digests: rest }).encode(fields)
+  if (!isParamiko) return reply
+  return struct('named reply', { name: text, reply: rest }).encode({ name: 'check-file', reply })
+}
+
 const posixRename = struct('posix-rename', { oldPath: utf8, newPath: utf8 })
 
-/** What becomes of a WRITE, other than being done. */
+/** What becomes of a WRITE, other than being done: a status, a lie, or nothing at all. */
 export type WriteFault = (request: {
   readonly offset: number
   readonly data: Uint8Array
-}) => number | 'lost' | undefined
+}) => number | 'lost' | 'unanswered' | undefined
 
 export interface MortalOptions {
   readonly order?: Order
@@ -45,6 +68,12 @@ export interface MortalOptions {
   readonly onWrite?: WriteFault
   /** A status to answer any request with. */
   readonly onRequest?: (request: Request) => number | undefined
+  /** Answers READ with no bytes. */
+  readonly emptyData?: boolean
+  /** Requests it dies at, before it does what they want or after, and in both cases without an answer. */
+  readonly diesAt?: (request: Request) => 'before' | 'after' | undefined
+  /** Answers `check-file-handle` and `check-file`: hashes of these bytes, of the file at `path`. */
+  readonly hashed?: (path: string) => Uint8Array
   readonly client?: SftpClientOptions
 }
 
@@ -122,6 +151,16 @@ export class Disk {
       const { id } = request
       const fault = options.onRequest?.(request)
       if (fault !== undefined) return answers.status(id, fault)
+      const isLast = options.diesAt?.(request)
+      if (isLast === 'before') return die()
+      if (isLast === 'after') {
+        setImmediate(die)
+        return answerTo(request, silent)
+      }
+      answerTo(request, answers)
+    }
+    const answerTo = (request: Exclude<Request, { type: 'init' }>, answers: Answers): void => {
+      const { id } = request
       const done = (code: number = statusCodes.ok): void => answers.status(id, code)
       const path = 'handle' in request ? handles.get(Buffer.from(request.handle).toString()) : ''
       // Closed before this was answered.
@@ -145,11 +184,13 @@ export class Disk {
           const data = this.content(path).subarray(request.offset, request.offset + request.length)
           bytesRead += data.length
           if (bytesRead > diesAfter) return die()
+          if (options.emptyData) return answers.data(id, Buffer.alloc(0))
           return data.length === 0 ? done(statusCodes.eof) : answers.data(id, data)
         }
         case 'write': {
           const outcome = options.onWrite?.(request)
           if (typeof outcome === 'number') return done(outcome)
+          if (outcome === 'unanswered') return
           if (outcome === 'lost') return done()
           const room = diesAfter - bytesWritten
           bytesWritten += request.data.length
@@ -180,6 +221,12 @@ export class Disk {
           this.move(request.oldPath, request.newPath)
           return done()
         case 'extended': {
+          if (request.request.startsWith('check-file') && options.hashed !== undefined) {
+            const { handle } = checkFileRequest.decode(request.payload)
+            const hashed = options.hashed(handles.get(Buffer.from(handle).toString()) ?? '')
+            const payload = checkFileAnswer(request.request, request.payload, hashed)
+            return answers.raw(framePacket(replies.extendedReply.encode({ id, payload })))
+          }
           if (!(request.request in extensions)) return done(statusCodes.opUnsupported)
           if (request.request !== 'posix-rename@openssh.com') return done()
           const { oldPath, newPath } = posixRename.decode(request.payload)
