@@ -102,3 +102,8 @@ export interface FailedOperation {
 export function protocolError(message: string, options: SftpErrorOptions = {}): SftpError {
   return new SftpError('ERR_SFTP_PROTOCOL', message, options)
 }
+
+/** Whether the session is over with `error`, so that nothing that follows can succeed. */
+export function isOver({ code }: SftpError): boolean {
+  return ['ERR_SFTP_CONNECTION_LOST', 'ERR_SFTP_CLOSED', 'ERR_SFTP_PROTOCOL'].includes(code)
+}

@@ -3,7 +3,7 @@
  * @see draft-ietf-secsh-filexfer-02, OpenSSH PROTOCOL §4
  */
 
-export type { SftpGlob } from './client/glob.js'
+export type { SftpGlob, SftpGlobEntries, SftpGlobEntry } from './client/glob.js'
 export type { SftpNamesOfIds } from './client/names-of-ids.js'
 // Client
 export type {
@@ -18,6 +18,7 @@ export type {
   SftpMkdirOptions,
   SftpProgress,
   SftpReadFileOptions,
+  SftpReadOptions,
   SftpReadStreamOptions,
   SftpRealpathOptions,
   SftpRealpathStatOptions,
@@ -27,8 +28,10 @@ export type {
   SftpStatOptions,
   SftpTransferOptions,
   SftpWriteFileOptions,
+  SftpWriteOptions,
   SftpWriteStreamOptions,
 } from './client/options.js'
+export type { SftpPart } from './client/read-parallel.js'
 export type { SftpLimits } from './client/session.js'
 export { SftpClient } from './client/sftp-client.js'
 export { SftpFile } from './client/sftp-file.js'

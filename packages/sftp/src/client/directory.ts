@@ -1,8 +1,9 @@
 /** Making and removing whole trees on the server. */
 
-import { SftpError } from '../errors.js'
+import { isOver, SftpError } from '../errors.js'
+import type { SftpAttrs } from '../protocol/attrs.js'
 import { listDirectory, makeDirectory, removeDirectory, removeFile, statPath } from './operations.js'
-import type { SftpMakedirsOptions, SftpRmtreeOptions } from './options.js'
+import type { SftpMakedirsOptions, SftpMkdirOptions, SftpRmtreeOptions } from './options.js'
 import { assertDepth, assertPlainName, joinPath, parentPath } from './paths.js'
 import type { ClientSession } from './session.js'
 import { TaskPool } from './task-pool.js'
@@ -32,9 +33,9 @@ export async function makeDirectories(
 }
 
 async function makeOne(session: ClientSession, path: string, options: SftpMakedirsOptions): Promise<void> {
-  const { mode, existOk = false, signal } = options
+  const { existOk = false, signal } = options
   try {
-    await makeDirectory(session, path, mode === undefined ? {} : { permissions: mode }, signal)
+    await makeDirectory(session, path, attrsOfDirectory(options), signal)
   } catch (error) {
     if (!(error instanceof SftpError) || error.code === 'ENOENT') throw error
     // Version 3 has no status for a directory that is there already: only looking tells.
@@ -42,6 +43,11 @@ async function makeOne(session: ClientSession, path: string, options: SftpMakedi
     if (!existOk)
       throw new SftpError('EEXIST', 'EEXIST: the directory exists already, makedirs', { path, cause: error })
   }
+}
+
+/** What a new directory shall have. */
+export function attrsOfDirectory({ mode, attrs = {} }: SftpMkdirOptions): SftpAttrs {
+  return mode === undefined ? attrs : { ...attrs, permissions: mode }
 }
 
 async function isDirectory(session: ClientSession, path: string, signal: AbortSignal | undefined): Promise<boolean> {
@@ -88,9 +94,10 @@ class TreeRemoval {
       await step()
       return true
     } catch (error) {
-      const { onError } = this.#options
-      if (!(error instanceof SftpError) || onError === undefined) throw error
-      onError(error)
+      const { onError, ignoreErrors = false } = this.#options
+      if (!(error instanceof SftpError) || isOver(error)) throw error
+      if (onError === undefined && !ignoreErrors) throw error
+      onError?.(error)
       return false
     }
   }

@@ -24,9 +24,32 @@ const matching: MinimatchOptions = {
 /** Paths that match, found while they are asked for; as a promise, all of them. */
 export interface SftpGlob extends AsyncIterable<string>, PromiseLike<string[]> {}
 
+/** As {@link SftpGlob}, with attributes. */
+export interface SftpGlobEntries extends AsyncIterable<SftpGlobEntry>, PromiseLike<SftpGlobEntry[]> {}
+
+export interface SftpGlobEntry {
+  readonly path: string
+  /** Of a link itself, but where the pattern asks for directories. */
+  readonly attrs: SftpStats
+}
+
 /** @throws SftpError `ENOENT` for a pattern without a match, unless `onError` takes it */
 export function globPaths(tree: ListableTree, patterns: readonly string[], options: SftpGlobOptions): SftpGlob {
-  const search = (): AsyncGenerator<string> => findAll(tree, patterns, options)
+  return found(async function* () {
+    for await (const { path } of findAll(tree, patterns, options)) yield path
+  })
+}
+
+/** @throws SftpError as {@link globPaths} */
+export function globEntries(
+  tree: ListableTree,
+  patterns: readonly string[],
+  options: SftpGlobOptions,
+): SftpGlobEntries {
+  return found(() => findAll(tree, patterns, options))
+}
+
+function found<T>(search: () => AsyncGenerator<T>): AsyncIterable<T> & PromiseLike<T[]> {
   return {
     [Symbol.asyncIterator]: search,
     // biome-ignore lint/suspicious/noThenProperty: awaiting a glob for all its matches is what it is for
@@ -34,9 +57,9 @@ export function globPaths(tree: ListableTree, patterns: readonly string[], optio
   }
 }
 
-async function collect(paths: AsyncIterable<string>): Promise<string[]> {
-  const all: string[] = []
-  for await (const path of paths) all.push(path)
+async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = []
+  for await (const item of items) all.push(item)
   return all
 }
 
@@ -44,16 +67,16 @@ async function* findAll(
   tree: ListableTree,
   patterns: readonly string[],
   options: SftpGlobOptions,
-): AsyncGenerator<string> {
+): AsyncGenerator<SftpGlobEntry> {
   const seen = new Set<string>()
   for (const pattern of patterns) {
     let hasMatch = false
     for (const plain of braceExpand(pattern)) {
-      for await (const path of new Search(tree, plain, options).paths()) {
+      for await (const entry of new Search(tree, plain, options).entries()) {
         hasMatch = true
-        if (seen.has(path)) continue
-        seen.add(path)
-        yield path
+        if (seen.has(entry.path)) continue
+        seen.add(entry.path)
+        yield entry
       }
     }
     if (!hasMatch) report(new SftpError('ENOENT', 'ENOENT: nothing matches the pattern', { path: pattern }), options)
@@ -91,15 +114,21 @@ class Search {
       .map((part) => parsePart(part, options.dot ?? false))
   }
 
-  paths(): AsyncGenerator<string> {
+  entries(): AsyncGenerator<SftpGlobEntry> {
     return this.#walk(this.#start, undefined, 0, 0)
   }
 
   /** Matches of the parts from `index` on below `path`, whose attributes are known if a listing gave them. */
-  async *#walk(path: string, attrs: SftpStats | undefined, index: number, depth: number): AsyncGenerator<string> {
+  async *#walk(
+    path: string,
+    attrs: SftpStats | undefined,
+    index: number,
+    depth: number,
+  ): AsyncGenerator<SftpGlobEntry> {
     const part = this.#parts[index]
     if (part === undefined) {
-      if (path !== '' && (await this.#isWanted(path, attrs))) yield this.#isDirectoriesOnly ? joinPath(path, '') : path
+      const wanted = path === '' ? undefined : await this.#attrsIfWanted(path, attrs)
+      if (wanted !== undefined) yield { path: this.#isDirectoriesOnly ? joinPath(path, '') : path, attrs: wanted }
     } else if (part.kind === 'literal') {
       yield* this.#walk(joinPath(path, part.name), undefined, index + 1, depth)
     } else if (part.kind === 'magic') {
@@ -109,7 +138,7 @@ class Search {
     }
   }
 
-  async *#walkMatches(path: string, part: MagicPart, index: number, depth: number): AsyncGenerator<string> {
+  async *#walkMatches(path: string, part: MagicPart, index: number, depth: number): AsyncGenerator<SftpGlobEntry> {
     const isLast = index === this.#parts.length - 1
     for await (const { name, attrs } of this.#list(path)) {
       if (!part.matches(name)) continue
@@ -125,7 +154,7 @@ class Search {
     attrs: SftpStats | undefined,
     index: number,
     depth: number,
-  ): AsyncGenerator<string> {
+  ): AsyncGenerator<SftpGlobEntry> {
     const isLast = index === this.#parts.length - 1
     yield* this.#walk(path, attrs, index + 1, depth)
     assertDepth(depth, path)
@@ -137,15 +166,15 @@ class Search {
     }
   }
 
-  /** Whether the whole pattern matches `path`: it exists, and is a directory if the pattern says so. */
-  async #isWanted(path: string, attrs: SftpStats | undefined): Promise<boolean> {
-    if (attrs !== undefined && !this.#isDirectoriesOnly) return true
-    if (attrs?.isDirectory()) return true
+  /** Attributes of `path` if the whole pattern matches it: it exists, and is a directory if the pattern says so. */
+  async #attrsIfWanted(path: string, attrs: SftpStats | undefined): Promise<SftpStats | undefined> {
+    if (attrs !== undefined && !this.#isDirectoriesOnly) return attrs
+    if (attrs?.isDirectory()) return attrs
     try {
       const found = await this.#tree.stat(path, this.#isDirectoriesOnly, this.#options.signal)
-      return !this.#isDirectoriesOnly || found.isDirectory()
+      return !this.#isDirectoriesOnly || found.isDirectory() ? found : undefined
     } catch (error) {
-      if (isMissing(error)) return false
+      if (isMissing(error)) return undefined
       throw error
     }
   }

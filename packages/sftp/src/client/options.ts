@@ -89,6 +89,8 @@ export interface SftpLinkOptions extends SftpCallOptions {
 export interface SftpMkdirOptions extends SftpCallOptions {
   /** Mode of the new directory, before the server's umask. Default: the server's. */
   readonly mode?: number
+  /** Other attributes of the new directory. Default: the server's. */
+  readonly attrs?: SftpAttrs
 }
 
 export interface SftpMakedirsOptions extends SftpMkdirOptions {
@@ -97,6 +99,8 @@ export interface SftpMakedirsOptions extends SftpMkdirOptions {
 }
 
 export interface SftpRmtreeOptions extends SftpCallOptions {
+  /** Whether what cannot be removed stays without a word. Default false. */
+  readonly ignoreErrors?: boolean
   /** Called with what could not be removed; the rest is removed all the same. Default: the first error ends it. */
   readonly onError?: ((error: Error) => void) | undefined
 }
@@ -106,6 +110,18 @@ export interface SftpGlobOptions extends SftpCallOptions {
   readonly dot?: boolean
   /** Called with a directory that cannot be listed, or a pattern without a match; the others go on. */
   readonly onError?: ((error: Error) => void) | undefined
+}
+
+/** Reading from where an open file is. */
+export interface SftpReadOptions extends SftpCallOptions {
+  /** Encoding of the answer. Default: a Buffer. A character that is cut off at either end is decoded as what it is not. */
+  readonly encoding?: BufferEncoding | null
+}
+
+/** Writing to an open file. */
+export interface SftpWriteOptions extends SftpCallOptions {
+  /** Encoding of a string. Default `utf8`. */
+  readonly encoding?: BufferEncoding
 }
 
 export interface SftpReadFileOptions extends SftpFileOptions {
@@ -222,7 +238,7 @@ export interface SftpRemoteCopyOptions extends SftpCallOptions {
 const callNames: OptionNames<SftpCallOptions> = { signal: true }
 const blockNames: OptionNames<SftpBlockOptions> = { blockSize: true, maxRequests: true }
 const fileNames: OptionNames<SftpFileOptions> = { ...callNames, ...blockNames }
-const mkdirNames: OptionNames<SftpMkdirOptions> = { ...callNames, mode: true }
+const mkdirNames: OptionNames<SftpMkdirOptions> = { ...callNames, mode: true, attrs: true }
 
 const transferNames: OptionNames<SftpTransferOptions> = {
   ...fileNames,
@@ -256,8 +272,10 @@ export const optionNames = {
   link: { ...callNames, followSymlinks: true } satisfies OptionNames<SftpLinkOptions>,
   mkdir: mkdirNames,
   makedirs: { ...mkdirNames, existOk: true } satisfies OptionNames<SftpMakedirsOptions>,
-  rmtree: { ...callNames, onError: true } satisfies OptionNames<SftpRmtreeOptions>,
+  rmtree: { ...callNames, ignoreErrors: true, onError: true } satisfies OptionNames<SftpRmtreeOptions>,
   glob: { ...callNames, dot: true, onError: true } satisfies OptionNames<SftpGlobOptions>,
+  read: { ...callNames, encoding: true } satisfies OptionNames<SftpReadOptions>,
+  write: { ...callNames, encoding: true } satisfies OptionNames<SftpWriteOptions>,
   readFile: { ...fileNames, encoding: true } satisfies OptionNames<SftpReadFileOptions>,
   writeFile: { ...fileNames, encoding: true, flags: true, attrs: true } satisfies OptionNames<SftpWriteFileOptions>,
   readStream: { ...fileNames, start: true, end: true, encoding: true } satisfies OptionNames<SftpReadStreamOptions>,

@@ -79,14 +79,49 @@ export abstract class PathAttributes {
     return told((await this.stat(path, options)).size, 'size', path)
   }
 
-  /** Last access, in seconds since 1970. @throws SftpError `ENOTSUP` when the server does not tell */
+  /**
+   * Last access, in seconds since 1970, with a fraction from version 4 on.
+   * @throws SftpError `ENOTSUP` when the server does not tell
+   */
   async getAtime(path: string, options: SftpCallOptions = {}): Promise<number> {
-    return told((await this.stat(path, options)).atime, 'access time', path)
+    const { atime, atimeNs } = await this.stat(path, options)
+    return told(atime, 'access time', path) + fractionOf(atimeNs)
   }
 
-  /** Last change of the content, in seconds since 1970. @throws SftpError `ENOTSUP` when the server does not tell */
+  /** As {@link PathAttributes.getAtime}, in nanoseconds. */
+  async getAtimeNs(path: string, options: SftpCallOptions = {}): Promise<bigint> {
+    const { atime, atimeNs } = await this.stat(path, options)
+    return nanoseconds(told(atime, 'access time', path), atimeNs)
+  }
+
+  /**
+   * Last change of the content, in seconds since 1970, with a fraction from version 4 on.
+   * @throws SftpError `ENOTSUP` when the server does not tell
+   */
   async getMtime(path: string, options: SftpCallOptions = {}): Promise<number> {
-    return told((await this.stat(path, options)).mtime, 'modification time', path)
+    const { mtime, mtimeNs } = await this.stat(path, options)
+    return told(mtime, 'modification time', path) + fractionOf(mtimeNs)
+  }
+
+  /** As {@link PathAttributes.getMtime}, in nanoseconds. */
+  async getMtimeNs(path: string, options: SftpCallOptions = {}): Promise<bigint> {
+    const { mtime, mtimeNs } = await this.stat(path, options)
+    return nanoseconds(told(mtime, 'modification time', path), mtimeNs)
+  }
+
+  /**
+   * Creation, in seconds since 1970. Versions 4 and later.
+   * @throws SftpError `ENOTSUP` when the server does not tell
+   */
+  async getCrtime(path: string, options: SftpCallOptions = {}): Promise<number> {
+    const { createTime, createTimeNs } = await this.stat(path, options)
+    return told(createTime, 'creation time', path) + fractionOf(createTimeNs)
+  }
+
+  /** As {@link PathAttributes.getCrtime}, in nanoseconds. */
+  async getCrtimeNs(path: string, options: SftpCallOptions = {}): Promise<bigint> {
+    const { createTime, createTimeNs } = await this.stat(path, options)
+    return nanoseconds(told(createTime, 'creation time', path), createTimeNs)
   }
 
   async #statIfThere(path: string, follow: boolean, signal: AbortSignal | undefined): Promise<SftpStats | undefined> {
@@ -97,6 +132,15 @@ export abstract class PathAttributes {
       throw error
     }
   }
+}
+
+/** Of a second. */
+function fractionOf(nanoseconds = 0): number {
+  return nanoseconds / 1_000_000_000
+}
+
+function nanoseconds(seconds: number, rest = 0): bigint {
+  return BigInt(seconds) * 1_000_000_000n + BigInt(rest)
 }
 
 function told(value: number | undefined, what: string, path: string): number {

@@ -17,9 +17,9 @@ import { type OpenFlags, parseOpenFlags } from '../protocol/open-flags.js'
 import { renameFlags } from '../protocol/rename-flags.js'
 import { untilAborted } from './abort.js'
 import { SessionGroup } from './channels/session-group.js'
-import { makeDirectories, removeTree } from './directory.js'
+import { attrsOfDirectory, makeDirectories, removeTree } from './directory.js'
 import { cannotBeEmptied, cannotBeReplaced, type Explanation, explained, isDirectory, isTaken } from './explained.js'
-import { globPaths, type SftpGlob } from './glob.js'
+import { globEntries, globPaths, type SftpGlob, type SftpGlobEntries } from './glob.js'
 import { namesOfIds, type SftpNamesOfIds } from './names-of-ids.js'
 import {
   canonicalEntry,
@@ -332,8 +332,8 @@ export class SftpClient extends PathAttributes {
 
   /** Makes a directory; its parent must be there. See {@link SftpClient.makedirs}. */
   async mkdir(path: string, options: SftpMkdirOptions = {}): Promise<void> {
-    const { mode, signal } = knownOptions('mkdir', options, optionNames.mkdir)
-    const attrs = mode === undefined ? {} : { permissions: mode }
+    const { signal } = knownOptions('mkdir', options, optionNames.mkdir)
+    const attrs = attrsOfDirectory(options)
     const full = this.#resolve(path)
     await this.#explained('mkdir', makeDirectory(this.#session, full, attrs, signal), isTaken(full), signal)
   }
@@ -378,6 +378,11 @@ export class SftpClient extends PathAttributes {
    */
   glob(patterns: Paths, options: SftpGlobOptions = {}): SftpGlob {
     return globPaths(this.#remote, toList(patterns), knownOptions('glob', options, optionNames.glob))
+  }
+
+  /** As {@link SftpClient.glob}, with the attributes of each match, which a listing mostly gives anyway. */
+  globEntries(patterns: Paths, options: SftpGlobOptions = {}): SftpGlobEntries {
+    return globEntries(this.#remote, toList(patterns), knownOptions('globEntries', options, optionNames.glob))
   }
 
   /** The canonical absolute path. */

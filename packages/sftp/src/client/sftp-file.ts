@@ -29,13 +29,16 @@ import {
   type SftpCallOptions,
   type SftpFileOptions,
   type SftpReadFileOptions,
+  type SftpReadOptions,
   type SftpReadStreamOptions,
   type SftpStatOptions,
+  type SftpWriteOptions,
   type SftpWriteStreamOptions,
   signalOf,
 } from './options.js'
 import { attrsOfOwner } from './owners.js'
 import { readAhead } from './read-ahead.js'
+import { readParallel, type SftpPart } from './read-parallel.js'
 import { type Block, emptyBlock, expectDone, expectExtended, joinBlock } from './reply-kinds.js'
 import type { ClientSession } from './session.js'
 import type { SftpStats } from './stats.js'
@@ -114,11 +117,52 @@ export class SftpFile implements AsyncIterable<Buffer> {
   /**
    * Reads from `position`, or from where the last read or write ended, and moves on in the second case.
    * @param length bytes; default: all that is left
-   * @returns fewer bytes only at the end of the file, none when it is reached
+   * @returns fewer bytes only at the end of the file, none when it is reached; a string when `encoding` is given
    */
-  async read(length = Number.POSITIVE_INFINITY, position?: number, options: SftpCallOptions = {}): Promise<Buffer> {
-    const signal = signalOf('read', options)
-    const start = position ?? (await this.tell(options))
+  read(
+    length: number | undefined,
+    position: number | undefined,
+    options: SftpReadOptions & { encoding: BufferEncoding },
+  ): Promise<string>
+  read(length?: number, position?: number, options?: SftpReadOptions): Promise<Buffer>
+  async read(
+    length = Number.POSITIVE_INFINITY,
+    position?: number,
+    options: SftpReadOptions = {},
+  ): Promise<string | Buffer> {
+    const { encoding, signal } = knownOptions('read', options, optionNames.read)
+    const bytes = await this.#read(length, position, signal)
+    return encoding ? bytes.toString(encoding) : bytes
+  }
+
+  /**
+   * Reads as {@link SftpFile.read}, in parts that come as they arrive, in any order; those of a part in flight that is
+   * waited for too long would else hold up the others. Leaves the position alone.
+   * @param length bytes; default: all from there on
+   */
+  async *readParallel(
+    length = Number.POSITIVE_INFINITY,
+    position?: number,
+    options: SftpFileOptions = {},
+  ): AsyncGenerator<SftpPart> {
+    knownOptions('readParallel', options, optionNames.file)
+    checkLength(length, this.path)
+    const { signal } = options
+    const start = position ?? (await this.tell({ signal }))
+    const end = Math.min(start + length, await this.#size({ signal }))
+    const { blockSize = this.#readLength, maxRequests = this.#maxRequests } = options
+    yield* readParallel(this.#open(), {
+      start,
+      end,
+      blockSize: Math.min(this.#readLength, blockSizeOf({ blockSize })),
+      maxRequests,
+      signal,
+    })
+  }
+
+  async #read(length: number, position: number | undefined, signal: AbortSignal | undefined): Promise<Buffer> {
+    checkLength(length, this.path)
+    const start = position ?? (await this.tell({ signal }))
     const bytes =
       length <= this.#readLength
         ? joinBlock(await this.#readOne(start, length, signal))
@@ -137,14 +181,14 @@ export class SftpFile implements AsyncIterable<Buffer> {
   }
 
   /**
-   * Writes all of `data` (a string as UTF-8) at `position`, or where the last read or write ended.
+   * Writes all of `data` (a string as UTF-8, unless `encoding` says otherwise) at `position`, or where the last read or write ended.
    * A file opened for appending writes at its end, whatever the position.
    * @returns bytes written
    */
-  async write(data: string | Uint8Array, position?: number, options: SftpCallOptions = {}): Promise<number> {
-    const signal = signalOf('write', options)
-    const bytes = typeof data === 'string' ? Buffer.from(data) : data
-    const start = this.#appends ? await this.writeStart(options) : (position ?? (await this.tell(options)))
+  async write(data: string | Uint8Array, position?: number, options: SftpWriteOptions = {}): Promise<number> {
+    const { encoding = 'utf8', signal } = knownOptions('write', options, optionNames.write)
+    const bytes = typeof data === 'string' ? Buffer.from(data, encoding) : data
+    const start = this.#appends ? await this.writeStart({ signal }) : (position ?? (await this.tell({ signal })))
     if (bytes.length <= this.#writeLength && bytes.length > 0) await this.#writeOne(bytes, start, signal)
     else await this.#writeMany(bytes, start, signal)
     if (this.#appends) this.#position = undefined
@@ -345,4 +389,10 @@ export class SftpFile implements AsyncIterable<Buffer> {
     await writer.write(bytes)
     await writer.finish()
   }
+}
+
+/** @throws SftpError `EINVAL` */
+function checkLength(length: number, path: string): void {
+  if (length >= 0) return
+  throw new SftpError('EINVAL', `Expected a length of 0 bytes or more, found ${length}`, { path })
 }

@@ -76,6 +76,22 @@ export class SftpStats implements SftpAttrs {
   isSymbolicLink(): boolean {
     return this.type === 'symlink'
   }
+
+  isSocket(): boolean {
+    return this.type === 'socket'
+  }
+
+  isFIFO(): boolean {
+    return this.type === 'fifo'
+  }
+
+  isBlockDevice(): boolean {
+    return this.type === 'blockDevice'
+  }
+
+  isCharacterDevice(): boolean {
+    return this.type === 'characterDevice'
+  }
 }
 
 function dateOf(seconds: number | undefined, nanoseconds = 0): Date | undefined {

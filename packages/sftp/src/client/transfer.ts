@@ -1,7 +1,7 @@
 /** Copies files and trees from one side to the other: the walk, the order of things, and what happens on errors. */
 
 import { printable } from '@ssh/wire'
-import { SftpError } from '../errors.js'
+import { isOver, SftpError } from '../errors.js'
 import { onAbort, throwIfAborted } from './abort.js'
 import { assertOutside } from './copy-place.js'
 import type { FileTree } from './file-tree.js'
@@ -268,9 +268,4 @@ function assertFree(taken: Map<string, string>, { src, dst }: Item): void {
     )
   }
   taken.set(dst, src)
-}
-
-/** Nothing that follows can succeed. */
-function isOver(error: SftpError): boolean {
-  return ['ERR_SFTP_CONNECTION_LOST', 'ERR_SFTP_CLOSED', 'ERR_SFTP_PROTOCOL'].includes(error.code)
 }

@@ -34,12 +34,17 @@ const named = new Map<string, number>([
   ['ax+', read | write | create | append | exclusive],
 ])
 
-/** How a file is opened: a name as in `fs.open`, or a sum of {@link openFlags}. */
-export type OpenFlags = 'r' | 'r+' | 'w' | 'w+' | 'wx' | 'wx+' | 'x' | 'x+' | 'a' | 'a+' | 'ax' | 'ax+' | number
+type OpenMode = 'r' | 'w' | 'wx' | 'x' | 'a' | 'ax'
+
+/**
+ * How a file is opened: a name as in `fs.open`, or a sum of {@link openFlags}. A `b`, as in Python's `rb` and `r+b`, is
+ * taken and means nothing: files are bytes.
+ */
+export type OpenFlags = OpenMode | `${OpenMode}${'+' | 'b' | '+b' | 'b+'}` | number
 
 /** The bits for `flags`. @throws SftpError `EINVAL` for a name or bits nobody knows */
 export function parseOpenFlags(flags: OpenFlags): number {
-  const bits = typeof flags === 'number' ? flags : named.get(flags)
+  const bits = typeof flags === 'number' ? flags : named.get(String(flags).replace('b', ''))
   if (bits === undefined || !Number.isInteger(bits) || (bits & ~allOpenFlags) !== 0) {
     const known = [...named.keys()].join(', ')
     throw new SftpError(

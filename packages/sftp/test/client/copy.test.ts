@@ -124,7 +124,8 @@ for (const { name, isHere, isSlow = false, start } of servers) {
       expect(await client.readFile('long')).toEqual(data)
       if (!client.extensions.has('hardlink@openssh.com')) return
       await client.link('short', 'same')
-      await client.copy('short', 'same')
+      // A server may refuse to copy a file to itself.
+      await client.copy('short', 'same').catch((error) => expect(error).toMatchObject({ code: 'ERR_SFTP_FAILURE' }))
       expect(await client.readFile('short')).toEqual(data)
       await client.copy('short', 'same', { atomic: true })
       expect(await client.readFile('same')).toEqual(data)

@@ -78,10 +78,10 @@ export async function writeFile(
     written = beginning?.kept ?? 0
     let copying: Copying | undefined
     let isWrong = false
+    const overwritten = holdsSource && !atomic ? sizeOf(target, signal) : undefined
     try {
       if (beginning !== undefined && beginning.size > written) await target.truncate(written)
       if (written > 0) progress.add(written)
-      const overwritten = holdsSource && !atomic ? sizeOf(target, signal) : undefined
       copying = content.copyTo(target, written, (byteCount) => progress.add(byteCount))
       const size = await copying.run()
       written = size
@@ -100,7 +100,8 @@ export async function writeFile(
     } catch (error) {
       written = copying?.contiguous ?? written
       const isKept = !isWrong && (resume ? written > 0 : tree.kind === 'remote' && !atomic)
-      await target.discard(isKept ? written : undefined)
+      const isCut = isKept && !(overwritten !== undefined && mayBeSource(await overwritten, content))
+      await target.discard(isCut ? written : undefined)
       if (!isKept) await removeFailed(tree, landing.path, isGiven && !atomic)
       throw error
     }
@@ -109,6 +110,11 @@ export async function writeFile(
     throw error.during(content.path, path, { written })
   }
   progress.finish()
+}
+
+/** Whether a file that was there is the source under another name, as far as sizes can tell: to cut it off is to lose both. */
+function mayBeSource(size: number | undefined, { attrs }: Content): boolean {
+  return size === undefined || (size > 0 && size === attrs.size)
 }
 
 /** Bytes of a file before anything is written; undefined when it is none that can be cut off. Never rejects. */
