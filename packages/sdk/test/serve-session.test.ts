@@ -216,6 +216,18 @@ describe('sessionRequested', () => {
 })
 
 describe('sftpFactory', () => {
+  test('speaks the version of SFTP that both sides may, 3 unless they say more', async () => {
+    const conn = await connected({ sftpFactory: () => new MemoryHandler(), sftpVersion: 5 })
+    const versions: number[] = []
+    for (const options of [{}, { sftpVersion: 4 }, { sftpVersion: 6 }] as const) {
+      await using sftp = await conn.startSftpClient(options)
+      versions.push(sftp.version)
+    }
+    expect(versions).toEqual([3, 4, 5])
+    const wrong = { sftpVersion: 7 } as object
+    await expect(conn.startSftpClient(wrong)).rejects.toMatchObject({ name: 'OptionsError' })
+  })
+
   test('a folder is all there is to the client', async () => {
     const root = await temporaryFolder()
     await writeFile(join(root, 'note.txt'), 'hello')

@@ -51,6 +51,12 @@ export const sftpClientOptionsSchema = z.strictObject({
    * handles of one file must write to the same file, which servers in front of something else than a disk may not do.
    */
   maximumChannels: z.number().int().min(1).max(64).exactOptional(),
+  /**
+   * Latest version of the protocol to offer; the server may choose an earlier one, as `version` of the client tells.
+   * Later ones have owners by name and nanoseconds (4), rights to open with and renames that replace (5), and locks of
+   * ranges (6). Default 3, which every server speaks.
+   */
+  sftpVersion: z.literal([3, 4, 5, 6]).exactOptional(),
   /** Gives up starting. */
   signal: abortSignal.optional(),
 })

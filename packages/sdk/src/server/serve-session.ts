@@ -14,7 +14,7 @@ import {
   type SessionRequest,
   type SessionServer,
 } from '@ssh/conn'
-import { type SftpHandler, SftpServer, serveSftp } from '@ssh/sftp'
+import { type ServeSftpOptions, type SftpHandler, SftpServer, serveSftp } from '@ssh/sftp'
 import { ignoreError } from '@ssh/streams'
 import { closedBy } from '@ssh/wire'
 import { toPattern } from '../process/environment.js'
@@ -37,7 +37,7 @@ export function serveSession(
 ): void {
   const { connection } = request
   const { restrictions } = connection
-  const { sftpFactory = false } = options
+  const { sftpFactory = false, sftpVersion } = options
   // The command of an authorized_keys line replaces whatever the client asks for.
   const forcedCommand = restrictions.find(({ command }) => command !== undefined)?.command
   const forcedSftp = forcedCommand === undefined ? undefined : parseInternalSftp(forcedCommand)
@@ -71,7 +71,9 @@ export function serveSession(
     subsystems:
       sftpFactory === false
         ? undefined
-        : new Map([['sftp', (session: SessionServer) => serveFiles(session, connection, sftpFactory, sftp)]]),
+        : new Map([
+            ['sftp', (session: SessionServer) => serveFiles(session, connection, sftpFactory, sftp, sftpVersion)],
+          ]),
     commandRunner:
       options.allowScp && sftpFactory !== false
         ? (command) => scpRunner(command, () => openSource(connection, sftpFactory, sftp))
@@ -111,12 +113,13 @@ async function serveFiles(
   connection: ServerConnection,
   factory: SftpSource,
   sftp: InternalSftp | undefined,
+  sftpVersion: ServeSftpOptions['sftpVersion'],
 ): Promise<void> {
   const { handler, readOnly } = await openSource(connection, factory, sftp)
   const symlinkOrder = symlinkOrderOf(connection.info.clientVersion)
   // Closing is a program's good end: some clients count a missing exit status as a failure.
   const channel = closedBy(session.channel, () => session.exit(0))
-  await serveSftp(channel, handler, { readOnly, symlinkOrder }).closed
+  await serveSftp(channel, handler, { readOnly, symlinkOrder, ...(sftpVersion && { sftpVersion }) }).closed
 }
 
 type SftpSource = Exclude<ParsedSessionOptions['sftpFactory'], undefined | false>

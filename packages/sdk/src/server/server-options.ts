@@ -75,6 +75,10 @@ export const sessionOptionsSchema = z.strictObject({
   /** Serves SFTP: `true` the whole file system as this process's user, `{ root }` one folder, or a factory. */
   sftpFactory: z.union([z.boolean(), sftpFolderSchema, callback<SftpFactory>()]).optional(),
   /**
+   * Latest version of SFTP to speak; a client that offers less gets what it offers. Default 3, which OpenSSH speaks too.
+   */
+  sftpVersion: z.literal([3, 4, 5, 6]).exactOptional(),
+  /**
    * Whether clients may copy with SCP (`scp -O`) what `sftpFactory` serves, by the same rules. The commands `scp -t` and
    * `scp -f` are answered here then, before `processFactory` sees them; all others are left alone. Default false.
    */
