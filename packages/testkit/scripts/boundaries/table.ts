@@ -122,9 +122,17 @@ export const boundaries: readonly PackageRules[] = [
         node: ['crypto', 'stream', 'stream/promises', 'stream/web'],
       },
       // The local side of transfers, and the server that serves real folders: the only files that touch a disk.
+      { path: 'client/gathered-calls.ts', node: ['fs'] },
       {
         path: 'client/local-files.ts',
-        rooms: ['client', 'client/transfer', 'protocol', 'local-names.ts', 'local-data-ranges.ts'],
+        rooms: [
+          'client',
+          'client/gathered-calls.ts',
+          'client/transfer',
+          'protocol',
+          'local-names.ts',
+          'local-data-ranges.ts',
+        ],
         packages: ['wire'],
         node: 'any',
       },
