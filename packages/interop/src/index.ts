@@ -1,6 +1,7 @@
 /** Foreign SSH programs as test peers: started on 127.0.0.1, in temporary folders, and gone afterwards. */
 
 export { runBuiltin } from './builtins.js'
+export { canCurl, curl } from './curl.js'
 export { canServeDropbear, dbclient, startDropbear } from './dropbear.js'
 export { type ForeignServer, knownHostsOf } from './foreign-server.js'
 export { type Intruder, startIntruder } from './intruder.js'
@@ -13,6 +14,7 @@ export {
   makeKey,
   withoutComment,
 } from './keys.js'
+export { type LftpOptions, lftp } from './lftp.js'
 export { type Library, libraries, startLibrary } from './libraries.js'
 export {
   type FilePart,
@@ -46,7 +48,8 @@ export {
   startProgram,
   untilListening,
 } from './program.js'
-export { type PuttyOptions, plink, psftp, startPlink } from './putty.js'
+export { type PuttyOptions, plink, pscp, psftp, startPlink } from './putty.js'
+export { type RcloneOptions, rclone } from './rclone.js'
 export { connectTo } from './sdk-client.js'
 export { runInShell, type SdkServer, type SdkServerOptions, startSdkServer } from './sdk-server.js'
 export { certify, type SshAgent, type SshAgentOptions, startSshAgent } from './ssh-agent.js'

@@ -23,7 +23,7 @@ export interface OpensshOptions extends ProgramOptions {
 /** Runs `ssh`. @param command none asks for a shell */
 export async function ssh(target: LoginTarget, command?: string, options: OpensshOptions = {}): Promise<ProgramResult> {
   const destination = [`${target.username}@${target.host}`, ...(command === undefined ? [] : ['--', command])]
-  return await withLogin(target, options, (login, env) =>
+  return await withSshLogin(target, options, (login, env) =>
     runProgram([peer('ssh'), '-p', String(target.port), ...login, ...destination], { ...options, env }),
   )
 }
@@ -58,7 +58,7 @@ export async function sftp(
   options: OpensshOptions = {},
 ): Promise<ProgramResult> {
   const destination = `${target.username}@${target.host}`
-  return await withLogin(target, options, (login, env, folder) => {
+  return await withSshLogin(target, options, (login, env, folder) => {
     const file = folder.write('batch', `${batch.join('\n')}\n`)
     return runProgram([peer('sftp'), '-P', String(target.port), ...login, '-b', file, destination], { ...options, env })
   })
@@ -74,16 +74,20 @@ export async function scp(
   options: OpensshOptions = {},
 ): Promise<ProgramResult> {
   const remote = (path: string): string => `${target.username}@${target.host}:${path}`
-  return await withLogin(target, options, (login, env) =>
+  return await withSshLogin(target, options, (login, env) =>
     runProgram([peer('scp'), '-P', String(target.port), ...login, ...paths(remote)], { ...options, env }),
   )
 }
 
-async function withLogin(
+/**
+ * For programs that run `ssh` themselves: what they are to hand it. Files that it names are gone afterwards.
+ * @param run gets arguments of ssh, variables that it needs, and a folder
+ */
+export async function withSshLogin<R>(
   target: LoginTarget,
   options: OpensshOptions,
-  run: (login: string[], env: Record<string, string>, folder: TemporaryFolder) => Promise<ProgramResult>,
-): Promise<ProgramResult> {
+  run: (login: string[], env: Record<string, string>, folder: TemporaryFolder) => Promise<R>,
+): Promise<R> {
   using folder = temporaryFolder()
   const { login, env } = prepareLogin(target, options, folder)
   return await run(login, env, folder)

@@ -1,4 +1,4 @@
-/** PuTTY's plink and psftp, in batch mode, told which host key to expect. */
+/** PuTTY's plink, psftp and pscp, in batch mode, told which host key to expect. */
 
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
@@ -50,6 +50,21 @@ export async function psftp(
     const file = folder.write('batch', `${batch.join('\n')}\n`)
     return runProgram([peer('psftp'), ...login, '-b', file, target.host], programOptions)
   })
+}
+
+/**
+ * Runs pscp.
+ * @param paths sources, then the target; `remote(path)` of the callback names a path on the server
+ */
+export async function pscp(
+  target: LoginTarget,
+  paths: (remote: (path: string) => string) => readonly string[],
+  options: PuttyOptions = {},
+): Promise<ProgramResult> {
+  const remote = (path: string): string => `${target.host}:${path}`
+  return await withLogin(target, options, (login, programOptions) =>
+    runProgram([peer('pscp'), ...login, ...paths(remote)], programOptions),
+  )
 }
 
 async function withLogin(
