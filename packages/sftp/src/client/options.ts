@@ -187,7 +187,7 @@ export interface SftpTransferOptions extends SftpFileOptions {
    * Default false.
    *
    * What is there is not trusted. A transfer that was cut off has written its last bytes in any order, so that stretch
-   * (2 MiB of a small file, 32 MiB of a large one, 4 MiB of a local one) and 64 KiB in front of it are compared with
+   * (4 MiB of a local file; of a remote one half, but 4 to 32 MiB) and 64 KiB in front of it are compared with
    * the source; copying goes on at the first difference. A file that differs in front of that stretch, or is longer than
    * the source, is none that can be gone on with: it is written anew. One that is whole is left alone. What lies further
    * in front is looked at only with `verify`.

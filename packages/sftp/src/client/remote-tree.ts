@@ -32,6 +32,7 @@ import {
   readSymlink,
   removeFile,
   renamePath,
+  replacePath,
   setstatHandle,
   setstatPath,
   statHandle,
@@ -138,14 +139,13 @@ export class RemoteTree implements FileTree {
   }
 
   get canReplace(): boolean {
-    return this.#session.supports('posix-rename@openssh.com')
+    return this.#session.supports('posix-rename@openssh.com') || this.#session.dialect.hasRenameFlags
   }
 
   async move(oldPath: string, newPath: string, replaces: boolean, signal: Signal): Promise<void> {
     const [from, to] = [this.#resolve(oldPath), this.#resolve(newPath)]
-    if (!this.canReplace && !replaces) return renamePath(this.#session, from, to, signal)
-    const context = { operation: 'posix-rename', path: newPath, signal }
-    await this.#session.extended(expectDone, 'posix-rename@openssh.com', { oldPath: from, newPath: to }, context)
+    const isPlain = !this.canReplace && !replaces
+    await (isPlain ? renamePath : replacePath)(this.#session, from, to, signal)
   }
 
   remove(path: string, signal: Signal): Promise<void> {

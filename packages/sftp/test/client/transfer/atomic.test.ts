@@ -217,6 +217,21 @@ describe('an atomic upload', () => {
     expect(lstatSync('/dev/null').isCharacterDevice()).toBe(true)
   })
 
+  test('replaces a file by the rename of version 5 where there is no other way', async () => {
+    for (const sftpVersion of [4, 5, 6] as const) {
+      const root = temporaryDirectory()
+      writeFileSync(join(root, 'file'), old)
+      const { client } = await serve(new SftpServer({ root }), { sftpVersion, client: { sftpVersion } })
+      // As if the server had not announced it.
+      Reflect.apply(Map.prototype.delete, client.extensions, ['posix-rename@openssh.com'])
+      const putting = client.put(fresh, 'file', { atomic: true })
+      if (sftpVersion === 4) await expect(putting).rejects.toMatchObject({ code: 'ENOTSUP' })
+      else await putting
+      expect(readFileSync(join(root, 'file')).equals(sftpVersion === 4 ? old : fresh)).toBe(true)
+      expect(readdirSync(root)).toEqual(['file'])
+    }
+  })
+
   test('of a tree, with times and modes', async () => {
     const root = temporaryDirectory()
     const tree = join(temporaryDirectory(), 'tree')
