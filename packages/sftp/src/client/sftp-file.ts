@@ -3,7 +3,7 @@
 import type { Readable, Writable } from 'node:stream'
 import { asBuffer, HeldChunks, knownOptions } from '@ssh/wire'
 import { SftpError } from '../errors.js'
-import type { SftpAttrs } from '../protocol/attrs.js'
+import { assertUint53, type SftpAttrs } from '../protocol/attrs.js'
 import { writeHeadroom } from '../protocol/data-packets.js'
 import { type SftpStatVfs, statVfsReply } from '../protocol/extensions.js'
 import { lockFlags } from '../protocol/lock-flags.js'
@@ -189,6 +189,8 @@ export class SftpFile implements AsyncIterable<Buffer> {
     const { encoding = 'utf8', signal } = knownOptions('write', options, optionNames.write)
     const bytes = typeof data === 'string' ? Buffer.from(data, encoding) : data
     const start = this.#appends ? await this.writeStart({ signal }) : (position ?? (await this.tell({ signal })))
+    // Behind that, some of it would be written and some refused.
+    assertUint53(start + bytes.length)
     if (bytes.length <= this.#writeLength && bytes.length > 0) await this.#writeOne(bytes, start, signal)
     else await this.#writeMany(bytes, start, signal)
     if (this.#appends) this.#position = undefined

@@ -125,6 +125,29 @@ for (const { name, isHere, isSlow = false, start } of servers) {
   })
 }
 
+test('sizes and places that a number cannot hold exactly are refused before anything is asked', async () => {
+  const { client, server } = await withScript((request, answers) => {
+    if (request.type === 'open') answers.handle(request.id, 'h')
+    else if (request.type === 'fstat' || request.type === 'stat') answers.attrs(request.id, { size: 2 ** 53 - 1 })
+  })
+  const file = await client.open('f', 'r+')
+  const before = server.requests.length
+  const unsafe = { code: 'ERR_SFTP_UNSAFE_INTEGER' }
+  await expect(file.read(10, 2 ** 53)).rejects.toMatchObject(unsafe)
+  await expect(file.read(10, -1)).rejects.toMatchObject(unsafe)
+  await expect(file.read(1e9, 2 ** 53)).rejects.toMatchObject(unsafe)
+  await expect(file.write('x', 2 ** 53)).rejects.toMatchObject(unsafe)
+  await expect(file.write(Buffer.alloc(100_000), 2 ** 53 - 10)).rejects.toMatchObject(unsafe)
+  await expect(file.truncate(2 ** 53)).rejects.toMatchObject(unsafe)
+  await expect(client.truncate('f', 2 ** 53)).rejects.toMatchObject(unsafe)
+  await expect(file.seek(2 ** 53)).rejects.toMatchObject({ code: 'EINVAL' })
+  await client.stat('f')
+  expect(server.requests.slice(before).map(({ type }) => type)).toEqual(['stat'])
+  expect((await file.stat()).size).toBe(2 ** 53 - 1)
+  await expect(file.seek(1, 'end')).rejects.toMatchObject({ code: 'EINVAL' })
+  expect(await file.seek(0, 'end')).toBe(2 ** 53 - 1)
+})
+
 test('a type is asked for as of fs.Stats', () => {
   const questions = (type: keyof typeof fileTypes) => {
     const stats = new SftpStats({ permissions: fileTypes[type] | 0o644 })
