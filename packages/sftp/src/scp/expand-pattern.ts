@@ -1,5 +1,6 @@
 /** Finds what a pattern matches in a tree, as a shell does. */
 
+import { throwIfAborted } from '../client/abort.js'
 import { joinPath } from '../client/paths.js'
 import { type NamePattern, patternParts, unescapePattern } from './name-pattern.js'
 import type { ScpFiles } from './scp-files.js'
@@ -55,6 +56,7 @@ async function matchingNames(
   const names: string[] = []
   try {
     for await (const { name } of files.scandir(directory === '' ? '.' : directory, signal)) {
+      throwIfAborted(signal)
       if (part.matches(name)) names.push(name)
     }
   } catch (error) {

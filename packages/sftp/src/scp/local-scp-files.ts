@@ -42,7 +42,7 @@ export class LocalScpFiles implements ScpFiles {
     { permissions, preserved, isGiven }: NewEntry,
     signal: Signal,
   ): Promise<ScpTargetFile> {
-    const attrs = new SftpStats({ ...preserved, permissions: fileTypes.file | permissions })
+    const attrs = new SftpStats({ permissions: fileTypes.file | permissions, ...preserved })
     const preserve = preserved !== undefined
     const options = { attrs, preserve, isGiven, permissions, mode: 'extend', signal } as const
     return new LocalScpTarget(await this.#tree.openTarget(path, options))

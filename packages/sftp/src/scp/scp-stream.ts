@@ -64,9 +64,10 @@ export class ScpStream {
     else this.#stopWatching = onAbort(signal, abort)
   }
 
-  /** Whether something has arrived that nobody has read. */
-  get hasInput(): boolean {
-    return this.#front !== undefined || this.#held.byteLength > 0
+  /** The next byte, if it has arrived and nobody has read it. */
+  get nextByte(): number | undefined {
+    this.#front ??= this.#held.shift()
+    return this.#front?.[0]
   }
 
   /** Whether the other side will send nothing more. */
@@ -133,19 +134,18 @@ export class ScpStream {
 
   /**
    * Waits until there is room to write.
-   * @param watchInput also returns when something arrives, which then is there to be read
+   * @param isInterrupted looked at when something arrives: whether to return all the same
    * @throws SftpError `ERR_SFTP_CONNECTION_LOST` when the channel is over
    */
-  async room(watchInput = false): Promise<void> {
-    while (!this.#hasRoom && !(watchInput && this.hasInput)) {
-      if (this.#isClosed) throw this.#lost()
-      this.#watchesInput = watchInput
+  async room(isInterrupted: () => boolean = () => false): Promise<void> {
+    while (!this.#hasRoom && !this.#isClosed && !isInterrupted()) {
+      this.#watchesInput = true
       await new Promise<void>((resolve) => {
         this.#wakeWriter = resolve
       })
       this.#watchesInput = false
     }
-    if (this.#isClosed) throw this.#lost()
+    if (this.#isClosed && !isInterrupted()) throw this.#lost()
   }
 
   /** Nothing more will be written. */

@@ -110,20 +110,16 @@ export function scpRelay(
     const stream = open(from)
     const source = new ScpSource(open(to))
     let failures = 0
-    try {
-      await source.start()
-      const receiver = new RelayReceiver({ ...names, to: source, preserve, progress })
-      await takeRecords(stream, receiver, {
-        recurse,
-        requested,
-        report: (error, entry) => {
-          failures++
-          report(error, { src: entry.src ?? names.source, dst: entry.dst ?? names.destination })
-        },
-      })
-    } catch (error) {
-      throw error instanceof SourceEnded ? error.reason : error
-    }
+    await source.start()
+    const receiver = new RelayReceiver({ ...names, to: source, preserve, progress })
+    await takeRecords(stream, receiver, {
+      recurse,
+      requested,
+      report: (error, entry) => {
+        failures++
+        report(error, { src: entry.src ?? names.source, dst: entry.dst ?? names.destination })
+      },
+    })
     if (requested.count === 0 && failures === 0) throw sentNothing(names.source)
   })
 }
@@ -168,7 +164,7 @@ async function copying(
       })
       for (const stream of streams) stream.end()
     } catch (thrown) {
-      const error = asError(thrown)
+      const error = thrown instanceof SourceEnded ? thrown.reason : asError(thrown)
       for (const stream of streams) {
         // One that has ended by itself tells how before it closes.
         if (stream.hasEnded) stream.end()

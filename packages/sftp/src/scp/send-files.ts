@@ -1,5 +1,6 @@
 /** Sends files and trees. */
 
+import { throwIfAborted } from '../client/abort.js'
 import { assertDepth } from '../client/paths.js'
 import type { Progress } from '../client/progress.js'
 import type { SftpStats } from '../client/stats.js'
@@ -29,15 +30,11 @@ export interface SendFilesOptions {
 /** Permission bits of what has none. */
 const usualPermissions = { file: 0o644, directory: 0o755 } as const
 
-/** Sends each path. @throws SftpError what ends it; what `report` throws; AbortError */
+/** Sends each path. @throws SourceEnded, SftpError what ends it; what `report` throws; AbortError */
 export function sendFiles(paths: readonly string[], options: SendFilesOptions): Promise<void> {
   return untilEnded(async () => {
     const sender = new Sender(options)
-    try {
-      for (const path of paths) await sender.sendPath(path)
-    } catch (error) {
-      throw error instanceof SourceEnded ? error.reason : error
-    }
+    for (const path of paths) await sender.sendPath(path)
   })
 }
 
@@ -92,6 +89,7 @@ class Sender {
     this.#assertRecurse(item.src)
     for await (const { name, attrs } of files.scandir(item.src, signal)) {
       const child = { src: files.join(item.src, name), dst: files.join(dst, name), name, depth: item.depth + 1 }
+      throwIfAborted(signal)
       if (attrs.isSymbolicLink() && !followSymlinks) continue
       await this.#attempt(child, async () => {
         // A listing tells the type of a link and perhaps nothing at all.
@@ -143,7 +141,7 @@ class Sender {
       if (thrown instanceof CopyingEnded || thrown instanceof SourceEnded || endsCopying(thrown)) throw thrown
       const error = asError(thrown)
       const { report, source, tellsFailures } = this.#options
-      if (tellsFailures) source.tell(error, item.src)
+      if (tellsFailures) await source.tell(error, item.src)
       try {
         report(error, item)
       } catch (reason) {

@@ -4,7 +4,7 @@
  * Times travel with the record they belong to, so they cost no answer of their own.
  */
 
-import { protocolError, type SftpError } from '../errors.js'
+import type { SftpError } from '../errors.js'
 import {
   type DirectoryRecord,
   encodeEntry,
@@ -13,6 +13,7 @@ import {
   endRecord,
   type FileRecord,
   okByte,
+  statusBytes,
 } from './records.js'
 import { failureText } from './remote-failure.js'
 import type { ScpStream } from './scp-stream.js'
@@ -61,8 +62,7 @@ export class ScpSource {
    */
   write(chunk: Uint8Array): Promise<void> | undefined {
     const hasRoom = this.#stream.write(chunk)
-    if (hasRoom && !this.#stream.hasInput) return undefined
-    return this.#makeRoom()
+    return hasRoom && !this.#isInterrupted() ? undefined : this.#makeRoom()
   }
 
   /**
@@ -84,11 +84,15 @@ export class ScpSource {
     if (refusal !== undefined) throw refusal
   }
 
-  /** Tells of something that cannot be sent, unless the other side knows it; not answered. */
-  tell(error: Error, path: string | undefined): void {
+  /**
+   * Tells of something that cannot be sent, unless the other side knows it; not answered.
+   * @throws SftpError `ERR_SFTP_CONNECTION_LOST`
+   */
+  async tell(error: Error, path: string | undefined): Promise<void> {
     if (this.#known.has(error)) return
     this.#known.add(error)
     this.#stream.write(encodeFailure('warning', failureText(error, path)))
+    await this.#stream.room()
   }
 
   async #answer(): Promise<SftpError | undefined> {
@@ -98,21 +102,18 @@ export class ScpSource {
     return refusal?.error
   }
 
-  async #makeRoom(): Promise<void> {
-    try {
-      await this.#stream.room(true)
-    } catch (error) {
-      // Its last words say more than that it is gone.
-      if (this.#stream.hasInput) await this.#interrupted()
-      throw error
-    }
-    if (this.#stream.hasInput) await this.#interrupted()
+  /** Whether the other side refuses in the middle of a file; how many bytes it has counted nobody knows. */
+  #isInterrupted(): boolean {
+    const { nextByte } = this.#stream
+    return nextByte !== undefined && nextByte !== statusBytes.ok
   }
 
-  /** What comes before all bytes are sent can only be a refusal; how many bytes it counted nobody knows. */
-  async #interrupted(): Promise<never> {
+  async #makeRoom(): Promise<void> {
+    // Its last words say more than that it is gone.
+    await this.#stream.room(() => this.#isInterrupted())
+    if (!this.#isInterrupted()) return
     const refusal = await readStatus(this.#stream)
-    throw new SourceEnded(refusal?.error ?? protocolError('The peer answered before all bytes of a file were sent'))
+    if (refusal !== undefined) throw new SourceEnded(refusal.error)
   }
 }
 
