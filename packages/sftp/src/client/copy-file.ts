@@ -134,11 +134,17 @@ export class FileCopy {
     }
   }
 
-  /** Bytes to ask for at `#next`; 0 when there is nothing to ask, now or at all. */
+  /**
+   * Bytes to ask for at `#next`; 0 when there is nothing to ask, now or at all.
+   *
+   * Where the file is believed to end, one byte more is asked for if that fits: a source that has none for it need not
+   * be asked again what is behind the end, which for small files is a third of the requests.
+   */
   #nextLength(): number {
     if (this.#failure !== undefined || this.#next >= this.#end || this.#next > this.#horizon) return 0
     const left = Math.min(this.#horizon, this.#dataEnd) - this.#next
-    if (left > 0) return Math.min(this.#blockSize, left)
+    const isLast = this.#horizon <= this.#dataEnd && !this.#source.isSizeCertain
+    if (left > 0) return Math.min(this.#blockSize, isLast ? left + 1 : left)
     return this.#horizon === 0 ? this.#blockSize : Math.min(this.#blockSize, probeLength)
   }
 

@@ -113,6 +113,7 @@ export async function openFile(
 /**
  * Reads `length` bytes into `memory()`, which is called once, when the first of them arrive; fewer only at the end of
  * the file. Servers may answer with less than was asked for.
+ * @param enough bytes with which it stops asking; default `length`
  * @returns bytes read
  */
 export async function readInto(
@@ -121,11 +122,12 @@ export async function readInto(
   length: number,
   memory: () => Uint8Array,
   signal: Signal,
+  enough = length,
 ): Promise<number> {
   const { session, handle, path } = file
   let target: Uint8Array | undefined
   let filled = 0
-  while (filled < length) {
+  while (filled < enough) {
     const position = offset + filled
     const left = length - filled
     const kind = expectData(left, () => {

@@ -19,18 +19,27 @@ import { writeFile } from './transfer/write-file.js'
 
 const defaultConcurrency = 16
 
+/** Sources whose attributes are asked for before their turn. */
+const attrsInAdvance = 16
+
 /** What is copied where. */
 export interface TransferPlan {
   readonly operation: SftpTransferTrace['operation']
   readonly from: FileTree
   readonly to: FileTree
-  readonly sources: readonly string[]
+  readonly sources: readonly TransferSource[]
   readonly destination: string
   /** Whether `destination` is a directory, to be made if it is missing: there may be several sources. */
   readonly intoDirectory: boolean
   /** Whether the sources were named by the caller, not by a listing of the other side. */
   readonly areGiven: boolean
   readonly budget: InFlightBudget
+}
+
+export interface TransferSource {
+  readonly path: string
+  /** What a listing told of it. */
+  readonly attrs?: SftpStats | undefined
 }
 
 /** Copies everything of `plan`. @throws SftpError the first failure, unless `onError` takes them */
@@ -101,12 +110,13 @@ class Transfer {
       isDirectory = true
     }
     const taken = new Map<string, string>()
-    for (const src of sources) {
+    const attrsOf = this.#attrsInAdvance(sources)
+    for (const [index, { path: src }] of sources.entries()) {
       const item = this.#topItem(src, isDirectory)
       await this.#guard(item, async () => {
         assertFree(taken, item)
         if (!item.isGiven) this.#assertSafeName(this.#plan.from.baseName(src), destination)
-        const attrs = await this.#stat(src)
+        const attrs = await attrsOf(index)
         if (this.#isWithinOneTree) await assertOutside(to, src, item.dst, this.#stop.signal)
         await this.#copy(item, attrs)
       })
@@ -115,6 +125,22 @@ class Transfer {
     for (const item of this.#links) await this.#guard(item, () => this.#copyLink(item))
     for (const { item, attrs } of this.#directories.reverse()) {
       await this.#guard(item, () => to.setAttrs(item.dst, preservedAttrs(attrs), this.#stop.signal))
+    }
+  }
+
+  /** Attributes of the n-th source, while those of the next ones are asked for: each would take a round trip. */
+  #attrsInAdvance(sources: readonly TransferSource[]): (index: number) => Promise<SftpStats> {
+    // Within one tree, what is copied may change what comes after it.
+    const inAdvance = this.#isWithinOneTree ? 0 : attrsInAdvance
+    const asked: Promise<SftpStats>[] = []
+    return (index) => {
+      for (const { path, attrs } of sources.slice(asked.length, index + inAdvance + 1)) {
+        const answer = attrs === undefined ? this.#stat(path) : Promise.resolve(this.#attrsOfEntry(path, attrs))
+        // Nobody hears of those that are not come to.
+        answer.catch(() => {})
+        asked.push(answer)
+      }
+      return asked[index] ?? Promise.reject(new RangeError(`No source ${index}`))
     }
   }
 

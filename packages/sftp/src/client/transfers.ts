@@ -5,7 +5,7 @@ import { SftpError } from '../errors.js'
 import type { OpenFlags } from '../protocol/open-flags.js'
 import { throwIfAborted } from './abort.js'
 import type { FileTree } from './file-tree.js'
-import { globPaths } from './glob.js'
+import { globEntries } from './glob.js'
 import { LocalTree } from './local-files.js'
 import {
   checkBlockOptions,
@@ -102,7 +102,7 @@ export class Transfers {
       operation: this.#operation(from, to),
       from,
       to,
-      sources: toList(paths),
+      sources: toList(paths).map((path) => ({ path })),
       destination,
       intoDirectory: typeof paths !== 'string',
       areGiven: true,
@@ -119,7 +119,7 @@ export class Transfers {
     options: SftpTransferOptions,
   ): Promise<void> {
     const { signal, onError } = options
-    const sources = await globPaths(from, toList(patterns), { signal, onError })
+    const sources = await globEntries(from, toList(patterns), { signal, onError })
     const plan = {
       operation: this.#operation(from, to),
       from,
