@@ -114,9 +114,9 @@ function quoteInSet(character: string): string {
   return character === "'" ? "\\'" : `'${character}'`
 }
 
-/** `~` or `~user` at the start of a path. */
+/** `~` or `~user` at the start of a path, with the slash behind it: where that is quoted, a shell expands nothing. */
 function homeOf(path: string): string {
-  return /^~[A-Za-z0-9._-]*(?=\/|$)/.exec(path)?.[0] ?? ''
+  return /^~[A-Za-z0-9._-]*(?:\/|$)/.exec(path)?.[0] ?? ''
 }
 
 function assertNoNul(path: string): void {
