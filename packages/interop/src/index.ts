@@ -27,6 +27,8 @@ export {
   LibraryError,
   type LibraryPeer,
   type LibraryServerOptions,
+  type SftpStep,
+  type SftpStepResult,
 } from './library-peer.js'
 export {
   type AlgorithmChoice,

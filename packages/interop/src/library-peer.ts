@@ -49,6 +49,10 @@ export interface LibraryServerOptions extends LibraryAlgorithms {
   readonly filesInMemory?: boolean
   /** AsyncSSH: listens for its clients, and connects them to Unix sockets. */
   readonly forwards?: boolean
+  /** AsyncSSH: latest version of SFTP. Default 3. */
+  readonly sftpVersion?: number
+  /** AsyncSSH: clients may lock ranges of files. */
+  readonly sftpLocks?: boolean
 }
 
 /** A client to start. */
@@ -145,6 +149,24 @@ export interface FilePart {
   readonly data: string
 }
 
+/** AsyncSSH: a method of its SFTP client, or of a file. */
+export interface SftpStep {
+  readonly method: string
+  readonly arguments?: readonly unknown[]
+  readonly options?: Readonly<Record<string, unknown>>
+  /** Keeps what the method gives, a file, under this name. */
+  readonly as?: string
+  /** The method is one of the file that was kept under this name. */
+  readonly on?: string
+}
+
+/** What a method gave, as JSON: attributes and names by the names of their fields; or the status it was refused with. */
+export interface SftpStepResult {
+  readonly value?: unknown
+  readonly error?: number
+  readonly message?: string
+}
+
 /** Outcome of one step: what it gave, or what kind of error. */
 export interface FileStepResult {
   readonly error?: 'missing' | 'denied' | 'failure' | 'unsupported'
@@ -195,6 +217,11 @@ interface Calls {
   files: {
     with: { readonly connection: number; readonly steps: readonly FileStep[] }
     gives: readonly FileStepResult[]
+  }
+  /** AsyncSSH: an SFTP session of some version. */
+  sftpCalls: {
+    with: { readonly connection: number; readonly version: number; readonly steps: readonly SftpStep[] }
+    gives: { readonly version: number; readonly results: readonly SftpStepResult[] }
   }
   /** Through a direct-tcpip channel: sends `input`, ends, and reads to the end. */
   forward: {

@@ -3,7 +3,7 @@
  * SSH_INTEROP_REQUIRED is 1 (continuous integration) its absence is a failure.
  */
 
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
 /** Where what is built for tests goes. */
@@ -28,7 +28,10 @@ const programs = {
   psftp: { path: () => findProgram('psftp'), package: 'putty-tools' },
   pscp: { path: () => findProgram('pscp'), package: 'putty-tools' },
   puttygen: { path: () => findProgram('puttygen'), package: 'putty-tools' },
-  proftpd: { path: () => findProgram('proftpd'), package: 'proftpd-core, with proftpd-mod-crypto' },
+  proftpd: {
+    path: () => (proftpdModules() === undefined ? undefined : findProgram('proftpd')),
+    package: 'proftpd-core and proftpd-mod-crypto',
+  },
   lftp: { path: () => findProgram('lftp'), package: 'lftp' },
   rclone: { path: () => findProgram('rclone'), package: 'rclone' },
   curl: { path: () => findProgram('curl'), package: 'curl' },
@@ -57,6 +60,12 @@ export function peer(name: PeerName): string {
   const path = findPeer(name)
   if (path === undefined) throw new Error(`${name} is not installed: ${programs[name].package}`)
   return path
+}
+
+/** The folder that has ProFTPD's mod_sftp, which is a package of its own. */
+export function proftpdModules(): string | undefined {
+  const folders = ['/usr/lib/proftpd', '/usr/libexec/proftpd', '/usr/lib64/proftpd']
+  return folders.find((folder) => existsSync(join(folder, 'mod_sftp.so')))
 }
 
 /** Whether any of these is absent: `describe.skipIf(lacks('dropbear'))('dropbear …', …)`. */

@@ -7,7 +7,7 @@ import { chownSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ForeignServer } from './foreign-server.js'
 import { keyTypes, makeKey, withoutComment } from './keys.js'
-import { isRoot, peer } from './peers.js'
+import { isRoot, peer, proftpdModules } from './peers.js'
 import { freePort, mustRun, startProgram, untilListening } from './program.js'
 import { systemUser } from './system-user.js'
 import { temporaryFolder } from './temporary-folder.js'
@@ -39,7 +39,7 @@ export async function startProftpd({ config = [] }: ProftpdOptions = {}): Promis
     const file = folder.write(
       'proftpd.conf',
       `${[
-        'ModulePath /usr/lib/proftpd',
+        `ModulePath ${proftpdModules()}`,
         'LoadModule mod_sftp.c',
         'ServerType standalone',
         'DefaultAddress 127.0.0.1',

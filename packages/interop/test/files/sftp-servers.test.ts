@@ -64,7 +64,7 @@ describe.skipIf(lacks('dropbear', 'sftp-server', 'ssh-keygen') || !canServeDropb
 
 describe.skipIf(lacks('proftpd', 'ssh-keygen'))('ProFTPD', () => {
   describeClientFiles(async () => overSsh(await startProftpd()), {
-    lacks: ['limits'],
+    lacks: ['lsetstat', 'limits'],
     resolvesLinks: true,
     followsInLstat: true,
   })
