@@ -44,6 +44,11 @@ export interface ScanLimits {
 /** Bytes looked at before the first ranges are told. */
 const bytesAtOnce = 64 * 1024 * 1024
 
+/** Whether a file takes less room on its disk than its size. */
+export function mayHaveHoles(stats: fs.Stats): boolean {
+  return stats.isFile() && stats.size >= leastSparseSize && stats.blocks * 512 < stats.size
+}
+
 /** All ranges of data from `start` on; undefined for a file that is not known to have holes. */
 export async function localRanges(
   fd: number,
@@ -86,8 +91,7 @@ export class DataScanner {
   /** A scanner for a file that has holes; undefined for any other. */
   static async of(fd: number, read: ReadInto): Promise<DataScanner | undefined> {
     const stats = await fstat(fd)
-    const isSparse = stats.isFile() && stats.size >= leastSparseSize && stats.blocks * 512 < stats.size
-    return isSparse ? new DataScanner(fd, read, stats, await isOnPlainFileSystem(fd)) : undefined
+    return mayHaveHoles(stats) ? new DataScanner(fd, read, stats, await isOnPlainFileSystem(fd)) : undefined
   }
 
   /** Ranges of data from `start` to `end` at most. */

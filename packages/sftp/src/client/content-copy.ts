@@ -36,31 +36,42 @@ export class ContentCopy {
    * @throws SftpError
    */
   async run(): Promise<number> {
-    const data = await this.#data()
-    this.#copy = this.#serverCopy(data) ?? new FileCopy(this.#source, this.#target, { ...this.#options, data })
+    const data = this.#data()
+    // Whoever copies hears of a failure.
+    data?.catch(() => {})
+    this.#copy = await this.#copyWith(data)
     const size = await this.#copy.run()
     // Nothing is written where a hole is, so one at the end makes no file longer.
-    if (data !== undefined) await this.#target.truncate(size)
+    if ((await data) !== undefined) await this.#target.truncate(size)
     return size
   }
 
-  /** Where there is data; undefined when that is everywhere, or what is left out would not read as zeros. */
-  async #data(): Promise<AsyncGenerator<DataRange> | undefined> {
-    const { sparse, start = 0, signal } = this.#options
-    if (!sparse) return undefined
-    const data = await this.#source.dataRanges?.(start, signal)
-    if (data === undefined) return undefined
-    const targetSize = await this.#target.currentSize?.(signal)
-    return targetSize !== undefined && targetSize <= start ? data : undefined
+  async #copyWith(data: Promise<AsyncGenerator<DataRange> | undefined> | undefined): Promise<FileCopy | ServerCopy> {
+    const ends = this.#onOneServer()
+    if (ends === undefined) return new FileCopy(this.#source, this.#target, { ...this.#options, data })
+    const { start = 0, signal, onBytes } = this.#options
+    return new ServerCopy(ends.source, ends.target, { size: ends.size, start, data: await data, signal, onBytes })
   }
 
-  #serverCopy(data: AsyncIterable<DataRange> | undefined): ServerCopy | undefined {
-    const { start = 0, signal, onBytes } = this.#options
+  /** Where there is data; undefined when that is everywhere, or what is left out would not read as zeros. */
+  #data(): Promise<AsyncGenerator<DataRange> | undefined> | undefined {
+    const { sparse, start = 0, signal } = this.#options
+    const told = sparse ? this.#source.dataRanges?.(start, signal) : undefined
+    return told?.then(async (data) => {
+      if (data === undefined) return undefined
+      const targetSize = await this.#target.currentSize?.(signal)
+      return targetSize !== undefined && targetSize <= start ? data : undefined
+    })
+  }
+
+  /** Both files, where their server can copy one to the other. */
+  #onOneServer() {
+    const { start = 0 } = this.#options
     const { remote: source, size } = this.#source
     const { remote: target } = this.#target
     // A file without a size (of /proc, say) is read until it ends.
     if (source === undefined || target === undefined || source.session !== target.session) return undefined
     if (!source.session.supports('copy-data') || size === undefined || size <= start) return undefined
-    return new ServerCopy(source, target, { size, start, data, signal, onBytes })
+    return { source, target, size }
   }
 }

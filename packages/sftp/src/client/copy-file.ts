@@ -4,7 +4,7 @@ import { AbortError } from '@ssh/wire'
 import { SftpError } from '../errors.js'
 import type { DataRange } from '../protocol/data-ranges.js'
 import { onAbort, throwIfAborted } from './abort.js'
-import type { SourceFile, TargetFile } from './file-tree.js'
+import type { SourceBlock, SourceFile, TargetFile } from './file-tree.js'
 import type { InFlightBudget } from './in-flight-budget.js'
 import { WrittenPrefix } from './transfer/written-prefix.js'
 
@@ -15,8 +15,11 @@ export interface CopyOptions {
   readonly signal: AbortSignal | undefined
   /** Where copying begins; what is in front of it counts as written. Default 0. */
   readonly start?: number
-  /** Where from `start` on there is data; what lies between is left out. Default: everywhere. */
-  readonly data?: AsyncGenerator<DataRange> | undefined
+  /**
+   * Where from `start` on there is data; what lies between is left out. Until that is known, blocks are read as if it
+   * were everywhere, and not written. Default, and undefined: everywhere.
+   */
+  readonly data?: Promise<AsyncGenerator<DataRange> | undefined> | undefined
   /** So many more bytes are written, or left out. */
   onBytes(byteCount: number): void
 }
@@ -50,6 +53,10 @@ export class FileCopy {
   /** Behind the last byte written. */
   #written: number
   readonly #prefix: WrittenPrefix
+  /** Settles once it is known where there is data. */
+  #learning: Promise<void> | undefined
+  /** Blocks that end here or before may hold holes: they were asked for before that was known. */
+  #learntAt = 0
   /** Where data comes from; undefined when everything from `#next` on is data. */
   #data: AsyncGenerator<DataRange> | undefined
   /** Where the data that `#next` is in ends. */
@@ -69,8 +76,6 @@ export class FileCopy {
     this.#prefix = new WrittenPrefix(start, target.maximumSpread)
     this.#horizon = Math.max(start, source.size ?? 0)
     if (source.isSizeCertain) this.#end = source.size ?? this.#horizon
-    this.#data = options.data
-    if (options.data !== undefined) this.#dataEnd = start
     this.#done = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
@@ -86,11 +91,12 @@ export class FileCopy {
     const stopWatching = signal && onAbort(signal, () => this.#fail(new AbortError(signal.reason)))
     try {
       throwIfAborted(signal)
+      if (this.#options.data !== undefined) this.#learning = this.#learnData()
       this.#pump()
       return await this.#done
     } finally {
       stopWatching?.()
-      await this.#options.data?.return(undefined)
+      await this.#data?.return(undefined)
     }
   }
 
@@ -148,6 +154,19 @@ export class FileCopy {
     return this.#horizon === 0 ? this.#blockSize : Math.min(this.#blockSize, probeLength)
   }
 
+  async #learnData(): Promise<void> {
+    try {
+      this.#data = await this.#options.data
+    } catch (error) {
+      this.#fail(error)
+    }
+    this.#learning = undefined
+    if (this.#data === undefined) return
+    this.#learntAt = this.#next
+    this.#dataEnd = this.#next
+    this.#pump()
+  }
+
   #isBehindData(): boolean {
     return this.#data !== undefined && this.#failure === undefined && this.#next >= this.#dataEnd
   }
@@ -202,9 +221,10 @@ export class FileCopy {
     if (block.length === 0) return
     // What was learnt above lets the next blocks be asked for while this one is written.
     this.#pump()
+    if (this.#learning !== undefined) await this.#learning
     if (this.#prefix.isEarly(end)) await this.#prefix.untilTime(end)
     if (this.#failure !== undefined) return
-    await this.#target.write(position, block, signal)
+    if (end > this.#learntAt || !isZero(block)) await this.#target.write(position, block, signal)
     if (this.#target.releasesBlocks) block.release?.()
     this.#written = Math.max(this.#written, end)
     this.#prefix.add(position, end)
@@ -229,4 +249,8 @@ export class FileCopy {
       )
     } else this.#resolve(this.#written)
   }
+}
+
+function isZero({ chunks }: SourceBlock): boolean {
+  return chunks.every((chunk) => chunk.every((byte) => byte === 0))
 }

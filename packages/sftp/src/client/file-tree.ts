@@ -105,9 +105,12 @@ export interface SourceFile {
   readonly remote?: OpenHandle
   /**
    * Where from `start` on there may be something else than zeros, in order; undefined when that is everywhere, or cannot
-   * be known.
+   * be known, at once where nothing needs to be asked for that.
    */
-  dataRanges?(start: number, signal: AbortSignal | undefined): Promise<AsyncGenerator<DataRange> | undefined>
+  dataRanges?(
+    start: number,
+    signal: AbortSignal | undefined,
+  ): Promise<AsyncGenerator<DataRange> | undefined> | undefined
   /**
    * A hash of a stretch, made where the file is; undefined when that cannot be had.
    * @param stretch up to the end of the file

@@ -5,7 +5,7 @@ import * as nodePath from 'node:path'
 import { promisify } from 'node:util'
 import { asBuffer } from '@ssh/wire'
 import { SftpError } from '../errors.js'
-import { localRanges } from '../local-data-ranges.js'
+import { localRanges, mayHaveHoles } from '../local-data-ranges.js'
 import { linkTarget, localNames } from '../local-names.js'
 import { toLocalPath, toNamePath } from '../local-path.js'
 import type { SftpAttrs } from '../protocol/attrs.js'
@@ -126,8 +126,8 @@ export class LocalTree implements FileTree {
   async openSource(path: string): Promise<SourceFile> {
     const fd = await named(path, 'open', open(toLocalPath(path), O_RDONLY))
     try {
-      const { size } = await named(path, 'fstat', fstat(fd))
-      return new LocalSource(fd, path, size, this.#memory)
+      const stats = await named(path, 'fstat', fstat(fd))
+      return new LocalSource(fd, path, stats, this.#memory)
     } catch (error) {
       await close(fd)
       throw error
@@ -182,9 +182,12 @@ class LocalSource implements SourceFile {
   readonly #path: string
   readonly #memory: BlockMemory
   readonly #reads: GatheredCalls
+  readonly #mayHaveHoles: boolean
 
-  constructor(fd: number, path: string, size: number, memory: BlockMemory) {
+  constructor(fd: number, path: string, stats: fs.Stats, memory: BlockMemory) {
+    const { size } = stats
     this.#fd = fd
+    this.#mayHaveHoles = mayHaveHoles(stats)
     this.#reads = new GatheredCalls(fd, 'read')
     this.#path = path
     this.#memory = memory
@@ -207,7 +210,8 @@ class LocalSource implements SourceFile {
     }
   }
 
-  async dataRanges(start: number): Promise<AsyncGenerator<DataRange> | undefined> {
+  dataRanges(start: number): Promise<AsyncGenerator<DataRange> | undefined> | undefined {
+    if (!this.#mayHaveHoles) return undefined
     const { size = 0 } = this
     const read = async (into: Buffer, position: number): Promise<number> => {
       let filled = 0

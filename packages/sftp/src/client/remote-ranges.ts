@@ -9,11 +9,16 @@ import type { ReplyKind } from './reply-kinds.js'
 
 type RangesReply = ReturnType<typeof rangesReply.decode>
 
+/** Whether it is worth asking the server of a file. */
+export function mayTellRanges({ session }: OpenHandle, start: number, size: number): boolean {
+  return size >= leastSparseSize && start < size && session.supports('ranges@asyncssh.com')
+}
+
 /**
  * The ranges from `start` to `size` that may hold something else than zeros. The next ones are asked for while the first
  * are used. A server that refuses is taken to have data everywhere.
  *
- * @returns undefined when the server cannot tell, or the file has no holes
+ * @returns undefined when the file has no holes
  * @throws SftpError `ERR_SFTP_PROTOCOL` for ranges out of order or out of bounds, AbortError
  */
 export async function remoteRanges(
@@ -22,7 +27,6 @@ export async function remoteRanges(
   size: number,
   signal: AbortSignal | undefined,
 ): Promise<AsyncGenerator<DataRange> | undefined> {
-  if (size < leastSparseSize || start >= size || !file.session.supports('ranges@asyncssh.com')) return undefined
   const first = await askRanges(file, start, size, signal)
   const [range, ...others] = first.ranges
   const isDense = range !== undefined && others.length === 0 && range.offset === start && range.length === size - start

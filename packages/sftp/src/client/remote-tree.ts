@@ -39,7 +39,7 @@ import {
   statPath,
 } from './operations.js'
 import { baseName, joinPath } from './paths.js'
-import { remoteRanges } from './remote-ranges.js'
+import { mayTellRanges, remoteRanges } from './remote-ranges.js'
 import { emptyBlock, expectDone } from './reply-kinds.js'
 import type { ClientSession } from './session.js'
 import type { SftpStats } from './stats.js'
@@ -205,8 +205,9 @@ class RemoteSource implements SourceFile {
     }
   }
 
-  async dataRanges(start: number, signal: Signal): Promise<AsyncGenerator<DataRange> | undefined> {
-    return this.size === undefined ? undefined : remoteRanges(this.remote, start, this.size, signal)
+  dataRanges(start: number, signal: Signal): Promise<AsyncGenerator<DataRange> | undefined> | undefined {
+    const { remote, size = 0 } = this
+    return mayTellRanges(remote, start, size) ? remoteRanges(remote, start, size, signal) : undefined
   }
 
   async hash(stretch: Stretch, algorithm: string | undefined, signal: Signal): Promise<FileHash | undefined> {
