@@ -5,8 +5,9 @@ import { type ByteChannel, concatBytes, list, message, struct, uint32, utf8 } fr
 import type { SftpClientOptions } from '../src/client/options.js'
 import { SftpClient } from '../src/client/sftp-client.js'
 import { attrs, fileTypes } from '../src/protocol/attrs.js'
+import { type Dialect, firstDialect } from '../src/protocol/dialect.js'
 import { framePacket, PacketReader } from '../src/protocol/framing.js'
-import { type Reply, type Request, replies, replyMessages, requestMessages, requests } from '../src/protocol/packets.js'
+import { type Reply, type Request, replies, requestMessages, requests } from '../src/protocol/packets.js'
 import { statusCodes } from '../src/protocol/status.js'
 
 /** What a scripted server may do with a request. */
@@ -107,17 +108,23 @@ export class RawClient {
   #nextId = 1
   readonly #waiters = new Map<number, (reply: Reply) => void>()
   readonly #reader = new PacketReader()
+  readonly #dialect: Dialect
 
-  constructor(channel: ByteChannel) {
+  /** @param dialect what it speaks; the server must not answer with an earlier version */
+  constructor(channel: ByteChannel, dialect: Dialect = firstDialect) {
     this.channel = channel
+    this.#dialect = dialect
     channel.attach({
       onData: (chunk) => {
         channel.release(chunk.length)
         this.#reader.push(chunk)
         for (let packet = this.#reader.next(); packet !== undefined; packet = this.#reader.next()) {
-          const reply = replyMessages.decode(concatBytes(packet))
+          const reply = dialect.replyMessages.decode(concatBytes(packet))
           this.replies.push(reply)
-          if (reply.type !== 'version') this.#waiters.get(reply.id)?.(reply)
+          if (reply.type === 'version') continue
+          const answer = this.#waiters.get(reply.id)
+          this.#waiters.delete(reply.id)
+          answer?.(reply)
         }
       },
       onClose: () => {
@@ -127,7 +134,7 @@ export class RawClient {
   }
 
   init(): void {
-    this.channel.write(framePacket(requests.init.encode({ version: 3, extensions: [] })))
+    this.channel.write(framePacket(requests.init.encode({ version: this.#dialect.version, extensions: [] })))
   }
 
   /** Sends a request built for a fresh id, and waits for its reply. */
@@ -139,7 +146,7 @@ export class RawClient {
   }
 
   async open(path: string, flags: number): Promise<Uint8Array> {
-    const reply = await this.ask((id) => requests.open.encode({ id, path, flags, attrs: {} }))
+    const reply = await this.ask((id) => this.#dialect.requests.open.encode({ id, path, flags, attrs: {} }))
     if (reply.type !== 'handle') throw new Error(`open was answered with ${JSON.stringify(reply)}`)
     return Buffer.from(reply.handle)
   }

@@ -32,7 +32,9 @@ export class Listing {
       used += sizeOf(this.#next)
       if (entries.length > 0 && used > budget) break
       entries.push(this.#next)
-      await this.#advance()
+      // What is there already costs no turn of the event loop's queue: a directory may have a million names.
+      const coming = this.#advance()
+      if (coming !== undefined) await coming
     }
     return entries
   }
@@ -46,8 +48,14 @@ export class Listing {
     await this.#iterator.return?.()
   }
 
-  async #advance(): Promise<void> {
-    const result = await this.#iterator.next()
-    this.#next = result.done ? undefined : result.value
+  /** Takes the next entry; at once where the iterator has it. */
+  #advance(): Promise<void> | undefined {
+    const result = this.#iterator.next()
+    if (!(result instanceof Promise)) return this.#take(result)
+    return result.then((later) => this.#take(later))
+  }
+
+  #take({ done, value }: IteratorResult<SftpDirEntry>): undefined {
+    this.#next = done ? undefined : value
   }
 }

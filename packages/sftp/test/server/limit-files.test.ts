@@ -167,13 +167,13 @@ const changing = ['open', 'write', 'fsetstat', 'setstat', 'remove', 'rename', 'p
 test('whatever is done at once, the count is that of a fresh look, and the limit was never passed', async () => {
   const name = fc.constantFrom('/a', '/b', '/d/a', '/d/b', '/d', '/e')
   const action = fc.oneof(
-    fc.record({ do: fc.constant('open' as const), path: name, flags: fc.constantFrom(write, write | create, 26, 14) }),
-    fc.record({ do: fc.constant('write' as const), file: fc.nat(5), position: fc.nat(120), length: fc.nat(60) }),
-    fc.record({ do: fc.constant('fsetstat' as const), file: fc.nat(5), size: fc.nat(150) }),
-    fc.record({ do: fc.constant('setstat' as const), path: name, size: fc.nat(150) }),
-    fc.record({ do: fc.constantFrom('remove' as const, 'rmdir' as const, 'mkdir' as const), path: name }),
-    fc.record({ do: fc.constantFrom('rename' as const, 'posixRename' as const), path: name, to: name }),
-    fc.record({ do: fc.constant('close' as const), file: fc.nat(5) }),
+    fc.record({ do: fc.constant<'open'>('open'), path: name, flags: fc.constantFrom(write, write | create, 26, 14) }),
+    fc.record({ do: fc.constant<'write'>('write'), file: fc.nat(5), position: fc.nat(120), length: fc.nat(60) }),
+    fc.record({ do: fc.constant<'fsetstat'>('fsetstat'), file: fc.nat(5), size: fc.nat(150) }),
+    fc.record({ do: fc.constant<'setstat'>('setstat'), path: name, size: fc.nat(150) }),
+    fc.record({ do: fc.constantFrom<('remove' | 'rmdir' | 'mkdir')[]>('remove', 'rmdir', 'mkdir'), path: name }),
+    fc.record({ do: fc.constantFrom<('rename' | 'posixRename')[]>('rename', 'posixRename'), path: name, to: name }),
+    fc.record({ do: fc.constant<'close'>('close'), file: fc.nat(5) }),
   )
   const batches = fc.array(fc.array(action, { maxLength: 6 }), { maxLength: 12 })
   const property = fc.asyncProperty(batches, fc.array(fc.nat(6), { maxLength: 100 }), async (work, turns) => {
@@ -200,11 +200,20 @@ test('whatever is done at once, the count is that of a fresh look, and the limit
     for (const batch of work) {
       await Promise.allSettled(
         batch.map(async (step): Promise<unknown> => {
-          if (step.do === 'open') return open.push(await handler.open(step.path, step.flags, {}))
-          if (step.do === 'setstat') return handler.setstat(step.path, { size: step.size })
-          if ('to' in step) return handler[step.do]?.(step.path, step.to)
-          if (step.do === 'mkdir') return handler.mkdir(step.path, {})
-          if (step.do === 'remove' || step.do === 'rmdir') return handler[step.do](step.path)
+          switch (step.do) {
+            case 'open':
+              return open.push(await handler.open(step.path, step.flags, {}))
+            case 'setstat':
+              return handler.setstat(step.path, { size: step.size })
+            case 'rename':
+            case 'posixRename':
+              return handler[step.do]?.(step.path, step.to)
+            case 'mkdir':
+              return handler.mkdir(step.path, {})
+            case 'remove':
+            case 'rmdir':
+              return handler[step.do](step.path)
+          }
           const file = open[step.file]
           if (file === undefined) return undefined
           if (step.do === 'write') return handler.write(file, Buffer.alloc(step.length), step.position)
