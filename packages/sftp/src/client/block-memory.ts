@@ -5,6 +5,8 @@
 
 /** Blocks of a file that is worth it; smaller ones are left to the garbage collector. */
 const smallest = 64 * 1024
+/** Memory is taken in multiples of this, so that blocks with and without room for a header can have the same. */
+const unit = 4 * 1024
 /** Blocks kept for later. A transfer takes back what it gives, so few are ever idle. */
 const maximumIdle = 16
 
@@ -16,11 +18,15 @@ export class BlockMemory {
     if (length < smallest) return Buffer.allocUnsafe(length)
     const idle = this.#idle.pop()
     // Blocks of a transfer have one size, but the last one of a file: whatever does not fit is of another transfer.
-    return idle !== undefined && idle.length >= length ? idle.subarray(0, length) : Buffer.allocUnsafeSlow(length)
+    return idle !== undefined && idle.length >= length ? idle.subarray(0, length) : newBlock(length)
   }
 
   /** Gives memory back that came from `take`, once nobody will look at it any more. */
   giveBack(block: Buffer): void {
     if (block.length >= smallest && this.#idle.length < maximumIdle) this.#idle.push(Buffer.from(block.buffer))
   }
+}
+
+function newBlock(length: number): Buffer {
+  return Buffer.allocUnsafeSlow(Math.ceil(length / unit) * unit).subarray(0, length)
 }

@@ -7,7 +7,6 @@ import { writeHeadroom } from '../protocol/data-packets.js'
 import type { DataRange } from '../protocol/data-ranges.js'
 import { openFlags } from '../protocol/open-flags.js'
 import { onAbort, throwIfAborted } from './abort.js'
-import { BlockMemory } from './block-memory.js'
 import { SessionGroup } from './channels/session-group.js'
 import { WriteLanes } from './channels/write-lanes.js'
 import type {
@@ -64,7 +63,6 @@ export class RemoteTree implements FileTree {
   readonly kind = 'remote'
   readonly maximumSpread = remoteSpread
   readonly #session: ClientSession
-  readonly #memory = new BlockMemory()
   readonly #resolve: (path: string) => string
   readonly #group: SessionGroup
 
@@ -117,7 +115,7 @@ export class RemoteTree implements FileTree {
 
   async openSource(path: string, attrs: SftpStats, signal: Signal): Promise<SourceFile> {
     const { file, limits } = await openFile(this.#session, this.#resolve(path), openFlags.read, {}, signal)
-    return new RemoteSource(file, limits.maxReadLength, attrs.size, this.#memory)
+    return new RemoteSource(file, limits.maxReadLength, attrs.size)
   }
 
   async openTarget(
@@ -175,20 +173,19 @@ class RemoteSource implements SourceFile {
   readonly size: number | undefined
   readonly isSizeCertain = false
   readonly remote: OpenHandle
-  readonly #memory: BlockMemory
 
-  constructor(file: OpenHandle, maximumLength: number, size: number | undefined, memory: BlockMemory) {
+  constructor(file: OpenHandle, maximumLength: number, size: number | undefined) {
     this.remote = file
     this.maximumLength = maximumLength
     this.size = size
-    this.#memory = memory
   }
 
   /** Takes memory only once data arrives, so that what is in flight far away holds none. */
   async read(position: number, length: number, headroom: number, signal: Signal): Promise<SourceBlock> {
+    const { session } = this.remote
     let packet: Buffer | undefined
     const memory = (): Buffer => {
-      packet = this.#memory.take(headroom + length)
+      packet = session.memory.take(headroom + length)
       return packet.subarray(headroom)
     }
     // Asked for one byte behind the believed end, a server that has all but that one has said that there is the end.
@@ -201,7 +198,7 @@ class RemoteSource implements SourceFile {
       packet: used,
       chunks: [used.subarray(headroom)],
       length: filled,
-      release: () => this.#memory.giveBack(taken),
+      release: () => session.memory.giveBack(taken),
     }
   }
 

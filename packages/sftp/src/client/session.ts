@@ -24,6 +24,7 @@ import { replies, requests } from '../protocol/packets.js'
 import { statusCodes } from '../protocol/status.js'
 import type { SymlinkOrder } from '../protocol/symlink-order.js'
 import { onAbort } from './abort.js'
+import { BlockMemory } from './block-memory.js'
 import { InFlightBudget } from './in-flight-budget.js'
 import type { SftpClientOptions } from './options.js'
 import { expectDone, expectExtended, expectHandle, type ReplyKind } from './reply-kinds.js'
@@ -65,6 +66,11 @@ export class ClientSession {
   readonly budget: InFlightBudget
   /** Settles when the channel is over; never rejects. */
   readonly closed: Promise<void>
+  /**
+   * For blocks of files. Of one server: one that answers a WRITE it has not been sent yet mixes up what follows, but
+   * only with bytes that are on their way to it, or came from it.
+   */
+  readonly memory = new BlockMemory()
   readonly #channel: ByteChannel
   readonly #reader = new PacketReader({
     startLength: dataHeadroom - 4,

@@ -42,7 +42,7 @@ export class WriteBehind {
     const { blockSize } = this.#options
     let offset = 0
     while (offset < data.length) {
-      this.#packet ??= Buffer.allocUnsafe(this.#headroom + blockSize)
+      this.#packet ??= this.#file.session.memory.take(this.#headroom + blockSize)
       const piece = data.subarray(offset, offset + blockSize - this.#filled)
       this.#packet.set(piece, this.#headroom + this.#filled)
       this.#filled += piece.length
@@ -63,7 +63,7 @@ export class WriteBehind {
     const { maxRequests, signal } = this.#options
     const { budget } = this.#file.session
     const length = this.#filled
-    const packet = this.#packet?.subarray(0, this.#headroom + length)
+    const packet = this.#packet
     if (packet === undefined) return
     this.#packet = undefined
     this.#filled = 0
@@ -75,9 +75,16 @@ export class WriteBehind {
       budget.release(length)
       this.#throwIfFailed()
     }
-    const written = this.#track(writePacket(this.#file, packet, position, signal), length)
+    const written = this.#track(this.#writePacket(packet, length, position), length)
     this.#inFlight.add(written)
     written.finally(() => this.#inFlight.delete(written))
+  }
+
+  async #writePacket(packet: Buffer, length: number, position: number): Promise<void> {
+    const { session } = this.#file
+    await writePacket(this.#file, packet.subarray(0, this.#headroom + length), position, this.#options.signal)
+    // Only once it is answered: a packet that was given up may still be on its way.
+    if (session.copiesChunks) session.memory.giveBack(packet)
   }
 
   /** Never rejects: the error is kept for the next call. */
