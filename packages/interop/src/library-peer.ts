@@ -307,6 +307,13 @@ export class LibraryPeer {
     return this.#log
   }
 
+  /** Ends it in the middle of whatever it does (SIGKILL). */
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL')
+    await this.#gone
+    this.#forget()
+  }
+
   /** Lets it leave. */
   async stop(): Promise<void> {
     this.#child.stdin?.end()

@@ -66,26 +66,28 @@ export async function writeFile(
   try {
     const landing = atomic ? await landingBeside(tree, path, { ...rules, isGiven }) : landingOn(path)
     const beginning = resume ? await findBeginning(content, destination, landing, rules) : undefined
+    written = beginning?.kept ?? 0
+    const anew = atomic && !resume ? 'create' : holdsSource && !atomic ? 'overwrite' : 'replace'
     const target = await tree.openTarget(landing.path, {
       attrs: content.attrs,
       preserve: rules.preserve,
       isGiven: isGiven && !atomic,
-      mode: resume ? 'extend' : atomic ? 'create' : holdsSource ? 'overwrite' : 'replace',
+      mode: written > 0 ? 'extend' : anew,
       holdsSource,
       permissions: landing.permissions,
       signal,
     })
-    written = beginning?.kept ?? 0
     let copying: Copying | undefined
     let isWrong = false
     const overwritten = holdsSource && !atomic ? sizeOf(target, signal) : undefined
     try {
-      if (beginning !== undefined && beginning.size > written) await target.truncate(written)
       if (written > 0) progress.add(written)
       copying = content.copyTo(target, written, (byteCount) => progress.add(byteCount))
       const size = await copying.run()
+      // Not before it is written: there are servers that lose all of a file whose size is set.
+      const former = written > 0 ? beginning?.size : await overwritten
       written = size
-      if (((await overwritten) ?? 0) > size) await target.truncate(size)
+      if ((former ?? 0) > size) await target.truncate(size)
       if (atomic) await target.sync()
       await target.finish()
       if (rules.verify) {

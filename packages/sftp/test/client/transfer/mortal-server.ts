@@ -68,6 +68,8 @@ export interface MortalOptions {
   readonly onWrite?: WriteFault
   /** A status to answer any request with. */
   readonly onRequest?: (request: Request) => number | undefined
+  /** A file whose size is set keeps nothing of what was in it, as on many servers made with Paramiko. */
+  readonly truncationErases?: boolean
   /** Answers READ with no bytes. */
   readonly emptyData?: boolean
   /** Requests it dies at, before it does what they want or after, and in both cases without an answer. */
@@ -210,6 +212,7 @@ export class Disk {
         case 'fsetstat': {
           const target = request.type === 'setstat' ? request.path : path
           const { size, permissions } = request.attrs
+          if (size !== undefined && options.truncationErases) this.resize(target, 0)
           if (size !== undefined) this.resize(target, size)
           if (permissions !== undefined) this.permissions.set(target, permissions)
           return done()

@@ -19,7 +19,7 @@ import { statusCodes } from '../../../src/protocol/status.js'
 import { MemoryHandler } from '../../../src/server/memory-handler.js'
 import { serve } from '../../servers.js'
 import { temporaryDirectory } from '../../temporary-directory.js'
-import { Disk, type Order, orders } from './mortal-server.js'
+import { Disk, type Order, orders, type WriteFault } from './mortal-server.js'
 
 const size = 12 * 1024 * 1024 + 12_345
 const content = Buffer.from(seededRandom('content').bytes(size))
@@ -132,6 +132,41 @@ describe('a file that is there already', () => {
       expect(disk.content('/file').equals(content)).toBe(isSeen)
       if (isSeen) expect(bytesWritten()).toBe(size - prefixOf(half))
     }
+  })
+
+  test('is gone on with on a server that loses all of a file whose size is set', async () => {
+    const disk = new Disk()
+    const source = join(temporaryDirectory(), 'source')
+    writeFileSync(source, content)
+    const half = Buffer.from(content.subarray(0, 8_000_000))
+    half.fill(0, 7_000_000)
+    disk.put('/file', half)
+    const { client, bytesWritten } = await disk.connect({ truncationErases: true })
+    await client.put(source, '/file', { resume: true })
+    expect(disk.content('/file').equals(content)).toBe(true)
+    expect(bytesWritten()).toBe(size - 7_000_000)
+    const onWrite: WriteFault = ({ offset, data }) =>
+      offset <= 6_000_000 && 6_000_000 < offset + data.length ? statusCodes.failure : undefined
+    const failing = await disk.connect({ truncationErases: true, onWrite })
+    disk.put('/file', content.subarray(0, 1_000_000))
+    await expect(failing.client.put(source, '/file', { resume: true, blockSize: 32768 })).rejects.toThrow()
+    await client.put(source, '/file', { resume: true })
+    expect(disk.content('/file').equals(content)).toBe(true)
+  })
+
+  test('is cut off when the source turns out to be shorter', async () => {
+    const { disk, source, client } = await start(Buffer.alloc(9_000_000))
+    let isShort = false
+    const shrinking = await disk.connect({
+      onRequest: ({ type }) => {
+        if (type === 'write' && !isShort) truncateSync(source, 5_000_000)
+        isShort ||= type === 'write'
+        return undefined
+      },
+    })
+    await shrinking.client.put(source, '/file', { resume: true }).catch(() => {})
+    await client.put(source, '/file', { resume: true })
+    expect(disk.content('/file').equals(content.subarray(0, 5_000_000))).toBe(true)
   })
 
   test('and differs in front of what is compared is found by verify, and removed', async () => {
