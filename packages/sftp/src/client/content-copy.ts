@@ -42,8 +42,16 @@ export class ContentCopy {
     this.#copy = await this.#copyWith(data)
     const size = await this.#copy.run()
     // Nothing is written where a hole is, so one at the end makes no file longer.
-    if ((await data) !== undefined) await this.#target.truncate(size)
+    if ((await data) !== undefined) await this.#reach(size)
     return size
+  }
+
+  /** Makes the target as long as that. A server's by its last byte: Paramiko empties a file whose size is set. */
+  async #reach(size: number): Promise<void> {
+    const { signal } = this.#options
+    if (((await this.#target.currentSize?.(signal)) ?? 0) >= size) return
+    if (this.#target.remote === undefined) await this.#target.truncate(size)
+    else await this.#target.write(size - 1, { chunks: [new Uint8Array(1)], length: 1 }, signal)
   }
 
   async #copyWith(data: Promise<AsyncGenerator<DataRange> | undefined> | undefined): Promise<FileCopy | ServerCopy> {

@@ -1,10 +1,13 @@
 /** What the client does about servers that read the protocol in their own way. */
 
 import { once } from 'node:events'
+import { appendFileSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { openFlags } from '../../src/protocol/open-flags.js'
 import { MemoryHandler } from '../../src/server/memory-handler.js'
 import { serve } from '../servers.js'
+import { temporaryDirectory } from '../temporary-directory.js'
 
 /** As pkg/sftp's server, which writes at the offset it is given. */
 class AppendBlind extends MemoryHandler {
@@ -33,6 +36,28 @@ describe('a server that leaves finding the end to the client', () => {
     await once(stream, 'close')
     expect(await client.readFile('log', { encoding: 'utf8' })).toBe('one\ntwo\nthree\n')
   })
+})
+
+/** As Paramiko's server, which opens a file anew to set its size. */
+class EmptiedBySize extends MemoryHandler {
+  override fsetstat(...[file, attrs]: Parameters<MemoryHandler['fsetstat']>) {
+    if (attrs.size !== undefined) super.fsetstat(file, { size: 0 })
+    return super.fsetstat(file, attrs)
+  }
+}
+
+test('a server that empties a file whose size is set gets sparse files whole', async () => {
+  const { client } = await serve(new EmptiedBySize())
+  const path = join(temporaryDirectory(), 'sparse')
+  for (const end of [5_000_000, 6_000_000]) {
+    writeFileSync(path, 'start')
+    appendFileSync(path, Buffer.alloc(4_000_000))
+    truncateSync(path, 5_000_000 - 3)
+    appendFileSync(path, 'end')
+    truncateSync(path, end)
+    await client.put(path, '/sparse')
+    expect((await client.readFile('/sparse')).equals(readFileSync(path))).toBe(true)
+  }
 })
 
 describe('symbolic links', () => {
