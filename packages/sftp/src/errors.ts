@@ -17,7 +17,8 @@ export interface SftpErrorOptions extends SshErrorOptions {
  *
  * `code` is as in `fs` (`ENOENT`, `EACCES`, `EEXIST`, `ENOSPC`, …) where `fs` has one. Else:
  * - `ERR_SFTP_FAILURE` the server gave no reason: version 3 has no status for an existing file, a directory that is not
- *   empty or a full disk, and servers answer SSH_FX_FAILURE for all of them
+ *   empty or a full disk, and servers answer SSH_FX_FAILURE for all of them. The client looks how things stand, and says
+ *   `EEXIST`, `ENOTEMPTY`, `EISDIR` or `ENOTDIR` where that tells; `status` and `serverText` are the server's all the same
  * - `ERR_SFTP_BAD_MESSAGE` the server refused the request as malformed
  * - `ERR_SFTP_PROTOCOL` the peer broke the protocol; the session is over
  * - `ERR_SFTP_UNSAFE_INTEGER` a size or offset of 2^53 or more, which a number cannot hold exactly

@@ -151,6 +151,22 @@ function describeClientApi(start: () => Promise<Session>, { tellsUsers = true }:
     await expect(sftp.symlink('x', at('file'))).rejects.toMatchObject(reason('EEXIST'))
     await expect(sftp.link(at('file'), at('full/file'))).rejects.toMatchObject(reason('EEXIST'))
     await expect(sftp.makedirs(at('full'))).rejects.toMatchObject({ code: 'EEXIST' })
+    await expect(sftp.makedirs(at('file'), { existOk: true })).rejects.toMatchObject({ code: 'EEXIST' })
+    await expect(sftp.readFile(at('full'))).rejects.toMatchObject({ code: 'EISDIR' })
+    using here = temporaryFolder()
+    mkdirSync(join(here.path, 'file'))
+    writeFileSync(join(here.path, 'empty'), 'x')
+    const errors: unknown[] = []
+    const onError = (error: Error): void => void errors.push(error)
+    await sftp.put(
+      ['file', 'empty'].map((name) => join(here.path, name)),
+      folder,
+      { recurse: true, onError },
+    )
+    expect(errors).toMatchObject([
+      { code: 'EEXIST', dstpath: at('file') },
+      { code: 'EISDIR', dstpath: at('empty') },
+    ])
     // What the server does say stays.
     await expect(sftp.rmdir(at('none'))).rejects.toMatchObject({ code: 'ENOENT', status: 2 })
     await expect(sftp.mkdir(at('none/sub'))).rejects.toMatchObject({ code: 'ENOENT', status: 2 })

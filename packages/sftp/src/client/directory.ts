@@ -2,6 +2,7 @@
 
 import { isOver, SftpError } from '../errors.js'
 import type { SftpAttrs } from '../protocol/attrs.js'
+import { cannotBeEmptied, explained, isTaken } from './explained.js'
 import { listDirectory, makeDirectory, removeDirectory, removeFile, statPath } from './operations.js'
 import type { SftpMakedirsOptions, SftpMkdirOptions, SftpRmtreeOptions } from './options.js'
 import { assertDepth, assertPlainName, joinPath, parentPath } from './paths.js'
@@ -39,7 +40,9 @@ async function makeOne(session: ClientSession, path: string, options: SftpMakedi
   } catch (error) {
     if (!(error instanceof SftpError) || error.code === 'ENOENT') throw error
     // Version 3 has no status for a directory that is there already: only looking tells.
-    if (!(await isDirectory(session, path, signal))) throw error
+    if (!(await isDirectory(session, path, signal))) {
+      return explained(session, Promise.reject(error), isTaken(path), { operation: 'makedirs', signal })
+    }
     if (!existOk)
       throw new SftpError('EEXIST', 'EEXIST: the directory exists already, makedirs', { path, cause: error })
   }
@@ -117,7 +120,9 @@ class TreeRemoval {
       for (const path of results.failed) failed.add(path)
       removed = results.removed
     }
-    await removeDirectory(this.#session, path, this.#options.signal)
+    const { signal } = this.#options
+    const request = removeDirectory(this.#session, path, signal)
+    await explained(this.#session, request, cannotBeEmptied(path), { operation: 'rmdir', signal })
   }
 
   /** The first names of a directory but those that could not be removed before. */

@@ -50,6 +50,11 @@ export function cannotBeOpened(path: string, isExclusive: boolean): Explanation 
   }
 }
 
+/** What was read is no file. Many servers open directories, and fail only then. */
+export function cannotBeRead(path: string): Explanation {
+  return async (look) => ((await look.at(path, true))?.isDirectory() ? 'EISDIR' : undefined)
+}
+
 /** A file that was to be removed is a directory. */
 export function isDirectory(path: string): Explanation {
   return async (look) => ((await look.at(path))?.isDirectory() ? 'EISDIR' : undefined)

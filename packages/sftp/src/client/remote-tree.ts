@@ -9,6 +9,7 @@ import { openFlags } from '../protocol/open-flags.js'
 import { onAbort, throwIfAborted } from './abort.js'
 import { SessionGroup } from './channels/session-group.js'
 import { WriteLanes } from './channels/write-lanes.js'
+import { cannotBeOpened, explained, isTaken } from './explained.js'
 import type {
   FileHash,
   FileTree,
@@ -93,11 +94,13 @@ export class RemoteTree implements FileTree {
   }
 
   async ensureDirectory(path: string, _isGiven: boolean, signal: Signal): Promise<void> {
+    const full = this.#resolve(path)
     try {
-      await makeDirectory(this.#session, this.#resolve(path), {}, signal)
+      await makeDirectory(this.#session, full, {}, signal)
     } catch (error) {
       // Version 3 has no status for a directory that is there already: only looking tells.
-      if (!(await this.#isDirectory(path, signal))) throw error
+      if (await this.#isDirectory(path, signal)) return
+      await explained(this.#session, Promise.reject(error), isTaken(full), { operation: 'mkdir', signal })
     }
   }
 
@@ -106,7 +109,9 @@ export class RemoteTree implements FileTree {
   }
 
   symlink(targetPath: string, linkPath: string, signal: Signal): Promise<void> {
-    return makeSymlink(this.#session, targetPath, this.#resolve(linkPath), signal)
+    const full = this.#resolve(linkPath)
+    const request = makeSymlink(this.#session, targetPath, full, signal)
+    return explained(this.#session, request, isTaken(full), { operation: 'symlink', signal })
   }
 
   setAttrs(path: string, attrs: SftpAttrs, signal: Signal): Promise<void> {
@@ -127,7 +132,10 @@ export class RemoteTree implements FileTree {
     const initial = permissions === undefined ? {} : { permissions: permissions & 0o777 }
     const flags = write | create | existingFlags[mode]
     const session = holdsSource ? this.#session : this.#group.sessionFor(attrs.size)
-    const { file, limits } = await openFile(session, this.#resolve(path), flags, initial, signal)
+    const full = this.#resolve(path)
+    const opening = openFile(session, full, flags, initial, signal)
+    const why = cannotBeOpened(full, mode === 'create')
+    const { file, limits } = await explained(session, opening, why, { operation: 'open', signal })
     const lanes = new WriteLanes(this.#group, file, attrs.size)
     return new RemoteTarget(file, lanes, limits.maxWriteLength, preserve ? preservedAttrs(attrs) : undefined, signal)
   }

@@ -10,7 +10,7 @@ import { lockFlags } from '../protocol/lock-flags.js'
 import { type OpenAccess, opensAtEnd } from '../protocol/open-access.js'
 import { openFlags } from '../protocol/open-flags.js'
 import { throwIfAborted, untilAborted } from './abort.js'
-import { cannotBeOpened, explained } from './explained.js'
+import { cannotBeOpened, cannotBeRead, explained } from './explained.js'
 import {
   closeHandle,
   lockRange,
@@ -359,7 +359,7 @@ export class SftpFile implements AsyncIterable<Buffer> {
 
   async #readOne(start: number, length: number, signal: AbortSignal | undefined): Promise<Block> {
     throwIfAborted(signal)
-    return length === 0 ? emptyBlock : readFully(this.#open(), start, length, signal)
+    return length === 0 ? emptyBlock : this.#explained(readFully(this.#open(), start, length, signal), signal)
   }
 
   #readAhead(start: number, end: number, options: SftpFileOptions): AsyncGenerator<Block> {
@@ -373,9 +373,18 @@ export class SftpFile implements AsyncIterable<Buffer> {
   }
 
   async #readMany(start: number, end: number, options: SftpFileOptions): Promise<Buffer> {
-    const held = new HeldChunks()
-    for await (const { chunks } of this.#readAhead(start, end, options)) for (const chunk of chunks) held.push(chunk)
-    return asBuffer(held.join())
+    const gather = async (): Promise<Buffer> => {
+      const held = new HeldChunks()
+      for await (const { chunks } of this.#readAhead(start, end, options)) for (const chunk of chunks) held.push(chunk)
+      return asBuffer(held.join())
+    }
+    return this.#explained(gather(), options.signal)
+  }
+
+  /** A read that failed without a reason may have been of a directory. */
+  #explained<T>(reading: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    const context = { operation: 'read', signal }
+    return explained(this.#file.session, reading, cannotBeRead(this.path), context)
   }
 
   async #writeOne(bytes: Uint8Array, start: number, signal: AbortSignal | undefined): Promise<void> {
