@@ -216,6 +216,21 @@ async def transfer(job):
     }
 
 
+async def scp(job):
+    def side(given):
+        return (connections[given['connection']], given['path']) if 'connection' in given else given['path']
+
+    errors = []
+    options = dict(preserve=job.get('preserve', False), recurse=job.get('recurse', False))
+    await asyncssh.scp(
+        [side(source) for source in job['sources']],
+        side(job['destination']),
+        error_handler=lambda error: errors.append(str(getattr(error, 'reason', error))),
+        **options,
+    )
+    return {'errors': errors}
+
+
 async def files(job):
     async with connections[job['connection']].start_sftp_client() as sftp:
         return [await file_step(sftp, step) for step in job['steps']]
@@ -287,6 +302,46 @@ async def run_file_step(sftp, name, step):
             return {'data': [encode(await file.read())]}
     elif name == 'removeBytes':
         await sftp.remove(decode(path))
+
+
+# SFTP of any version: methods by name, of the client or of a file that an earlier step opened
+
+
+async def sftp_calls(job):
+    open_files = {}
+    async with connections[job['connection']].start_sftp_client(sftp_version=job['version']) as sftp:
+        results = [await sftp_call(sftp, open_files, step) for step in job['steps']]
+        for file in open_files.values():
+            await file.close()
+        return {'version': sftp.version, 'results': results}
+
+
+async def sftp_call(sftp, open_files, step):
+    target = open_files[step['on']] if 'on' in step else sftp
+    options = dict(step.get('options', {}))
+    if 'attrs' in options:
+        options['attrs'] = asyncssh.SFTPAttrs(**options['attrs'])
+    arguments = [asyncssh.SFTPAttrs(**arg) if isinstance(arg, dict) else arg for arg in step.get('arguments', [])]
+    try:
+        result = getattr(target, step['method'])(*arguments, **options)
+        if 'as' in step:
+            open_files[step['as']] = await result
+            return {}
+        return {'value': plain(await result)}
+    except asyncssh.SFTPError as error:
+        return {'error': error.code, 'message': error.reason}
+
+
+def plain(value):
+    if isinstance(value, asyncssh.SFTPAttrs):
+        return {name: plain(field) for name, field in vars(value).items() if field is not None}
+    if isinstance(value, asyncssh.SFTPName):
+        return {'filename': plain(value.filename), 'longname': plain(value.longname), 'attrs': plain(value.attrs)}
+    if isinstance(value, bytes):
+        return value.decode('utf-8', 'backslashreplace')
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value
 
 
 async def forward(job):
@@ -428,13 +483,33 @@ async def serve_command(process):
     process.exit(status)
 
 
+class LockingFiles(asyncssh.SFTPServer):
+    """Byte ranges can be locked: AsyncSSH passes such requests on, and leaves what they do to others."""
+
+    locks = []
+
+    def lock(self, file_obj, offset, length, flags):
+        for other, start, count, _ in self.locks:
+            if other is not file_obj and (not count or offset < start + count) and (not length or start < offset + length):
+                raise asyncssh.sftp.SFTPByteRangeLockConflict('locked')
+        self.locks.append((file_obj, offset, length, flags))
+
+    def unlock(self, file_obj, offset, length):
+        mine = [lock for lock in self.locks if lock[:3] == (file_obj, offset, length)]
+        if not mine:
+            raise asyncssh.sftp.SFTPNoMatchingByteRangeLock('not locked')
+        self.locks.remove(mine[0])
+
+
 def server_options(job):
     return dict(
         server_factory=lambda: Server(job),
         # Given by name, they would be read and checked for each connection.
         server_host_keys=[asyncssh.read_private_key(file) for file in job['hostKeyFiles']],
         process_factory=serve_command,
-        sftp_factory=True,
+        sftp_factory=LockingFiles if job.get('sftpLocks') else True,
+        sftp_version=job.get('sftpVersion', 3),
+        allow_scp=job.get('allowScp', False),
         encoding=None,
         line_editor=False,
         **algorithm_options(job),
@@ -464,6 +539,8 @@ calls = {
     'exec': run_command,
     'transfer': transfer,
     'files': files,
+    'scp': scp,
+    'sftpCalls': sftp_calls,
     'forward': forward,
     'startForward': start_forward,
     'stopForward': stop_forward,

@@ -47,6 +47,8 @@ export interface LibraryServerOptions extends LibraryAlgorithms {
   readonly banner?: string
   /** Go: files are in memory, behind pkg/sftp's request server. */
   readonly filesInMemory?: boolean
+  /** AsyncSSH: serves SCP from the files of SFTP. */
+  readonly allowScp?: boolean
   /** AsyncSSH: listens for its clients, and connects them to Unix sockets. */
   readonly forwards?: boolean
   /** AsyncSSH: latest version of SFTP. Default 3. */
@@ -186,6 +188,9 @@ export interface FileStepResult {
   readonly path?: string
 }
 
+/** A path on the server of a connection, or here. */
+type ScpSide = { readonly connection: number; readonly path: string } | { readonly path: string }
+
 /** What a library has, whether it offers it by itself or not. */
 interface KnownAlgorithms {
   readonly kex: readonly string[]
@@ -222,6 +227,16 @@ interface Calls {
   sftpCalls: {
     with: { readonly connection: number; readonly version: number; readonly steps: readonly SftpStep[] }
     gives: { readonly version: number; readonly results: readonly SftpStepResult[] }
+  }
+  /** AsyncSSH: its scp, with what it could not copy. */
+  scp: {
+    with: {
+      readonly sources: readonly ScpSide[]
+      readonly destination: ScpSide
+      readonly preserve?: boolean
+      readonly recurse?: boolean
+    }
+    gives: { readonly errors: readonly string[] }
   }
   /** Through a direct-tcpip channel: sends `input`, ends, and reads to the end. */
   forward: {

@@ -300,8 +300,8 @@ export type RealpathCheck = 'none' | 'ifExists' | 'always'
 const checkBytes: Readonly<Record<RealpathCheck, number>> = { none: 1, ifExists: 2, always: 3 }
 
 /**
- * The canonical path, and the attributes of what is there when asked for them. Version 6 does all of it in one request;
- * before that, attributes are asked for with a second one.
+ * The canonical path, and the attributes of what is there when asked for them. In version 6 they may come along; else
+ * they are asked for with a second request.
  * @param check `none` asks for no attributes, `ifExists` for those of what is there, `always` fails when nothing is
  */
 export async function canonicalEntry(
@@ -311,18 +311,17 @@ export async function canonicalEntry(
   signal: Signal,
   composePaths: readonly string[] = [],
 ): Promise<{ readonly path: string; readonly attrs: SftpStats | undefined }> {
-  const fields = session.dialect.hasRealpathCheck
-    ? { path, check: checkBytes[check], composePaths }
-    : { path: composePaths.reduce(composePath, path) }
-  const entries = await ask(session, expectNames, 'realpath', fields, { path, signal })
-  const canonical = onlyName(entries, 'realpath', path)
+  // Version 6 could send further paths along; ProFTPD 1.3 leaves them out without a word.
+  const whole = composePaths.reduce(composePath, path)
+  const fields = { path: whole, check: checkBytes[check] }
+  const entries = await ask(session, expectNames, 'realpath', fields, { path: whole, signal })
+  const canonical = onlyName(entries, 'realpath', whole)
   if (check === 'none') return { path: canonical, attrs: undefined }
   const told = session.dialect.hasRealpathCheck ? entries[0]?.attrs : undefined
-  // "Nothing there" is told by attributes without any (draft-ietf-secsh-filexfer-13 §8.9).
+  // Attributes without any mean that nothing is there (draft-ietf-secsh-filexfer-13 §8.9), or that they were left out.
   if (told !== undefined && Object.keys(told).some((name) => name !== 'type')) {
     return { path: canonical, attrs: new SftpStats(told) }
   }
-  if (told !== undefined && check === 'ifExists') return { path: canonical, attrs: undefined }
   try {
     return { path: canonical, attrs: await statPath(session, canonical, true, signal) }
   } catch (error) {

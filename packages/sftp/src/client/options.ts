@@ -28,7 +28,7 @@ export interface SftpClientOptions extends SftpCallOptions {
   readonly openChannel?: (() => Promise<ByteChannel>) | undefined
   /** Channels at the same time, the first included, where there is `openChannel`. Default 6; 1 opens no others. */
   readonly maximumChannels?: number
-  /** How the server reads SYMLINK in version 3. Default `target-first`, as OpenSSH does. */
+  /** How the server reads SYMLINK, before version 6. Default `target-first`, as OpenSSH does. */
   readonly symlinkOrder?: SymlinkOrder
   /**
    * Latest version of the protocol to offer; the server may choose an earlier one, as `version` of the client tells.

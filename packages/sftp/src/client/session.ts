@@ -64,6 +64,8 @@ const defaultLimits: SftpLimits = {
 
 export class ClientSession {
   readonly budget: InFlightBudget
+  /** How the server reads SYMLINK, which version 6 does not have. */
+  readonly symlinkOrder: SymlinkOrder
   /** Settles when the channel is over; never rejects. */
   readonly closed: Promise<void>
   /**
@@ -79,7 +81,6 @@ export class ClientSession {
   readonly #writer: PacketWriter
   readonly #table = new RequestTable()
   readonly #extensions = new Map<string, string>()
-  readonly #symlinkOrder: SymlinkOrder
   /** The latest version offered. */
   readonly #offered: SftpVersion
   #limits: Promise<SftpLimits> = Promise.resolve(defaultLimits)
@@ -119,7 +120,7 @@ export class ClientSession {
       for (const listener of [...this.#roomListeners]) listener()
     })
     this.budget = budget ?? new InFlightBudget(options.maximumInFlight)
-    this.#symlinkOrder = options.symlinkOrder ?? 'target-first'
+    this.symlinkOrder = options.symlinkOrder ?? 'target-first'
     this.#offered = checkVersion(options.sftpVersion ?? defaultVersion)
     this.closed = new Promise((resolve) => {
       this.#markClosed = resolve
@@ -174,11 +175,6 @@ export class ClientSession {
   /** What the server says of itself. */
   get announcements(): SftpAnnouncements {
     return this.#announcements
-  }
-
-  /** Order of the paths in SYMLINK: only in version 3 does it depend on the server. */
-  get symlinkOrder(): SymlinkOrder {
-    return this.#dialect.hasSettledSymlinkOrder ? 'target-first' : this.#symlinkOrder
   }
 
   /** What the server announced in VERSION: name and data. */

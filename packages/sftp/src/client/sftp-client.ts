@@ -392,7 +392,7 @@ export class SftpClient extends PathAttributes {
   }
 
   /**
-   * The canonical absolute path and the attributes of what is there, in one request from version 6 on.
+   * The canonical absolute path and the attributes of what is there; in one request where version 6 is spoken.
    * @returns no attributes when nothing is there and `check` is not `always`
    * @throws SftpError `ENOENT` when nothing is there and `check` is `always`
    */

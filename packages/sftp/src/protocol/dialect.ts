@@ -6,7 +6,7 @@
 import { type Codec, messageSet, type PayloadTable, payloadTable, struct } from '@ssh/wire'
 import { SftpError } from '../errors.js'
 import { announcements4, announcements5, announcements6, type OwnAnnouncements } from './announcements.js'
-import type { ExtensionPair, SftpAttrs } from './attrs.js'
+import { attrFlags, type ExtensionPair, type SftpAttrs } from './attrs.js'
 import {
   dataOfPacket,
   dataOfPacket6,
@@ -46,8 +46,6 @@ export interface Dialect {
   readonly replyMessages: MessageReader<Reply>
   /** Payloads of extended requests. */
   readonly extendedRequests: PayloadTable<(typeof extendedRequests)['rows']>
-  /** Whether the order of paths in SYMLINK is what the draft says; in version 3 it is what the peer thinks. */
-  readonly hasSettledSymlinkOrder: boolean
   /** The data of a DATA packet; see {@link dataOfPacket}. */
   dataOfPacket(packet: Packet): PacketData
   /** Bytes behind the data in a DATA packet that says that it is the last; 0 when it cannot say so. */
@@ -65,7 +63,7 @@ export interface Dialect {
   readonly listedAttrs: number | undefined
   /** Whether RENAME has flags. */
   readonly hasRenameFlags: boolean
-  /** Whether REALPATH can answer with attributes, and take paths to follow one after the other. */
+  /** Whether REALPATH can answer with attributes. */
   readonly hasRealpathCheck: boolean
   /** What a server tells of itself in VERSION, beside the extended requests it knows. */
   announcements(own: OwnAnnouncements): ExtensionPair[]
@@ -89,7 +87,6 @@ const attributesSince: readonly (readonly [name: keyof SftpAttrs, since: SftpVer
 /** What every version does alike, or has since the beginning. */
 const common = {
   extendedRequests,
-  hasSettledSymlinkOrder: true,
   hasOwnerNames: true,
   hasRenameFlags: true,
   hasRealpathCheck: false,
@@ -105,7 +102,6 @@ const dialect3: Dialect = {
   replies: version3.replies,
   requestMessages: version3.requestMessages,
   replyMessages: version3.replyMessages,
-  hasSettledSymlinkOrder: false,
   hasOwnerNames: false,
   listedAttrs: undefined,
   hasRenameFlags: false,
@@ -148,7 +144,8 @@ const dialect6: Dialect = {
   requestMessages: messageSet(...Object.values(version6.requests)),
   replyMessages: messageSet(...Object.values(version6.replies)),
   extendedRequests: extendedRequestsWith(version6.attrs),
-  listedAttrs: knownAttrFlags(6),
+  // How much room files take on the disk is for those who ask: lftp 4.9 cannot read it.
+  listedAttrs: (knownAttrFlags(6) & ~attrFlags.allocationSize) >>> 0,
   announcements: announcements6,
   hasRealpathCheck: true,
   dataOfPacket: dataOfPacket6,

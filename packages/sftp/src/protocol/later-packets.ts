@@ -43,8 +43,6 @@ function requestsOf4(version: LaterVersion, attrs: Codec<SftpAttrs>, source: (se
     fsetstat: message('fsetstat', 10, source('6.6'), { id: uint32, handle: string, attrs }),
     mkdir: message('mkdir', 14, source('6.4'), { id: uint32, path: fileName, attrs }),
     stat: message('stat', 17, source('6.5'), { id: uint32, path: fileName, wanted }),
-    // OpenSSH never spoke this version, so here the draft's order is everybody's.
-    symlink: message('symlink', 20, source('6.7'), { id: uint32, linkPath: fileName, targetPath: fileName }),
   } satisfies RequestLayouts
 }
 

@@ -192,8 +192,7 @@ export class Answerer<F> {
   }
 
   async #symlink(request: RequestOf<'symlink'>): Promise<void> {
-    const order = this.#dialect.hasSettledSymlinkOrder ? 'target-first' : this.#options.symlinkOrder
-    const { targetPath, linkPath } = inSymlinkOrder(order, request)
+    const { targetPath, linkPath } = inSymlinkOrder(this.#options.symlinkOrder, request)
     await this.#handler.symlink(targetPath, linkPath)
   }
 

@@ -30,7 +30,7 @@ export interface ServeSftpOptions {
   readonly deniedRequests?: readonly string[]
   /** The only requests that are answered, less those that are denied. Default: all. */
   readonly allowedRequests?: readonly string[]
-  /** How the client writes SYMLINK in version 3. Default `target-first`, as OpenSSH does. */
+  /** How the client writes SYMLINK, before version 6. Default `target-first`, as OpenSSH does. */
   readonly symlinkOrder?: SymlinkOrder
   /** Latest version of the protocol to speak; a client that offers less gets what it offers. Default 3. */
   readonly sftpVersion?: SftpVersion

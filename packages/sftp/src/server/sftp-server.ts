@@ -151,7 +151,7 @@ export class SftpServer implements SftpHandler<ServerFile> {
   }
 
   async fstat({ fd }: ServerFile, wanted?: number): Promise<SftpAttrs> {
-    return fileAttrs(await statFile(fd, { bigint: wanted !== undefined }))
+    return fileAttrs(await statFile(fd, { bigint: wanted !== undefined }), wanted)
   }
 
   async fsetstat({ fd }: ServerFile, attrs: SftpAttrs): Promise<void> {
@@ -181,13 +181,13 @@ export class SftpServer implements SftpHandler<ServerFile> {
   }
 
   async stat(path: string, wanted?: number): Promise<SftpAttrs> {
-    return fileAttrs(await this.#tree.stat(await this.#at(path, true), wanted !== undefined))
+    return fileAttrs(await this.#tree.stat(await this.#at(path, true), wanted !== undefined), wanted)
   }
 
   async lstat(path: string, wanted?: number): Promise<SftpAttrs> {
     const at = await this.#at(path, false)
     const isExact = wanted !== undefined
-    return fileAttrs(await this.#tree.withEntry(at, ({ path: local }) => fsp.lstat(local, { bigint: isExact })))
+    return fileAttrs(await this.#tree.withEntry(at, ({ path: local }) => fsp.lstat(local, { bigint: isExact })), wanted)
   }
 
   async *scandir(path: string, wanted?: number): AsyncGenerator<SftpDirEntry> {
@@ -201,7 +201,10 @@ export class SftpServer implements SftpHandler<ServerFile> {
       stats: Promise<fs.Stats | fs.BigIntStats>,
     ): Promise<SftpDirEntry | undefined> => {
       // Removed since it was listed: then it is not there.
-      const attrs = await stats.then(fileAttrs, () => undefined)
+      const attrs = await stats.then(
+        (found) => fileAttrs(found, wanted),
+        () => undefined,
+      )
       return attrs && { fileName, attrs, longName: this.#longName(fileName, attrs, now) }
     }
     const entryOf = (name: string) => entry(name, fsp.lstat(directory.entry(name), { bigint: isExact }))

@@ -1,14 +1,15 @@
 /** What the file system tells of a file, as attributes; and times the way it takes them. */
 
 import type { BigIntStats, Stats } from 'node:fs'
-import type { SftpAttrs } from '../../protocol/attrs.js'
+import { attrFlags, type SftpAttrs } from '../../protocol/attrs.js'
 
 /**
  * Attributes of a file.
  * @param stats as bigints for a client that has nanoseconds, which numbers cannot hold; then with all that is known
+ * @param wanted a sum of `attrFlags`: what few can read is told only when asked for
  */
-export function fileAttrs(stats: Stats | BigIntStats): SftpAttrs {
-  return isExact(stats) ? exactAttrs(stats) : plainAttrs(stats)
+export function fileAttrs(stats: Stats | BigIntStats, wanted = 0): SftpAttrs {
+  return isExact(stats) ? exactAttrs(stats, wanted) : plainAttrs(stats)
 }
 
 function isExact(stats: Stats | BigIntStats): stats is BigIntStats {
@@ -29,7 +30,8 @@ const nanosecondsPerSecond = 1_000_000_000n
 /** Bytes of a block as stat(2) counts them. */
 const blockLength = 512n
 
-function exactAttrs(stats: BigIntStats): SftpAttrs {
+function exactAttrs(stats: BigIntStats, wanted: number): SftpAttrs {
+  const tellsBlocks = (wanted & attrFlags.allocationSize) !== 0 && process.platform !== 'win32'
   const [atime, atimeNs] = secondsAndRest(stats.atimeNs)
   const [mtime, mtimeNs] = secondsAndRest(stats.mtimeNs)
   const [ctime, ctimeNs] = secondsAndRest(stats.ctimeNs)
@@ -48,8 +50,8 @@ function exactAttrs(stats: BigIntStats): SftpAttrs {
     // A file system that does not know says 0.
     ...(stats.birthtimeNs > 0n && { createTime, createTimeNs }),
     linkCount: Number(stats.nlink),
-    // Windows counts no blocks.
-    ...(process.platform !== 'win32' && { allocationSize: Number(stats.blocks * blockLength) }),
+    // lftp 4.9 has no place for it, and loses its way in what follows; Windows counts no blocks.
+    ...(tellsBlocks && { allocationSize: Number(stats.blocks * blockLength) }),
   }
 }
 
