@@ -5,7 +5,7 @@
  * `check-file` in the draft and at Paramiko, and without it at ProFTPD.
  */
 
-import { rest, string, struct, text, uint32 } from '@ssh/wire'
+import { concatBytes, rest, string, struct, text, uint32 } from '@ssh/wire'
 import { uint53 } from './attrs.js'
 
 /** Both requests: hashes of `length` bytes from `start` on, 0 for up to the end; one for each block, or one of all. */
@@ -19,12 +19,20 @@ export const checkFileRequest = struct('check-file', {
   blockSize: uint32,
 })
 
+export type CheckFileRequest = ReturnType<typeof checkFileRequest.decode>
+
 const checkFileReply = struct('check-file reply', { algorithm: text, digests: rest })
 
 /** The algorithm that the server has chosen, and the hashes, one behind the other. @throws WireError */
 export function decodeCheckFileReply(payload: Uint8Array): ReturnType<typeof checkFileReply.decode> {
   const reply = checkFileReply.decode(payload)
   return reply.algorithm === 'check-file' ? checkFileReply.decode(reply.digests) : reply
+}
+
+/** The same, as the draft has it. */
+export function encodeCheckFileReply(algorithm: string, digests: readonly Uint8Array[]): Uint8Array {
+  const reply = checkFileReply.encode({ algorithm, digests: concatBytes(digests) })
+  return checkFileReply.encode({ algorithm: 'check-file', digests: reply })
 }
 
 /** Algorithms of the draft that `node:crypto` has under the same name, best first. */

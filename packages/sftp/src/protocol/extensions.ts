@@ -5,6 +5,7 @@
 
 import { type Codec, type FieldValues, payloadTable, repeated, string, struct, uint32 } from '@ssh/wire'
 import { attrs, uint53 } from './attrs.js'
+import { checkFileRequest } from './check-file.js'
 import { fileName } from './file-name.js'
 
 /** A string that holds items one after the other, and nothing else. */
@@ -42,6 +43,7 @@ export const extendedRequests = payloadTable({
     source: 'AsyncSSH 2.22, sftp.py',
     payload: struct('ranges', { handle: string, offset: uint53, length: uint53 }),
   },
+  'check-file-handle': { source: 'draft-ietf-secsh-filexfer-extensions-00 §3', payload: checkFileRequest },
   'copy-data': {
     source: 'OpenSSH PROTOCOL §4.10',
     payload: struct('copy-data', {
@@ -75,6 +77,7 @@ export const extensionVersions: Readonly<Record<ExtendedRequestName, string>> = 
   'home-directory': '1',
   'users-groups-by-id@openssh.com': '1',
   'ranges@asyncssh.com': '1',
+  'check-file-handle': '1',
   'copy-data': '1',
 }
 

@@ -22,6 +22,7 @@ import { type OpenAccess, textFlag, toOpenFlags } from '../protocol/open-access.
 import { inSymlinkOrder, type SymlinkOrder } from '../protocol/symlink-order.js'
 import { ownAnnouncements } from './announcing.js'
 import { attrsOfNew, attrsToSet, withOwnerNames } from './attr-exchange.js'
+import { checkFile } from './check-file.js'
 import { copyData } from './copy-data.js'
 import { expandPath, homeDirectory } from './expand-path.js'
 import { HandleTable, runOnBoth } from './handle-table.js'
@@ -56,7 +57,7 @@ const neededMethods = new Map<string, keyof SftpHandler>([
 ])
 
 /** Extended requests that need no more than what every handler has. */
-const alwaysOffered = new Set(['limits@openssh.com', 'expand-path@openssh.com', 'copy-data'])
+const alwaysOffered = new Set(['limits@openssh.com', 'expand-path@openssh.com', 'copy-data', 'check-file-handle'])
 
 /** SSH_FXP_REALPATH_* (draft-ietf-secsh-filexfer-13 §8.9). */
 const realpathChecks = { none: 1, ifExists: 2, always: 3 } as const
@@ -418,6 +419,12 @@ export class Answerer<F> {
       case 'copy-data':
         await this.#copyData(extendedRequests.decode('copy-data', payload))
         return okPacket(id)
+      case 'check-file-handle': {
+        const request = extendedRequests.decode('check-file-handle', payload)
+        const isOver = () => this.#isOver
+        const reply = await this.#withFile(request.handle, (file) => checkFile(handler, file, request, isOver))
+        return extendedReplyPacket(id, reply)
+      }
       case 'expand-path@openssh.com': {
         const { path } = withoutNul(extendedRequests.decode('expand-path@openssh.com', payload))
         return namePacket(this.#dialect, id, await expandPath(handler, path))

@@ -50,6 +50,7 @@ const extendedRows: Readonly<Record<ExtendedRequestName, RequestRow>> = {
   'home-directory': looks('home-directory'),
   'users-groups-by-id@openssh.com': looks('users-groups-by-id'),
   'ranges@asyncssh.com': looks('ranges'),
+  'check-file-handle': looks('check-file-handle'),
 }
 
 const extendedByName: ReadonlyMap<string, RequestRow> = new Map(Object.entries(extendedRows))

@@ -17,6 +17,7 @@ import { replies, requests } from '../protocol/packets.js'
 import { statusCodes } from '../protocol/status.js'
 import type { SymlinkOrder } from '../protocol/symlink-order.js'
 import { Answerer } from './answerer.js'
+import { checkPieceLength } from './check-file.js'
 import { copyPieceLength } from './copy-data.js'
 import type { SftpHandler } from './handler.js'
 import { errorPacket, statusPacket } from './reply-packets.js'
@@ -235,5 +236,7 @@ class ServerSession<F> implements SftpServerSession {
 /** Bytes that are held while a request is answered, beside those of the request. */
 function bytesFor(request: Request): number {
   if (request.type === 'read') return Math.min(request.length, maximumDataLength)
-  return request.type === 'extended' && request.request === 'copy-data' ? copyPieceLength : 0
+  if (request.type !== 'extended') return 0
+  if (request.request === 'copy-data') return copyPieceLength
+  return request.request === 'check-file-handle' ? checkPieceLength : 0
 }

@@ -138,9 +138,10 @@ export const boundaries: readonly PackageRules[] = [
       },
       {
         path: 'server',
-        rooms: ['protocol', 'server/sftp-server.ts'],
+        rooms: ['protocol', 'server/check-file.ts', 'server/sftp-server.ts'],
         packages: ['wire'],
       },
+      { path: 'server/check-file.ts', rooms: ['server', 'protocol'], packages: ['wire'], node: ['crypto'] },
       {
         path: 'server/sftp-server.ts',
         rooms: ['server', 'server/local', 'protocol', 'local-names.ts'],

@@ -100,6 +100,7 @@ export function everyRequest(
     ...{ path, newPath, handle, flags, attrs, oldPath: path, targetPath: path, linkPath: newPath, isSymbolic: true },
     ...{ offset: 0, length: 10, mask: 3, data: Buffer.from('written'), readHandle: handle, writeHandle: handle },
     ...{ readOffset: 0, writeOffset: 0, username: '', uids: [0, 1], gids: [0, 1] },
+    ...{ algorithms: 'sha256', start: 0, blockSize: 0 },
   }
   const plain = Object.entries(dialect.requests)
     .filter(([name]) => name !== 'init' && name !== 'extended')

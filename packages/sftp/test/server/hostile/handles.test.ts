@@ -96,7 +96,9 @@ describe('E5, E6: handles', () => {
 
 /** Requests that name a handle. */
 const ofHandles = ['close', 'read', 'write', 'readdir', 'fstat', 'fsetstat', 'block', 'unblock']
-const ofHandlesToo = ['fsync@openssh.com', 'fstatvfs@openssh.com', 'copy-data', 'ranges@asyncssh.com']
+const ofHandlesToo = [
+  ...['fsync@openssh.com', 'fstatvfs@openssh.com', 'copy-data', 'ranges@asyncssh.com', 'check-file-handle'],
+]
 
 test('E5: no request of any version takes a handle that is not open here, and none is answered with anything', async () => {
   for (const dialect of dialects) {
