@@ -289,3 +289,31 @@ test('a file that a server found shorter than it was is no whole copy', async ()
   )
   await expect(client.copy('src', 'dst')).rejects.toMatchObject({ code: 'ERR_SFTP_FILE_CHANGED', srcpath: 'src' })
 })
+
+test('a copy on the server that is given up leaves no handle open, and the session usable', async () => {
+  const version = framePacket(
+    replies.version.encode({ version: 3, extensions: [{ name: 'copy-data', data: Buffer.from('1') }] }),
+  )
+  const controller = new AbortController()
+  const { client, server } = await withScript(
+    (request, answers) => {
+      if (request.type === 'realpath') return answers.names(request.id, [request.path])
+      if (request.type === 'lstat' || request.type === 'stat') {
+        if (request.path !== 'src') return answers.status(request.id, statusCodes.noSuchFile)
+        return answers.attrs(request.id, { size: 100, permissions: regularFile })
+      }
+      if (request.type === 'fstat') return answers.attrs(request.id, { size: 0, permissions: regularFile })
+      if (request.type === 'open') return answers.handle(request.id, request.path)
+      if (request.type === 'fsetstat') return answers.status(request.id, statusCodes.ok)
+      // Never answered.
+      if (request.type === 'extended') controller.abort()
+    },
+    { version },
+  )
+  await expect(client.copy('src', 'dst', { signal: controller.signal })).rejects.toMatchObject({ name: 'AbortError' })
+  expect((await client.stat('src')).size).toBe(100)
+  const closed = server.requests.flatMap((request) =>
+    request.type === 'close' ? [Buffer.from(request.handle).toString()] : [],
+  )
+  expect(closed.sort()).toEqual(['dst', 'src'])
+})
