@@ -349,7 +349,7 @@ export class ClientSession {
 
   /**
    * A server that chose an earlier version than it could speak is asked for the latest of those that were offered. It
-   * must be the first request (draft-ietf-secsh-filexfer-13 §5.5).
+   * must be the first request (draft-ietf-secsh-filexfer-13 §5).
    */
   async #selectVersion(): Promise<void> {
     const { versions = [] } = this.#announcements

@@ -1,6 +1,6 @@
 /**
  * What a server says of itself in VERSION, beside the extended requests it knows: names with data of their own layout.
- * @see draft-ietf-secsh-filexfer-13 §5.4–5.6, draft-ietf-secsh-filexfer-05 §4.4–4.5
+ * @see draft-ietf-secsh-filexfer-13 §5, draft-ietf-secsh-filexfer-05 §4
  */
 
 import {
@@ -23,7 +23,7 @@ const uint16: Codec<number> = {
   write: (writer, value) => void writer.writeByte(value >>> 8).writeByte(value & 0xff),
 }
 
-/** Data of `vendor-id` (draft-ietf-secsh-filexfer-13 §5.4). */
+/** Data of `vendor-id` (draft-ietf-secsh-filexfer-13). */
 const vendorId = struct('vendor-id', {
   vendorName: text,
   productName: text,
@@ -31,7 +31,7 @@ const vendorId = struct('vendor-id', {
   productBuild: uint64,
 })
 
-/** Data of `supported` (draft-ietf-secsh-filexfer-05 §4.5). */
+/** Data of `supported` (draft-ietf-secsh-filexfer-05 §4). */
 const supported = struct('supported', {
   attributeMask: uint32,
   attributeBits: uint32,
@@ -41,7 +41,7 @@ const supported = struct('supported', {
   extensions: repeated(text),
 })
 
-/** Data of `supported2` (draft-ietf-secsh-filexfer-13 §5.5). */
+/** Data of `supported2` (draft-ietf-secsh-filexfer-13 §5). */
 const supported2 = struct('supported2', {
   attributeMask: uint32,
   attributeBits: uint32,
@@ -58,7 +58,7 @@ const aclSupported = struct('acl-supported', { capabilities: uint32 })
 
 const characters = struct('text', { bytes: rest })
 
-/** Payload of the request that chooses among the versions a server announced (draft-ietf-secsh-filexfer-13 §5.5). */
+/** Payload of the request that chooses among the versions a server announced (draft-ietf-secsh-filexfer-13 §5). */
 export const versionSelect = struct('version-select', { version: text })
 
 /** What a server says it can do; versions 5 and 6. */
@@ -92,7 +92,7 @@ export interface SftpAnnouncements {
   readonly newline?: string
   readonly vendor?: SftpVendor
   readonly supported?: SftpSupported
-  /** SSH_ACL_CAP_* (draft-ietf-secsh-filexfer-13 §5.4). */
+  /** SSH_ACL_CAP_* (draft-ietf-secsh-filexfer-13 §7.8). */
   readonly aclCapabilities?: number
   /** Versions of the protocol that the server could speak. */
   readonly versions?: readonly number[]

@@ -37,17 +37,17 @@ function requestsOf4(version: LaterVersion, attrs: Codec<SftpAttrs>, source: (se
   return {
     ...version3.requests,
     open: message('open', 3, source('6.3'), { id: uint32, path: fileName, flags: openFlagsField, attrs }),
-    lstat: message('lstat', 7, source('6.5'), { id: uint32, path: fileName, wanted }),
-    fstat: message('fstat', 8, source('6.5'), { id: uint32, handle: string, wanted }),
-    setstat: message('setstat', 9, source('6.6'), { id: uint32, path: fileName, attrs }),
-    fsetstat: message('fsetstat', 10, source('6.6'), { id: uint32, handle: string, attrs }),
-    mkdir: message('mkdir', 14, source('6.4'), { id: uint32, path: fileName, attrs }),
-    stat: message('stat', 17, source('6.5'), { id: uint32, path: fileName, wanted }),
+    lstat: message('lstat', 7, source('6.8'), { id: uint32, path: fileName, wanted }),
+    fstat: message('fstat', 8, source('6.8'), { id: uint32, handle: string, wanted }),
+    setstat: message('setstat', 9, source('6.9'), { id: uint32, path: fileName, attrs }),
+    fsetstat: message('fsetstat', 10, source('6.9'), { id: uint32, handle: string, attrs }),
+    mkdir: message('mkdir', 14, source('6.6'), { id: uint32, path: fileName, attrs }),
+    stat: message('stat', 17, source('6.8'), { id: uint32, path: fileName, wanted }),
   } satisfies RequestLayouts
 }
 
 function repliesOf4(attrs: Codec<SftpAttrs>, source: (section: string) => string) {
-  const entry = struct('name entry', { fileName, attrs })
+  const entry = struct('name entry without a long name', { fileName, attrs })
   return {
     ...version3.replies,
     name: message('name', 104, source('7'), { id: uint32, entries: list(entry, 9) }),
@@ -166,7 +166,7 @@ export const version6 = {
     data: message6('data', 103, '9.3', { id: uint32, data: string, isLast: optional(boolean) }),
     name: message6('name', 104, '9.4', {
       id: uint32,
-      entries: list(struct('name entry', { fileName, attrs }), 9),
+      entries: list(struct('name entry without a long name', { fileName, attrs }), 9),
       isLast: optional(boolean),
     }),
     attrs: message6('attrs', 105, '9.5', { id: uint32, attrs }),

@@ -1,6 +1,7 @@
 /** The page of messages, from the tables that encode and decode them. */
 
 import { extendedRequests } from '../../../sftp/src/protocol/extensions.js'
+import { version4, version5, version6 } from '../../../sftp/src/protocol/later-packets.js'
 import { replies, requests } from '../../../sftp/src/protocol/packets.js'
 import {
   agentRequests,
@@ -54,6 +55,9 @@ export function messagesPage(): string {
     messages('Agent: responses', agentResponses.definitions),
     messages('SFTP: requests', Object.values(requests)),
     messages('SFTP: replies', Object.values(replies)),
+    changed('SFTP: what version 4 lays out otherwise', version4, { requests, replies }),
+    changed('SFTP: what version 5 lays out otherwise', version5, version4),
+    changed('SFTP: what version 6 lays out otherwise', version6, version5),
     payloads('SFTP: extended requests', extendedRequests.rows),
     numbers('Reasons of a disconnect (RFC 4253 §11.1)', disconnectReasons),
     numbers('Reasons of a refused channel (RFC 4254 §5.1)', openFailureReasons),
@@ -70,6 +74,21 @@ function messages(title: string, definitions: readonly Declared[]): string {
     source,
   ])
   return `## ${title}\n\n${table(['number', 'message', 'fields', 'source'], rows)}`
+}
+
+interface SftpVersion {
+  readonly requests: Readonly<Record<string, Declared>>
+  readonly replies: Readonly<Record<string, Declared>>
+}
+
+/** Messages of a version whose layout is not that of the version before. */
+function changed(title: string, version: SftpVersion, before: SftpVersion): string {
+  const differs = (now: SftpVersion['requests'], then: SftpVersion['requests']) =>
+    Object.values(now).filter((definition) => {
+      const earlier = then[definition.name]
+      return earlier === undefined || layout(earlier.fields) !== layout(definition.fields)
+    })
+  return messages(title, [...differs(version.requests, before.requests), ...differs(version.replies, before.replies)])
 }
 
 function payloads(title: string, rows: Readonly<Record<string, PayloadRow>>): string {
