@@ -1,4 +1,7 @@
-/** The SFTP client: one method per operation, over any ByteChannel. */
+/**
+ * The SFTP client: one method per operation, over any ByteChannel. It is long because it is the face, with a description
+ * of every method: what they do is in the files beside it.
+ */
 
 import type { Readable, Writable } from 'node:stream'
 import { type ByteChannel, knownOptions, printable } from '@ssh/wire'
