@@ -3,7 +3,6 @@
  * requests are answered in between, and nothing goes on once the channel is over.
  */
 
-import { createHash, getHashes } from 'node:crypto'
 import { SftpError } from '../errors.js'
 import { typeOfAttrs } from '../protocol/attrs.js'
 import { type CheckFileRequest, checkFileAlgorithms, encodeCheckFileReply } from '../protocol/check-file.js'
@@ -29,8 +28,10 @@ export async function checkFile<F>(
   request: CheckFileRequest,
   isOver: () => boolean,
 ): Promise<Uint8Array> {
+  // Few clients ask for hashes, and the program `sftp-server` starts sooner without.
+  const { createHash, getHashes } = await import('node:crypto')
   const { start, blockSize } = request
-  const algorithm = chooseAlgorithm(request.algorithms)
+  const algorithm = chooseAlgorithm(request.algorithms, getHashes())
   if (blockSize !== 0 && blockSize < leastBlock) {
     throw new SftpError('EINVAL', `Blocks of ${blockSize} bytes are too small; expected ${leastBlock} or more, or 0`)
   }
@@ -67,8 +68,7 @@ export async function checkFile<F>(
 }
 
 /** The first of the client's that is known here. @throws SftpError `EINVAL` */
-function chooseAlgorithm(names: string): string {
-  const ours = getHashes()
+function chooseAlgorithm(names: string, ours: readonly string[]): string {
   const known: readonly string[] = checkFileAlgorithms.filter((name) => ours.includes(name))
   const chosen = names.split(',').find((name) => known.includes(name))
   if (chosen !== undefined) return chosen
