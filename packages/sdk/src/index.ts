@@ -197,6 +197,7 @@ export {
   type MemoryHandlerOptions,
   type OpenAccess,
   type OpenFlags,
+  openFlags,
   type Paths,
   type ServerFile,
   type SftpAnnouncements,

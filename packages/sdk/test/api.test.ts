@@ -89,6 +89,7 @@ test('exports these names, and no others', () => {
       "listen",
       "listenReverse",
       "lockFlags",
+      "openFlags",
       "printClientConfig",
       "printServerConfig",
       "quote",
