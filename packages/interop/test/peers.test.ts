@@ -6,20 +6,25 @@ import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
+  canCurl,
   canServeDropbear,
+  curl,
   type ForeignServer,
   type Library,
   type LibraryPeer,
   lacks,
+  lftp,
   libraries,
   makeKey,
   plink,
   psftp,
+  rclone,
   scp,
   sftp,
   ssh,
   startDropbear,
   startLibrary,
+  startProftpd,
   startSshd,
   temporaryFolder,
   withoutComment,
@@ -64,6 +69,29 @@ describe.skipIf(lacks('sshd', 'sftp-server', 'ssh', 'ssh-keygen'))('sshd', () =>
     expect((await psftp(server, ['pwd'])).status).toBe(0)
   })
 
+  test.skipIf(lacks('lftp'))('serves lftp', async () => {
+    const here = join(server.folder, 'lftp')
+    writeFileSync(here, data)
+    const { status, stderr } = await lftp(server, [`put ${here} -o ${here}.put`, `get ${here}.put -o ${here}.back`])
+    expect([status, stderr, readFileSync(`${here}.back`).equals(data)]).toEqual([0, '', true])
+  })
+
+  test.skipIf(lacks('rclone'))('serves rclone', async () => {
+    const here = join(server.folder, 'rclone')
+    writeFileSync(here, data)
+    const { status, stderr } = await rclone(server, ['copyto', here, `there:${here}.put`])
+    expect([status, stderr, readFileSync(`${here}.put`).equals(data)]).toEqual([0, '', true])
+  })
+
+  test.skipIf(!canCurl())('serves curl', async () => {
+    const here = join(server.folder, 'curl')
+    writeFileSync(here, data)
+    for (const scheme of ['sftp', 'scp'] as const) {
+      const { status, stdout } = await curl(server, (url) => [url(here)], { scheme })
+      expect([status, stdout.equals(data)]).toEqual([0, true])
+    }
+  })
+
   test.for(libraries)('serves %s', async (library, context) => {
     const peer = peers.get(library)
     if (peer === undefined) return context.skip()
@@ -100,6 +128,16 @@ describe.skipIf(lacks('dropbear', 'ssh', 'ssh-keygen') || !canServeDropbear())('
     await using server = await startDropbear()
     expect((await ssh(server, 'echo hi')).stdout.toString()).toBe('hi\n')
     expect((await ssh(server, 'echo hi', { usePassword: true })).stdout.toString()).toBe('hi\n')
+  })
+})
+
+describe.skipIf(lacks('proftpd', 'sftp', 'ssh-keygen'))('ProFTPD', () => {
+  test('takes and gives files of sftp', async () => {
+    await using server = await startProftpd()
+    const here = join(server.folder, 'here')
+    writeFileSync(here, data)
+    const { status } = await sftp(server, [`put ${here} ${here}.sftp`, `get ${here}.sftp ${here}.back`])
+    expect([status, readFileSync(`${here}.back`).equals(data)]).toEqual([0, true])
   })
 })
 

@@ -5,24 +5,24 @@
 
 import { createHash, randomBytes } from 'node:crypto'
 import {
-  chmodSync,
-  lstatSync,
-  lutimesSync,
+  closeSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
   statSync,
-  symlinkSync,
-  utimesSync,
+  truncateSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs'
 import { basename, join } from 'node:path'
 import { Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { type SftpClient, SftpError, type SftpProgress } from '@ssh/sdk'
+import { openFlags, type SftpClient, SftpError, type SftpProgress } from '@ssh/sdk'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type TemporaryFolder, temporaryFolder } from '../../src/index.js'
+import { describeTree, hashOf, makeTree } from './trees.js'
 
 /** A server with files. */
 export interface FileServer {
@@ -49,6 +49,8 @@ export interface FileServerTraits {
   readonly keepsAttributes?: boolean
   /** Access times are told; else it tells modification times in their place. Default true. */
   readonly tellsAccessTimes?: boolean
+  /** Answers home-directory with a packet that is none, which ends the session. */
+  readonly breaksOverHomes?: boolean
   /** RMDIR removes files too. */
   readonly mixesUpRemovals?: boolean
   /** Names may be any bytes. Default true. */
@@ -59,13 +61,15 @@ export interface FileServerTraits {
   readonly largeSize?: number
 }
 
-export type Extra = 'posixRename' | 'link' | 'statvfs' | 'fstatvfs' | 'sync' | 'lsetstat' | 'limits' | 'copyData'
-
-const [SSH_FXF_WRITE, SSH_FXF_CREAT] = [0x02, 0x08]
+/** Operations beyond the draft. */
+export const extras = [
+  ...(['posixRename', 'link', 'statvfs', 'fstatvfs', 'sync', 'lsetstat', 'limits', 'copyData'] as const),
+  ...(['expandPath', 'homeDirectory', 'usersGroupsById'] as const),
+]
+export type Extra = (typeof extras)[number]
 
 const largest = 64 * 2 ** 20 + 1
 const hash = (data: Uint8Array): string => createHash('sha256').update(data).digest('hex')
-const hashOf = (path: string): string => hash(readFileSync(path))
 /** Servers of version 3 have one status for all of these. */
 const inTheWay = { code: expect.stringMatching(/^(?:ERR_SFTP_FAILURE|EEXIST|ENOTEMPTY|EISDIR|ENOTDIR|EACCES)$/) }
 
@@ -80,7 +84,12 @@ afterAll(() => shared.remove())
 export function describeClientFiles(startServer: () => Promise<FileServer>, traits: FileServerTraits = {}): void {
   const { isElsewhere = false, lacks = [], keepsAttributes = true, takesAnyName = true } = traits
   const { resolvesLinks = false, followsInLstat = false, renameReplaces = false, mixesUpRemovals = false } = traits
-  const { truncationErases = false, tellsAccessTimes = true, largeSize: size = largest } = traits
+  const {
+    truncationErases = false,
+    breaksOverHomes = false,
+    tellsAccessTimes = true,
+    largeSize: size = largest,
+  } = traits
   const expectedAtime = tellsAccessTimes ? 1_000_000_000 : 1_234_567_890
   const has = (extra: Extra): boolean => !lacks.includes(extra)
   let server: FileServer
@@ -177,7 +186,7 @@ export function describeClientFiles(startServer: () => Promise<FileServer>, trai
       expect(await opened('r+', 'T')).toBe('Tne')
       expect(await opened('a', ' two')).toBe('Tne two')
       expect(await opened('w', 'three')).toBe('three')
-      expect(await opened(SSH_FXF_WRITE | SSH_FXF_CREAT, 'TH')).toBe('THree')
+      expect(await opened(openFlags.write | openFlags.create, 'TH')).toBe('THree')
       await using both = await sftp.open(path, 'w+')
       await both.write('both')
       expect(String(await both.read(4, 0))).toBe('both')
@@ -377,10 +386,11 @@ export function describeClientFiles(startServer: () => Promise<FileServer>, trai
       makeTree(local('tree'))
       await sftp.put(local('tree'), at('tree'), { recurse: true, preserve: keepsAttributes })
       await sftp.get(at('tree'), local('tree back'), { recurse: true, preserve: true })
-      const back = describeTree(local('tree back'), keepsAttributes)
-      const link = ['link', resolvesLinks ? at('tree', 'one') : 'one']
-      expect(back).toEqual({ ...describeTree(local('tree'), keepsAttributes), link })
-      if (!isElsewhere) expect(describeTree(at('tree'), true)).toEqual(describeTree(local('tree'), true))
+      const facts = { modes: keepsAttributes, times: keepsAttributes }
+      const back = describeTree(local('tree back'), facts)
+      const link = { link: resolvesLinks ? at('tree', 'one') : 'one' }
+      expect(back).toEqual({ ...describeTree(local('tree'), facts), link })
+      if (!isElsewhere) expect(describeTree(at('tree'))).toEqual(describeTree(local('tree')))
       await sftp.put(local('tree'), at('followed'), { recurse: true, followSymlinks: true })
       expect(await text(at('followed', 'link'))).toBe('one')
       expect(await sftp.isLink(at('followed', 'link'))).toBe(false)
@@ -390,7 +400,7 @@ export function describeClientFiles(startServer: () => Promise<FileServer>, trai
     test('that match patterns come and go', async () => {
       makeTree(local('patterns'))
       await sftp.mput(`${local('patterns')}/**/*.{gz,txt}`, at('matched'))
-      expect(await names(at('matched'))).toEqual(['three.txt', 'two.gz'])
+      expect(await names(at('matched'))).toEqual(['three.txt', 'two words.gz'])
       await sftp.makedirs(at('logs', 'x', 'y'))
       for (const name of ['a.gz', 'x/b.gz', 'x/y/c.gz', 'x/d.txt']) await sftp.writeFile(at('logs', name), name)
       await sftp.mget([`${at('logs')}/**/*.gz`, `${at('logs')}/x/*.txt`], local('fetched'))
@@ -414,6 +424,104 @@ export function describeClientFiles(startServer: () => Promise<FileServer>, trai
       expect(back.map(({ length }) => length)).toEqual(Array.from({ length: 300 }, (_, n) => n * `file ${n}\n`.length))
       await Promise.all(Array.from({ length: 300 }, (_, n) => sftp.writeFile(at('small', `w${n}`), `${n}`)))
       expect(await names(at('small'))).toHaveLength(600)
+    })
+
+    test('go on where they were cut off', async () => {
+      const data = randomBytes(9_000_000)
+      const whole = here.write('whole', data)
+      const options = { resume: true, verify: true }
+      await sftp.writeFile(at('resumed'), data.subarray(0, 5_000_000))
+      await sftp.put(whole, at('resumed'), options)
+      expect(hash(await content(at('resumed')))).toBe(hash(data))
+      writeFileSync(local('resumed'), data.subarray(0, 5_000_000))
+      await sftp.get(at('resumed'), local('resumed'), options)
+      expect(hashOf(local('resumed'))).toBe(hash(data))
+      // Nothing to go on with: other content, and a file that is longer.
+      writeFileSync(local('resumed'), randomBytes(9_500_000))
+      await sftp.get(at('resumed'), local('resumed'), options)
+      expect(hashOf(local('resumed'))).toBe(hash(data))
+    })
+
+    test('are put in place in one step', async () => {
+      await sftp.mkdir(at('atomic'))
+      await sftp.put(here.write('first', 'first'), at('atomic', 'file'), { atomic: true, verify: true })
+      expect(await text(at('atomic', 'file'))).toBe('first')
+      const again = sftp.put(here.write('second', 'second'), at('atomic', 'file'), { atomic: true })
+      if (has('posixRename') || renameReplaces) await again
+      else await expect(again).rejects.toMatchObject({ code: 'ENOTSUP' })
+      expect(await text(at('atomic', 'file'))).toBe(has('posixRename') || renameReplaces ? 'second' : 'first')
+      expect(await names(at('atomic'))).toEqual(['file'])
+      await sftp.get(at('atomic', 'file'), local('first'), { atomic: true })
+      expect(readFileSync(local('first'))).toEqual(await content(at('atomic', 'file')))
+    })
+
+    test('with holes come and go whole', async () => {
+      const path = local('sparse')
+      writeFileSync(path, '')
+      truncateSync(path, 6_000_000)
+      const file = openSync(path, 'r+')
+      for (const position of [0, 2_500_000, 5_999_000]) writeSync(file, randomBytes(1000), 0, 1000, position)
+      closeSync(file)
+      await sftp.put(path, at('sparse'))
+      await sftp.put(path, at('dense'), { sparse: false })
+      expect([hash(await content(at('sparse'))), hash(await content(at('dense')))]).toEqual([
+        hashOf(path),
+        hashOf(path),
+      ])
+      await sftp.get(at('sparse'), local('sparse back'))
+      expect(hashOf(local('sparse back'))).toBe(hashOf(path))
+    })
+
+    test('are copied from there to there, by the server where it can', async () => {
+      makeTree(local('original'))
+      await sftp.put(local('original'), at('original'), { recurse: true, preserve: keepsAttributes })
+      const data = randomBytes(3_000_000)
+      await sftp.writeFile(at('original', 'large'), data)
+      await sftp.copy(at('original'), at('copied'), { recurse: true, preserve: keepsAttributes })
+      expect((await content(at('copied', 'large'))).equals(data)).toBe(true)
+      expect(await names(at('copied', 'deep', 'deeper'))).toEqual(['three.txt'])
+      if (!isElsewhere && !resolvesLinks) expect(describeTree(at('copied'))).toEqual(describeTree(at('original')))
+      await sftp.mcopy(`${at('original')}/**/*.{gz,txt}`, at('flat'))
+      expect(await names(at('flat'))).toEqual(['three.txt', 'two words.gz'])
+      expect(sftp.supportsRemoteCopy).toBe(has('copyData'))
+      await whereKnown('copyData', sftp.copy(at('original', 'one'), at('copy'), { remoteOnly: true }))
+      const part = { srcOffset: 1000, srcLength: 2000, dstOffset: 1 }
+      await sftp.writeFile(at('part'), '0123')
+      if (!(await whereKnown('copyData', sftp.remoteCopy(at('original', 'large'), at('part'), part)))) return
+      expect((await content(at('part'))).subarray(1, 2001).equals(data.subarray(1000, 3000))).toBe(true)
+      expect(await text(at('copy'))).toBe('one')
+    })
+
+    test('have owners with names and homes, where that can be asked', async () => {
+      if (await whereKnown('expandPath', sftp.expandPath('~'))) {
+        expect(await sftp.expandPath('~/x')).toBe(join(await sftp.expandPath('~'), 'x'))
+      }
+      await using session = await server.start()
+      if (breaksOverHomes) await expect(session.homeDirectory()).rejects.toMatchObject({ code: 'ERR_SFTP_PROTOCOL' })
+      else if (await whereKnown('homeDirectory', session.homeDirectory())) {
+        expect(await session.homeDirectory()).toMatch(/^\//)
+      }
+      if (await whereKnown('usersGroupsById', sftp.usersGroupsById([0], [0]))) {
+        const { users, groups } = await sftp.usersGroupsById([0, 4_000_000_000], [0])
+        expect([users.get(0), groups.get(0), users.size]).toEqual(['root', 'root', 1])
+      }
+    })
+
+    test('are looked at with their patterns, in parts and to the nanosecond', async () => {
+      const path = at('looked at')
+      const data = randomBytes(500_000)
+      await sftp.writeFile(path, data)
+      const [entry] = await sftp.globEntries(`${at('looked')}*`)
+      expect([entry?.path, entry?.attrs.size]).toEqual([path, data.length])
+      expect(await sftp.getMtimeNs(path)).toBe(BigInt(await sftp.getMtime(path)) * 1_000_000_000n)
+      await using file = await sftp.open(path)
+      const parts = new Map<number, Buffer>()
+      for await (const part of file.readParallel(400_000, 50_000)) parts.set(part.position, part.data)
+      const inOrder = [...parts].sort(([one], [other]) => one - other).map(([, part]) => part)
+      expect(Buffer.concat(inOrder).equals(data.subarray(50_000, 450_000))).toBe(true)
+      // Locks came with version 6.
+      expect(sftp.version).toBe(3)
+      await expect(file.lock()).rejects.toMatchObject({ code: 'ENOTSUP' })
     })
 
     test('that are not there, or in the way, are errors that tell which', async () => {
@@ -511,34 +619,4 @@ function bytesOf(name: string): Buffer {
       return unit >= 0xdc80 && unit <= 0xdcff ? Buffer.from([unit & 0xff]) : Buffer.from(character)
     }),
   )
-}
-
-function makeTree(root: string): void {
-  mkdirSync(join(root, 'deep', 'deeper'), { recursive: true })
-  mkdirSync(join(root, 'empty'))
-  for (const name of ['one', 'deep/two.gz', 'deep/deeper/three.txt']) {
-    writeFileSync(join(root, name), basename(name).split('.')[0] ?? '')
-  }
-  symlinkSync('one', join(root, 'link'))
-  chmodSync(join(root, 'one'), 0o751)
-  chmodSync(join(root, 'deep', 'two.gz'), 0o600)
-  chmodSync(join(root, 'deep', 'deeper'), 0o710)
-  for (const name of ['one', 'deep/two.gz', 'deep/deeper/three.txt', 'deep/deeper', 'deep', 'empty', '.']) {
-    utimesSync(join(root, name), 1_100_000_000, 1_200_000_000 + name.length)
-  }
-  lutimesSync(join(root, 'link'), 1_100_000_000, 1_200_000_000)
-}
-
-/** Path → what is there, for all in a folder. */
-function describeTree(root: string, withAttributes: boolean): Record<string, unknown> {
-  const facts: Record<string, unknown> = {}
-  for (const name of (readdirSync(root, { recursive: true }) as string[]).sort()) {
-    const path = join(root, name)
-    const stats = lstatSync(path)
-    const attributes = withAttributes ? [stats.mode & 0o777, stats.mtimeMs] : []
-    if (stats.isSymbolicLink()) facts[name] = ['link', readlinkSync(path)]
-    else if (stats.isDirectory()) facts[name] = ['folder', ...attributes]
-    else facts[name] = ['file', readFileSync(path, 'utf8'), ...attributes]
-  }
-  return facts
 }
