@@ -4,8 +4,10 @@ import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import diagnostics from 'node:diagnostics_channel'
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { pathToFileURL } from 'node:url'
 import { SftpClient, SftpError, type SftpTransferOptions } from '@ssh/sdk'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { StdioChannel } from '../../../sftp/src/bin/stdio-channel.js'
@@ -188,6 +190,52 @@ describe.skipIf(lacks('sftp-server'))("OpenSSH's sftp-server on pipes", () => {
 
 describe.skipIf(lacks('sshd', 'sftp-server', 'ssh-keygen'))('sshd', () => {
   describeKills(sshd)
+})
+
+/** A client of sftp-server that is a process of its own: an upload or a download, from its arguments. */
+const transferProgram = `
+  import { spawn } from 'node:child_process'
+  import { SftpClient } from '@ssh/sdk'
+  import { StdioChannel } from ${JSON.stringify(pathToFileURL(join(import.meta.dirname, '../../../sftp/src/bin/stdio-channel.ts')).href)}
+  const [server, operation, from, to] = process.argv.slice(1)
+  const child = spawn(server, [], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const sftp = await SftpClient.start(new StdioChannel(child.stdout, child.stdin))
+  await sftp[operation](from, to, { resume: true, blockSize: 32768 })
+  await sftp.close()
+`
+
+describe.skipIf(lacks('sftp-server'))('a client that is killed itself', () => {
+  test.each(['put', 'get'] as const)(
+    'at 5 places of %s is gone on for by the next one',
+    async (operation) => {
+      const random = seededRandom(`client ${operation}`)
+      const server = await sftpServerOnPipes()
+      const source = join(here.path, 'source')
+      const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
+      const node = ['--conditions=@ssh/source', '--import', loader, '--input-type=module', '--eval', transferProgram]
+      let killed = 0
+      for (let round = 0; round < 5; round++) {
+        const target = join(server.folder, `${operation}${round}`)
+        const argv = [...node, peer('sftp-server'), operation, source, target]
+        const child = spawn(process.execPath, argv, { cwd: import.meta.dirname, stdio: 'inherit' })
+        const ended = new Promise<boolean>((resolve) => child.once('exit', (_code, signal) => resolve(signal !== null)))
+        let isOver = false
+        ended.then(() => {
+          isOver = true
+        })
+        await untilSize(target, random.integer(size), () => isOver)
+        child.kill('SIGKILL')
+        if (await ended) killed++
+        const { sftp, done } = await server.start()
+        await sftp[operation](source, target, { resume: true })
+        await done()
+        expect(hash(target)).toBe(whole)
+      }
+      await server.stop()
+      expect(killed).toBeGreaterThan(1)
+    },
+    120_000,
+  )
 })
 
 await describeLibrary('go', 'pkg/sftp, which works on many requests at once', (bench) => {
