@@ -4,6 +4,7 @@ import * as fs from 'node:fs'
 import * as nodePath from 'node:path'
 import { promisify } from 'node:util'
 import { asBuffer } from '@ssh/wire'
+import { BlockMemory } from '../block-memory.js'
 import { SftpError } from '../errors.js'
 import { localRanges, mayHaveHoles } from '../local-data-ranges.js'
 import { linkTarget, localNames } from '../local-names.js'
@@ -11,7 +12,6 @@ import { toLocalPath, toNamePath } from '../local-path.js'
 import type { SftpAttrs } from '../protocol/attrs.js'
 import type { DataRange } from '../protocol/data-ranges.js'
 import { meaningOf } from '../system-errors.js'
-import { BlockMemory } from './block-memory.js'
 import type {
   FileTree,
   SourceBlock,

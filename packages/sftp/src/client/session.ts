@@ -6,6 +6,7 @@
  */
 
 import { AbortError, type ByteChannel, concatBytes, SshError } from '@ssh/wire'
+import { BlockMemory } from '../block-memory.js'
 import { protocolError, SftpError } from '../errors.js'
 import { readAnnouncements, type SftpAnnouncements, versionSelect } from '../protocol/announcements.js'
 import { dataHeadroom, dataPacketStart, peekPacket } from '../protocol/data-packets.js'
@@ -24,7 +25,6 @@ import { replies, requests } from '../protocol/packets.js'
 import { statusCodes } from '../protocol/status.js'
 import type { SymlinkOrder } from '../protocol/symlink-order.js'
 import { onAbort } from './abort.js'
-import { BlockMemory } from './block-memory.js'
 import { InFlightBudget } from './in-flight-budget.js'
 import type { SftpClientOptions } from './options.js'
 import { expectDone, expectExtended, expectHandle, type ReplyKind } from './reply-kinds.js'

@@ -41,7 +41,11 @@ export interface FileHandler<F> {
    * @returns bytes read; 0 is the end of the file
    */
   read(file: F, into: Uint8Array, position: number): Awaitable<number>
-  /** Writes all of `data`, or throws. A file opened for appending ignores `position`. */
+  /**
+   * Writes all of `data`, or throws. A file opened for appending ignores `position`.
+   *
+   * Where {@link OptionalOperations.releasesData} is true, the memory of `data` is used for others afterwards.
+   */
   write(file: F, data: Uint8Array, position: number): Awaitable<void>
   /** @param wanted as of {@link TreeReader.stat} */
   fstat(file: F, wanted?: number): Awaitable<SftpAttrs>
@@ -80,6 +84,8 @@ export interface TreeWriter {
 
 /** Operations that clients are offered only when the handler has them. */
 export interface OptionalOperations<F> {
+  /** Whether `write` is done with its bytes once it has settled, so that they need no new memory each time. */
+  readonly releasesData?: boolean
   /** Renames, replacing what is there in one step. */
   posixRename?(oldPath: string, newPath: string): Awaitable<void>
   link?(oldPath: string, newPath: string): Awaitable<void>

@@ -100,6 +100,10 @@ class FileLimiter<F> implements LimitedHandler<F> {
   readonly isSameFile?: (first: LimitedFile<F>, second: LimitedFile<F>) => Awaitable<boolean>
   readonly onRequest?: (event: SftpRequestEvent) => void
 
+  get releasesData(): boolean {
+    return this.#handler.releasesData === true
+  }
+
   constructor(handler: SftpHandler<F>, limits: FileLimits) {
     const { maximumBytes = 0, maximumFileSize = 0, maximumFiles = 0, used } = limits
     for (const [name, value] of Object.entries({ maximumBytes, maximumFileSize, maximumFiles, ...used })) {

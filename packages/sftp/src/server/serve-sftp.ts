@@ -7,8 +7,9 @@
  */
 
 import { type ByteChannel, concatBytes, knownOptions, type OptionNames } from '@ssh/wire'
+import { BlockMemory } from '../block-memory.js'
 import { protocolError, SftpError } from '../errors.js'
-import { packetLength, peekPacket } from '../protocol/data-packets.js'
+import { peekPacket } from '../protocol/data-packets.js'
 import { checkVersion, defaultVersion, dialectOf, firstDialect, type SftpVersion } from '../protocol/dialect.js'
 import { framePacket, maximumDataLength, type Packet, PacketReader } from '../protocol/framing.js'
 import type { Request } from '../protocol/model.js'
@@ -78,6 +79,12 @@ export function serveSftp<F>(
 /** Bytes of requests, and of the data they ask for, being answered at the same time. */
 const maximumBytesInFlight = 4 * 1024 * 1024
 
+/** Bytes of a packet that say what it is: the number of its message. */
+const writeStart = 5
+
+/** Shorter WRITEs come in one piece as a rule. */
+const worthPlacing = 64 * 1024
+
 class ServerSession<F> implements SftpServerSession {
   readonly closed: Promise<void>
   readonly #channel: ByteChannel
@@ -85,7 +92,14 @@ class ServerSession<F> implements SftpServerSession {
   readonly #observer: RequestObserver | undefined
   readonly #maximumRequests: number
   readonly #latestVersion: SftpVersion
-  readonly #reader = new PacketReader()
+  readonly #reader = new PacketReader({
+    startLength: writeStart,
+    place: (start, restLength) => this.#placeWrite(start, restLength),
+  })
+  /** Memory of WRITEs, if the handler looks at it no more once it has answered. */
+  readonly #memory: BlockMemory | undefined
+  /** The WRITE that was placed last. */
+  #placed: Buffer | undefined
   readonly #writer: PacketWriter
   /** Bytes received and not released. */
   #held = 0
@@ -104,6 +118,7 @@ class ServerSession<F> implements SftpServerSession {
     this.#answerer = new Answerer(handler, { gate: new RequestGate(options), symlinkOrder, maximumHandles })
     if (handler.onRequest !== undefined) this.#observer = new RequestObserver((event) => handler.onRequest?.(event))
     this.#maximumRequests = maximumRequests
+    if (handler.releasesData === true) this.#memory = new BlockMemory()
     this.#writer = new PacketWriter(channel, () => {
       this.#pump()
       this.#closeWhenAnswered()
@@ -167,8 +182,27 @@ class ServerSession<F> implements SftpServerSession {
     this.#channel.release(released)
   }
 
+  /**
+   * A WRITE of many pieces is put together as they arrive: waiting for each other, they would outlive a turn of the event
+   * loop, and be joined by a copy all the same.
+   */
+  #placeWrite(start: Buffer, restLength: number): Uint8Array | undefined {
+    if (start[0] !== requests.write.number || restLength < worthPlacing) return undefined
+    const length = start.length + restLength
+    this.#placed = this.#memory?.take(length) ?? Buffer.allocUnsafeSlow(length)
+    start.copy(this.#placed)
+    return this.#placed.subarray(start.length)
+  }
+
+  #takeWhole(packet: Packet): Uint8Array {
+    const placed = this.#placed
+    this.#placed = undefined
+    return placed ?? concatBytes(packet)
+  }
+
   #receive(packet: Packet): void {
     const { number, id } = peekPacket(packet)
+    const whole = this.#takeWhole(packet)
     if (number === requests.init.number) return this.#receiveInit(packet)
     if (!this.#isInitialised) throw protocolError(`Expected INIT (1), found message ${number}`)
     if (id === undefined) throw protocolError(`The client sent message ${number} without an id`)
@@ -178,14 +212,14 @@ class ServerSession<F> implements SftpServerSession {
     }
     let request: Request
     try {
-      request = this.#dialect.requestMessages.decode(concatBytes(packet))
+      request = this.#dialect.requestMessages.decode(whole)
     } catch (error) {
       // A number too large for us is the one fault that leaves the packet readable: see uint53.
       if (!(error instanceof SftpError)) throw error
       this.#writer.send(errorPacket(this.#dialect, id, error))
       return
     }
-    this.#answer(id, request, packetLength(packet))
+    this.#answer(id, request, whole)
   }
 
   #receiveInit(packet: Packet): void {
@@ -198,8 +232,8 @@ class ServerSession<F> implements SftpServerSession {
     this.#writer.send(framePacket(replies.version.encode({ version: this.#dialect.version, extensions })))
   }
 
-  #answer(id: number, request: Request, length: number): void {
-    const cost = length + bytesFor(request)
+  #answer(id: number, request: Request, packet: Uint8Array): void {
+    const cost = packet.length + bytesFor(request)
     const tell = this.#observer?.begin(request, this.#dialect)
     this.#inFlight++
     this.#bytesInFlight += cost
@@ -218,6 +252,7 @@ class ServerSession<F> implements SftpServerSession {
       .then((reply) => {
         this.#inFlight--
         this.#bytesInFlight -= cost
+        this.#memory?.giveBack(packet)
         if (this.#isOver) return
         this.#writer.send(reply)
         this.#pump()

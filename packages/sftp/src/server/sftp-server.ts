@@ -69,6 +69,8 @@ export interface ServerFile {
  * serveSftp(channel, new Upload({ root: '/srv/upload' }))
  */
 export class SftpServer implements SftpHandler<ServerFile> {
+  /** An override of `write` that keeps its bytes must make this false, or copy them. */
+  readonly releasesData: boolean = true
   readonly #tree: LocalTree
   readonly #isJail: boolean
   readonly #hasOwnStart: boolean

@@ -1,5 +1,5 @@
 /**
- * Memory for blocks of local files on their way, used again and again: bulk data in memory that is new each time, and
+ * Memory for blocks of files on their way, used again and again: bulk data in memory that is new each time, and
  * outlives a turn of the event loop, costs more in garbage collection than everything else in a transfer.
  */
 
@@ -12,18 +12,22 @@ const maximumIdle = 16
 
 export class BlockMemory {
   #idle: Buffer[] = []
+  readonly #made = new WeakSet<ArrayBufferLike>()
 
   /** Memory of `length` bytes, with whatever was in it before. */
   take(length: number): Buffer {
     if (length < smallest) return Buffer.allocUnsafe(length)
     const idle = this.#idle.pop()
     // Blocks of a transfer have one size, but the last one of a file: whatever does not fit is of another transfer.
-    return idle !== undefined && idle.length >= length ? idle.subarray(0, length) : newBlock(length)
+    if (idle !== undefined && idle.length >= length) return idle.subarray(0, length)
+    const fresh = newBlock(length)
+    this.#made.add(fresh.buffer)
+    return fresh
   }
 
-  /** Gives memory back that came from `take`, once nobody will look at it any more. */
-  giveBack(block: Buffer): void {
-    if (block.length >= smallest && this.#idle.length < maximumIdle) this.#idle.push(Buffer.from(block.buffer))
+  /** Gives memory back, once nobody will look at it any more. What did not come from `take` is left alone. */
+  giveBack(block: Uint8Array): void {
+    if (this.#made.has(block.buffer) && this.#idle.length < maximumIdle) this.#idle.push(Buffer.from(block.buffer))
   }
 }
 
