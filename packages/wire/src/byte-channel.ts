@@ -51,6 +51,11 @@ export interface ByteSink {
    * Absent: not known.
    */
   readonly isWindowLimited?: boolean
+  /**
+   * Bytes written and not on their way yet. Where chunks are copied, the memory of bytes that are counted no more may be
+   * used again at once. Absent: not known.
+   */
+  readonly bufferedBytes?: number
   /** Queues `chunk`; false asks the caller to wait for `onDrain`. */
   write(chunk: Uint8Array): boolean
   /** Nothing more will be written (SSH_MSG_CHANNEL_EOF, a half-closed socket, the end of a pipe). */

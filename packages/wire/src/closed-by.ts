@@ -4,6 +4,11 @@ import type { ByteChannel } from './byte-channel.js'
 export function closedBy(channel: ByteChannel, close: () => void): ByteChannel {
   return {
     ...(channel.copiesChunks !== undefined && { copiesChunks: channel.copiesChunks }),
+    ...('bufferedBytes' in channel && {
+      get bufferedBytes() {
+        return channel.bufferedBytes ?? 0
+      },
+    }),
     get isWindowLimited() {
       return channel.isWindowLimited === true
     },

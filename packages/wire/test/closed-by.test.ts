@@ -11,6 +11,7 @@ function recordingChannel(calls: unknown[][]): ByteChannel {
   return {
     copiesChunks: true,
     isWindowLimited: true,
+    bufferedBytes: 7,
     attach: record('attach'),
     release: record('release'),
     write: record('write'),
@@ -39,4 +40,5 @@ test('a channel closed by something else does not close itself, and is the same 
     ['abort', error],
   ])
   expect([hasRoom, channel.copiesChunks, channel.isWindowLimited]).toEqual([false, true, true])
+  expect(channel.bufferedBytes).toBe(7)
 })

@@ -16,7 +16,7 @@ const mostProbed = 64
 const zeros = new Uint8Array(64 * 1024)
 
 export class FileContent {
-  /** Bytes that {@link chunks} gives. */
+  /** Bytes that {@link blocks} gives. */
   readonly size: number
   readonly #file: ScpSourceFile
   readonly #blockSize: number
@@ -64,11 +64,11 @@ export class FileContent {
    * The content, then zeros where it fails or ends too early: the other side waits for that many bytes.
    * @param onFailure told why these are not the bytes of the file
    */
-  async *chunks(onFailure: (error: Error) => void): AsyncGenerator<Uint8Array> {
+  async *blocks(onFailure: (error: Error) => void): AsyncGenerator<SourceBlock> {
     let sent = 0
     try {
-      for await (const block of this.#blocks()) {
-        for (const chunk of block.chunks) if (chunk.length > 0) yield chunk
+      for await (const block of this.#read()) {
+        yield block
         sent += block.length
       }
       if (sent === this.size) return
@@ -83,10 +83,13 @@ export class FileContent {
       if (endsCopying(error)) throw error
       onFailure(asError(error))
     }
-    for (; sent < this.size; sent += zeros.length) yield zeros.subarray(0, Math.min(zeros.length, this.size - sent))
+    for (let length: number; sent < this.size; sent += length) {
+      length = Math.min(zeros.length, this.size - sent)
+      yield { chunks: [zeros.subarray(0, length)], length }
+    }
   }
 
-  async *#blocks(): AsyncGenerator<SourceBlock> {
+  async *#read(): AsyncGenerator<SourceBlock> {
     yield* this.#probed
     const reads: Promise<SourceBlock>[] = []
     let asked = this.#probed.reduce((sum, { length }) => sum + length, 0)

@@ -4,6 +4,7 @@
  * Everything goes through the handler's own methods, so what it maps, locks in, counts or refuses holds for SCP as well.
  */
 
+import { BlockMemory } from '../block-memory.js'
 import type { SourceBlock } from '../client/file-tree.js'
 import { assertPlainName, baseName, joinPath } from '../client/paths.js'
 import { SftpStats } from '../client/stats.js'
@@ -17,6 +18,7 @@ const { create, exclusive, read, write } = openFlags
 
 export class HandlerScpFiles<F> implements ScpFiles {
   readonly #handler: SftpHandler<F>
+  readonly #memory = new BlockMemory()
 
   constructor(handler: SftpHandler<F>) {
     this.#handler = handler
@@ -49,7 +51,7 @@ export class HandlerScpFiles<F> implements ScpFiles {
     const file = await handler.open(path, read, {})
     try {
       const { size } = await handler.fstat(file)
-      return new HandlerSource(handler, file, size)
+      return new HandlerSource(handler, file, size, this.#memory)
     } catch (error) {
       await handler.close(file)
       throw error
@@ -96,11 +98,13 @@ class HandlerSource<F> implements ScpSourceFile {
   readonly size: number | undefined
   readonly #handler: SftpHandler<F>
   readonly #file: F
+  readonly #memory: BlockMemory
   /** Blocks are read one after another: handlers may rely on that. */
   #tail: Promise<unknown> = Promise.resolve()
 
-  constructor(handler: SftpHandler<F>, file: F, size: number | undefined) {
+  constructor(handler: SftpHandler<F>, file: F, size: number | undefined, memory: BlockMemory) {
     this.#handler = handler
+    this.#memory = memory
     this.#file = file
     // Files of /proc and devices say 0 and have content all the same.
     this.size = size === 0 ? undefined : size
@@ -117,14 +121,14 @@ class HandlerSource<F> implements ScpSourceFile {
   }
 
   async #read(position: number, length: number): Promise<SourceBlock> {
-    const memory = Buffer.allocUnsafeSlow(length)
+    const memory = this.#memory.take(length)
     let filled = 0
     while (filled < length) {
       const count = await this.#handler.read(this.#file, memory.subarray(filled), position + filled)
       if (count === 0) break
       filled += count
     }
-    return { chunks: [memory.subarray(0, filled)], length: filled }
+    return { chunks: [memory.subarray(0, filled)], length: filled, release: () => this.#memory.giveBack(memory) }
   }
 }
 

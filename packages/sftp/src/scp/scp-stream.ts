@@ -24,6 +24,7 @@ export class ScpStream {
   /** Whether a writer that waits for room is to hear of input, too. */
   #watchesInput = false
   #hasRoom = true
+  #written = 0
   readonly #stopWatching: (() => void) | undefined
   #markClosed: () => void = () => {}
   /** Settles when the channel is over; never rejects. */
@@ -128,8 +129,20 @@ export class ScpStream {
 
   /** Sends bytes, whose memory is the channel's from now on. @returns whether there is room for more: see {@link room} */
   write(bytes: Uint8Array): boolean {
+    this.#written += bytes.length
     this.#hasRoom = this.#channel.write(bytes)
     return this.#hasRoom
+  }
+
+  /** Bytes written so far. */
+  get written(): number {
+    return this.#written
+  }
+
+  /** Of the bytes written, those whose memory nobody looks at any more: so many from the first one on. */
+  get copied(): number {
+    const { copiesChunks, bufferedBytes } = this.#channel
+    return copiesChunks === true && bufferedBytes !== undefined ? this.#written - bufferedBytes : 0
   }
 
   /**

@@ -114,12 +114,16 @@ class Sender {
       progress.found(content.size)
       const fileProgress = progress.file(item.src, item.dst, content.size)
       let failure: Error | undefined
-      for await (const chunk of content.chunks((error) => {
+      const blocks = content.blocks((error) => {
         failure = error
-      })) {
-        const sent = source.write(chunk)
-        if (sent !== undefined) await sent
-        fileProgress.add(chunk.length)
+      })
+      for await (const { chunks, release } of blocks) {
+        for (const chunk of chunks) {
+          const sent = source.write(chunk)
+          if (sent !== undefined) await sent
+          fileProgress.add(chunk.length)
+        }
+        if (release !== undefined) source.lend(release)
       }
       await source.finishFile(failure)
       if (failure !== undefined) throw failure

@@ -4,6 +4,7 @@
  * Times travel with the record they belong to, so they cost no answer of their own.
  */
 
+import { Fifo } from '@ssh/wire'
 import type { SftpError } from '../errors.js'
 import {
   type DirectoryRecord,
@@ -30,6 +31,8 @@ export class ScpSource {
   readonly #stream: ScpStream
   /** Failures that the other side has told, or has been told. */
   readonly #known = new WeakSet<Error>()
+  /** Memory that is lent to the channel until so many bytes are on their way. */
+  readonly #lent = new Fifo<{ readonly end: number; readonly giveBack: () => void }>()
 
   constructor(stream: ScpStream) {
     this.#stream = stream
@@ -63,6 +66,18 @@ export class ScpSource {
   write(chunk: Uint8Array): Promise<void> | undefined {
     const hasRoom = this.#stream.write(chunk)
     return hasRoom && !this.#isInterrupted() ? undefined : this.#makeRoom()
+  }
+
+  /** The memory of what was written last may be used again once `giveBack` is called, if it ever is. */
+  lend(giveBack: () => void): void {
+    this.#lent.push({ end: this.#stream.written, giveBack })
+    const { copied } = this.#stream
+    for (let first = this.#lent.first; first !== undefined && first.end <= copied; first = this.#lent.first) {
+      this.#lent.shift()
+      first.giveBack()
+    }
+    // Where nobody knows, the memory goes its own way.
+    if (copied === 0) this.#lent.clear()
   }
 
   /**
