@@ -38,6 +38,8 @@ export { SftpFile } from './client/sftp-file.js'
 export { type SftpDirent, SftpStats } from './client/stats.js'
 export type { SftpTime } from './client/times.js'
 export type { SftpRequestTrace, SftpTransferTrace } from './client/tracing.js'
+export type { ChunkStream } from './client/transfer/chunk-source.js'
+export type { ByteSink } from './client/transfer/deliver.js'
 export type { Paths, PutSource } from './client/transfers.js'
 // Errors
 export { SftpError, type SftpErrorOptions } from './errors.js'
