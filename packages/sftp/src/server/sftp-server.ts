@@ -210,11 +210,12 @@ export class SftpServer implements SftpHandler<ServerFile> {
       return attrs && { fileName, attrs, longName: this.#longName(fileName, attrs, now) }
     }
     const entryOf = (name: string) => entry(name, fsp.lstat(directory.entry(name), { bigint: isExact }))
+    let pending: Promise<SftpDirEntry | undefined>[] = []
     try {
       // The first name shows whether it can be listed.
       let next = await names.next()
       const parent = this.#at(`${path}/..`, true).then((above) => this.#tree.stat(above, isExact))
-      let pending: Promise<SftpDirEntry | undefined>[] = [entryOf('.'), entry('..', parent)]
+      pending = [entryOf('.'), entry('..', parent)]
       for (; ; next = await names.next()) {
         if (next.done !== true) {
           pending.push(entryOf(next.value))
@@ -225,6 +226,8 @@ export class SftpServer implements SftpHandler<ServerFile> {
         pending = []
       }
     } finally {
+      // Whatever looks into the directory does so before another may get its descriptor.
+      await Promise.allSettled(pending)
       directory.close()
       await names.return(undefined)
     }

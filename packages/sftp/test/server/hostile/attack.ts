@@ -6,7 +6,6 @@ import { memoryChannelPair } from '@ssh/testkit'
 import { type ByteChannel, Writer } from '@ssh/wire'
 import { onTestFinished } from 'vitest'
 import { type Dialect, firstDialect } from '../../../src/protocol/dialect.js'
-import { extendedRequests } from '../../../src/protocol/extensions.js'
 import { openFlags } from '../../../src/protocol/open-flags.js'
 import type { Reply } from '../../../src/protocol/packets.js'
 import type { SftpHandler } from '../../../src/server/handler.js'
@@ -76,10 +75,6 @@ export function rawPath(number: number, id: number, path: string): Uint8Array {
 
 export function rawOpen(id: number, path: string, flags: number): Uint8Array {
   return new Writer().writeByte(3).writeUint32(id).writeUtf8(path).writeUint32(flags).writeUint32(0).finish()
-}
-
-export function paths(oldPath: string, newPath: string): Uint8Array {
-  return extendedRequests.encode('hardlink@openssh.com', { oldPath, newPath })
 }
 
 /** What stands in the fields of {@link everyRequest}, unless a test says otherwise. */
