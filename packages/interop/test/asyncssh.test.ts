@@ -14,7 +14,7 @@ await describeLibrary('asyncssh', 'AsyncSSH', (bench) => {
   describe('as a server', () => {
     // Its connections share the key that signs, set to the algorithm of whoever came last: one RSA client at a time.
     describeOurClient(bench, { lanes: 1, relaysSignals: true, canRequireBoth: false })
-    describeOurFiles(bench, {})
+    describeOurFiles(bench, { lacks: ['expandPath', 'homeDirectory', 'usersGroupsById'] })
     describeOurForwarding(bench)
 
     test('has an expired password changed', async () => {

@@ -1,6 +1,7 @@
 /** Go, both ways. */
 
 import { describe } from 'vitest'
+import { extras } from './files/our-client.js'
 import { describeTheirConnections } from './libraries/forwarding.js'
 import { describeOurClient } from './libraries/our-client.js'
 import { describeOurFiles } from './libraries/our-files.js'
@@ -11,7 +12,8 @@ import { describeLibrary } from './libraries/workbench.js'
 await describeLibrary('go', 'Go', (bench) => {
   describe('as a server', () => {
     describeOurClient(bench, { relaysSignals: true, canRequireBoth: true })
-    const lacks = ['fstatvfs', 'sync', 'lsetstat', 'limits'] as const
+    const knows: readonly string[] = ['posixRename', 'link', 'statvfs']
+    const lacks = extras.filter((extra) => !knows.includes(extra))
     describeOurFiles(bench, { lacks, renameReplaces: true, mixesUpRemovals: true, tellsAccessTimes: false })
     describe('from memory', () => {
       // A write takes it longer the more the file holds.

@@ -1,6 +1,7 @@
 /** Paramiko, both ways. */
 
 import { describe } from 'vitest'
+import { extras } from './files/our-client.js'
 import { describeTheirConnections } from './libraries/forwarding.js'
 import { describeOurClient } from './libraries/our-client.js'
 import { describeOurFiles } from './libraries/our-files.js'
@@ -12,7 +13,7 @@ await describeLibrary('paramiko', 'Paramiko', (bench) => {
   describe('as a server', () => {
     describeOurClient(bench, { relaysSignals: false, canRequireBoth: true })
     describeOurFiles(bench, {
-      lacks: ['posixRename', 'link', 'statvfs', 'fstatvfs', 'sync', 'lsetstat', 'limits'],
+      lacks: extras,
       takesAnyName: false,
       truncationErases: true,
     })

@@ -29,7 +29,8 @@ import {
   type TemporaryFolder,
   temporaryFolder,
 } from '../../src/index.js'
-import { describeTree, hashOf, makeTree, startJailedServer } from './jailed-server.js'
+import { startJailedServer } from './jailed-server.js'
+import { describeTree, hashOf, makeTree } from './trees.js'
 
 const big = randomBytes(8 * 2 ** 20 + 1)
 let server: SdkServer

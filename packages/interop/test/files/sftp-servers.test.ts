@@ -15,7 +15,7 @@ import {
   startSshd,
   temporaryFolder,
 } from '../../src/index.js'
-import { describeClientFiles, type FileServer } from './our-client.js'
+import { describeClientFiles, extras, type FileServer } from './our-client.js'
 
 /** Sessions on one connection. */
 async function overSsh(server: ForeignServer): Promise<FileServer> {
@@ -50,7 +50,7 @@ describe.skipIf(lacks('sftp-server'))("OpenSSH's sftp-server on pipes", () => {
 
 describe.skipIf(lacks('sftp-server'))('sftp-server without any extension', () => {
   describeClientFiles(() => onStdio(additions), {
-    lacks: ['posixRename', 'link', 'statvfs', 'fstatvfs', 'sync', 'lsetstat', 'limits', 'copyData'],
+    lacks: extras,
   })
 })
 
@@ -64,8 +64,9 @@ describe.skipIf(lacks('dropbear', 'sftp-server', 'ssh-keygen') || !canServeDropb
 
 describe.skipIf(lacks('proftpd', 'ssh-keygen'))('ProFTPD', () => {
   describeClientFiles(async () => overSsh(await startProftpd()), {
-    lacks: ['lsetstat', 'limits'],
+    lacks: ['lsetstat', 'limits', 'copyData', 'expandPath', 'usersGroupsById'],
     resolvesLinks: true,
     followsInLstat: true,
+    breaksOverHomes: true,
   })
 })
