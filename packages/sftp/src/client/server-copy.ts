@@ -19,12 +19,10 @@ export interface ServerCopyOptions {
 
 /**
  * Bytes per request. A server that answers one request after the other answers nobody else meanwhile, and an abort is
- * heard between two of them.
+ * heard between two of them. One is in flight at a time: two could leave a hole that whoever goes on with the file
+ * would not look for, see transfer/resume.ts.
  */
 const pieceLength = 64 * 1024 * 1024
-
-/** Requests for one file in flight: the server finds the next one there when it is done with one. */
-const piecesInFlight = 2
 
 export class ServerCopy {
   readonly #source: OpenHandle
@@ -50,23 +48,13 @@ export class ServerCopy {
    */
   async run(): Promise<number> {
     const { size, signal, onBytes } = this.#options
-    const pending: { readonly end: number; readonly copied: Promise<unknown> }[] = []
-    const settleOne = async (): Promise<void> => {
-      const first = pending.shift()
-      if (first === undefined) return
-      await first.copied
-      onBytes(first.end - this.#contiguous)
-      this.#contiguous = first.end
-    }
     for await (const piece of this.#pieces()) {
       throwIfAborted(signal)
-      const copied = this.#copy(piece)
-      // Whoever comes to it hears of its failure; behind another failure nobody does.
-      copied.catch(() => {})
-      pending.push({ end: piece.length === 0 ? size : piece.to + piece.length, copied })
-      if (pending.length >= piecesInFlight) await settleOne()
+      await this.#copy(piece)
+      const end = piece.length === 0 ? size : piece.to + piece.length
+      onBytes(end - this.#contiguous)
+      this.#contiguous = end
     }
-    while (pending.length > 0) await settleOne()
     return size
   }
 
