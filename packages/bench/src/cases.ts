@@ -20,8 +20,11 @@ export interface BenchCase {
 
 const MiB = 1024 * 1024
 const bulk = { unit: 'MB/s', count: 1, size: 1024 * MiB, quick: { size: 64 * MiB, count: 1 } } as const
-const bulkFarAway = { ...bulk, size: 128 * MiB, quick: { size: 16 * MiB, count: 1 } } as const
+const bulkFarAway = { ...bulk, size: 256 * MiB, quick: { size: 16 * MiB, count: 1 } } as const
 const everybody = { peers: ['ours', 'openssh', 'ssh2'], isLongWay: false, isServer: false } as const
+const smallFiles = { unit: 'files/s', size: 4096, count: 5000, quick: { size: 4096, count: 500 } } as const
+// ssh2 has no SCP.
+const scp = { ...bulk, ...everybody, peers: ['ours', 'openssh'] } as const
 const farAway = { ...everybody, isLongWay: true } as const
 
 export const cases: readonly BenchCase[] = [
@@ -29,15 +32,10 @@ export const cases: readonly BenchCase[] = [
   { name: 'exec-up', title: 'exec, bytes up', ...bulk, ...everybody },
   { name: 'sftp-get', title: 'SFTP get', ...bulk, ...everybody },
   { name: 'sftp-put', title: 'SFTP put', ...bulk, ...everybody },
-  {
-    name: 'small-files',
-    title: 'SFTP get, files of 4 KiB',
-    unit: 'files/s',
-    ...everybody,
-    size: 4096,
-    count: 5000,
-    quick: { size: 4096, count: 500 },
-  },
+  { name: 'small-files', title: 'SFTP get, files of 4 KiB', ...smallFiles, ...everybody },
+  { name: 'small-files-put', title: 'SFTP put, files of 4 KiB', ...smallFiles, ...everybody },
+  { name: 'scp-get', title: 'SCP from there', ...scp },
+  { name: 'scp-put', title: 'SCP to there', ...scp },
   {
     name: 'connect',
     title: 'connect, log in, run `true`, one after another',
@@ -84,6 +82,14 @@ export const cases: readonly BenchCase[] = [
   {
     name: 'server-sftp-get',
     title: 'as a server: OpenSSH gets through SFTP',
+    ...bulk,
+    ...everybody,
+    peers: ['ours', 'openssh'],
+    isServer: true,
+  },
+  {
+    name: 'server-sftp-put',
+    title: 'as a server: OpenSSH puts through SFTP',
     ...bulk,
     ...everybody,
     peers: ['ours', 'openssh'],

@@ -7,6 +7,9 @@ export type CaseName =
   | 'sftp-get'
   | 'sftp-put'
   | 'small-files'
+  | 'small-files-put'
+  | 'scp-get'
+  | 'scp-put'
   | 'connect'
   | 'exec-8'
   | 'many-hosts'
@@ -15,6 +18,7 @@ export type CaseName =
   | 'rtt-sftp-put'
   | 'rtt-connect'
   | 'server-sftp-get'
+  | 'server-sftp-put'
 
 /** Who is measured. */
 export type PeerName = 'ours' | 'openssh' | 'ssh2'

@@ -1,7 +1,7 @@
 /** OpenSSH's own clients. What they do besides the work (starting, logging in) is measured too and taken off. */
 
 import { spawn } from 'node:child_process'
-import { createReadStream, statSync } from 'node:fs'
+import { createReadStream, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { peer, type TemporaryFolder, temporaryFolder } from '@ssh/interop'
@@ -34,7 +34,8 @@ export async function measureOpenssh(job: Job): Promise<Measurement> {
       return await withoutOverhead(job, folder, measured)
     }
     case 'sftp-put':
-    case 'rtt-sftp-put': {
+    case 'rtt-sftp-put':
+    case 'server-sftp-put': {
       const remote = join(scratch, 'put')
       const measured = await runSftp(job, folder, `put ${sourceFile} ${remote}`, size)
       mustBe(statSync(remote).size, size)
@@ -46,6 +47,23 @@ export async function measureOpenssh(job: Job): Promise<Measurement> {
         folder,
         await runSftp(job, folder, `get -r ${job.sourceFolder}/* ${scratch}`, count),
       )
+    case 'small-files-put': {
+      const measured = await runSftp(job, folder, `put -r ${job.sourceFolder}/* ${scratch}`, count)
+      mustBe(readdirSync(scratch).length, count)
+      return await withoutOverhead(job, folder, measured)
+    }
+    case 'scp-get': {
+      const local = join(scratch, 'got')
+      const measured = await runScp(job, folder, remoteFile(job, sourceFile), local)
+      mustBe(statSync(local).size, size)
+      return await withoutOverhead(job, folder, measured)
+    }
+    case 'scp-put': {
+      const remote = join(scratch, 'put')
+      const measured = await runScp(job, folder, sourceFile, remoteFile(job, remote))
+      mustBe(statSync(remote).size, size)
+      return await withoutOverhead(job, folder, measured)
+    }
     case 'exec-8':
     case 'many-hosts':
       throw new Error('OpenSSH has no command for this case')
@@ -54,7 +72,7 @@ export async function measureOpenssh(job: Job): Promise<Measurement> {
 
 /** Takes off what logging in alone took, so that only the work is compared. */
 async function withoutOverhead(job: Job, folder: TemporaryFolder, measured: Measurement): Promise<Measurement> {
-  const isSftp = job.case.includes('sftp') || job.case === 'small-files'
+  const isSftp = job.case.includes('sftp') || job.case.startsWith('small-files')
   const overhead = isSftp ? await runSftp(job, folder, 'pwd', 1) : await sshTrue(job, folder)
   return {
     ...measured,
@@ -91,6 +109,16 @@ async function runSftp(job: Job, folder: TemporaryFolder, command: string, amoun
   const batch = folder.write('batch', `${command}\n`)
   const options = ['-q', '-P', String(target.port), ...login(job, folder), '-b', batch]
   return await runMeasured([peer('sftp'), ...options, `${target.username}@${target.host}`], amount)
+}
+
+/** `-O`: the protocol, where scp would take SFTP for it today. */
+async function runScp(job: Job, folder: TemporaryFolder, from: string, to: string): Promise<Measurement> {
+  const options = ['-O', '-q', '-P', String(job.target.port), ...login(job, folder)]
+  return await runMeasured([peer('scp'), ...options, from, to], job.size)
+}
+
+function remoteFile({ target }: Job, path: string): string {
+  return `${target.username}@${target.host}:${path}`
 }
 
 function login({ target, cipher }: Job, folder: TemporaryFolder): string[] {

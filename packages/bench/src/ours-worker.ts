@@ -1,9 +1,9 @@
 /** This SDK's client, through its public API. */
 
-import { createReadStream, statSync } from 'node:fs'
+import { createReadStream, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { connect, runOnHosts, type SshClientConnection } from '@ssh/sdk'
+import { connect, runOnHosts, type SftpClient, type SshClientConnection, scp } from '@ssh/sdk'
 import type { Job } from './job.js'
 import { inParallel, measure, mustBe } from './worker.js'
 
@@ -22,7 +22,10 @@ await measure(async (job, start) => {
     return await onManyHosts(job)
   }
   const connection = await open(job)
+  // As with a connection, what is measured begins when it stands.
+  const sftp = name.includes('sftp') || name.startsWith('small-files') ? await connection.startSftpClient() : undefined
   start()
+  if (sftp !== undefined) return await onSftp(job, sftp)
   switch (name) {
     case 'exec-down':
     case 'rtt-exec-down': {
@@ -43,29 +46,45 @@ await measure(async (job, start) => {
     case 'exec-8':
       await inParallel(count, 8, async () => mustBe((await connection.run('true')).exitStatus ?? -1, 0))
       return count
+    case 'scp-get': {
+      const local = join(scratch, 'got')
+      await scp([connection, sourceFile], local)
+      return mustBe(statSync(local).size, size)
+    }
+    case 'scp-put': {
+      const remote = join(scratch, 'put')
+      await scp(sourceFile, [connection, remote])
+      return mustBe(statSync(remote).size, size)
+    }
+    default:
+      throw new Error(`${name} has a worker of its own`)
+  }
+})
+
+async function onSftp({ case: name, count, size, sourceFile, sourceFolder, scratch }: Job, sftp: SftpClient) {
+  switch (name) {
     case 'sftp-get':
     case 'rtt-sftp-get': {
-      const sftp = await connection.startSftpClient()
       const local = join(scratch, 'got')
       await sftp.get(sourceFile, local)
       return mustBe(statSync(local).size, size)
     }
     case 'sftp-put':
     case 'rtt-sftp-put': {
-      const sftp = await connection.startSftpClient()
       const remote = join(scratch, 'put')
       await sftp.put(sourceFile, remote)
       return mustBe(statSync(remote).size, size)
     }
-    case 'small-files': {
-      const sftp = await connection.startSftpClient()
-      await sftp.mget(join(job.sourceFolder, '*'), scratch)
-      return count
-    }
-    case 'server-sftp-get':
-      throw new Error('The server case has a worker of its own')
+    case 'small-files':
+      await sftp.mget(join(sourceFolder, '*'), scratch)
+      return mustBe(readdirSync(scratch).length, count)
+    case 'small-files-put':
+      await sftp.mput(join(sourceFolder, '*'), scratch)
+      return mustBe(readdirSync(scratch).length, count)
+    default:
+      throw new Error(`${name} has a worker of its own`)
   }
-})
+}
 
 /** Logs in to `count` hosts, each of which runs a command and is left again. */
 async function onManyHosts({ target, cipher, count, ports }: Job): Promise<number> {

@@ -1,6 +1,7 @@
 /** The ssh2 package's client, used as its documentation shows. */
 
 import { createReadStream, readFileSync, statSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { Client, type ClientChannel, type ConnectConfig, type SFTPWrapper } from 'ssh2'
@@ -8,7 +9,7 @@ import type { Job } from './job.js'
 import { inParallel, measure, mustBe } from './worker.js'
 
 await measure(async (job, start) => {
-  const { case: name, count, size, sourceFile, scratch } = job
+  const { case: name, count, size, sourceFile } = job
   if (name === 'connect' || name === 'rtt-connect') {
     for (let done = 0; done < count; done++) {
       const client = await open(job)
@@ -20,7 +21,10 @@ await measure(async (job, start) => {
     return count
   }
   const client = await open(job)
+  // As with a connection, what is measured begins when it stands.
+  const sftp = name.includes('sftp') || name.startsWith('small-files') ? await openSftp(client) : undefined
   start()
+  if (sftp !== undefined) return await onSftp(job, sftp)
   switch (name) {
     case 'exec-down':
     case 'rtt-exec-down': {
@@ -46,36 +50,48 @@ await measure(async (job, start) => {
     case 'exec-8':
       await inParallel(count, 8, () => runTrue(client))
       return count
+    default:
+      throw new Error(`ssh2 is not measured in ${name}`)
+  }
+})
+
+async function onSftp({ case: name, count, size, sourceFile, sourceFolder, scratch }: Job, sftp: SFTPWrapper) {
+  switch (name) {
     case 'sftp-get':
     case 'rtt-sftp-get': {
-      const sftp = await openSftp(client)
       const local = join(scratch, 'got')
       await promisify<string, string>(sftp.fastGet.bind(sftp))(sourceFile, local)
       return mustBe(statSync(local).size, size)
     }
     case 'sftp-put':
     case 'rtt-sftp-put': {
-      const sftp = await openSftp(client)
       const remote = join(scratch, 'put')
       await promisify<string, string>(sftp.fastPut.bind(sftp))(sourceFile, remote)
       return mustBe(statSync(remote).size, size)
     }
     case 'small-files': {
-      const sftp = await openSftp(client)
-      const entries = await promisify(sftp.readdir.bind(sftp))(job.sourceFolder)
+      const entries = await promisify(sftp.readdir.bind(sftp))(sourceFolder)
       const get = promisify<string, string>(sftp.fastGet.bind(sftp))
       // The best of 8, 32, 64, 128, 256 and 512.
       await inParallel(entries.length, 512, async (index) => {
         const file = entries[index]?.filename ?? ''
-        await get(join(job.sourceFolder, file), join(scratch, file))
+        await get(join(sourceFolder, file), join(scratch, file))
       })
       return mustBe(entries.length, count)
     }
-    case 'many-hosts':
-    case 'server-sftp-get':
-      throw new Error('ssh2 is not measured as a server')
+    case 'small-files-put': {
+      const files = await readdir(sourceFolder)
+      const put = promisify<string, string>(sftp.fastPut.bind(sftp))
+      await inParallel(files.length, 64, async (index) => {
+        const file = files[index] ?? ''
+        await put(join(sourceFolder, file), join(scratch, file))
+      })
+      return mustBe(files.length, count)
+    }
+    default:
+      throw new Error(`ssh2 is not measured in ${name}`)
   }
-})
+}
 
 async function open({ target, cipher }: Job): Promise<Client> {
   const client = new Client()
