@@ -14,6 +14,7 @@ import type { AlgorithmStatus, CipherAlgorithm } from './cipher.js'
 import { integrityError, lengthFieldSize, tagOffset } from './integrity.js'
 import { hasNodeCipher } from './node-cipher.js'
 import type { PacketOpener, PacketSealer } from './packet-cipher.js'
+import { moveInto } from './spent-memory.js'
 
 const blockSize = 16
 const ivLength = 12
@@ -86,7 +87,7 @@ class AesGcmSealer extends AesGcmDirection implements PacketSealer {
     const end = packet.length - this.tagLength
     const cipher = this.nextCipher()
     cipher.setAAD(packet.subarray(0, lengthFieldSize))
-    packet.set(cipher.update(packet.subarray(lengthFieldSize, end)), lengthFieldSize)
+    moveInto(packet, cipher.update(packet.subarray(lengthFieldSize, end)), lengthFieldSize)
     cipher.final()
     packet.set(cipher.getAuthTag(), end)
     return packet

@@ -10,6 +10,7 @@ import { expectTag, lengthFieldSize, tagOffset } from './integrity.js'
 import { hasNodeCipher } from './node-cipher.js'
 import type { PacketOpener, PacketSealer } from './packet-cipher.js'
 import { poly1305, poly1305TagLength } from './poly1305.js'
+import { moveInto } from './spent-memory.js'
 
 const nodeName = 'chacha20'
 const blockSize = 8
@@ -82,7 +83,7 @@ class Chacha20Poly1305Sealer extends Chacha20Poly1305Direction implements Packet
     const end = packet.length - this.tagLength
     const { tagKey, bodyStream } = this.startPacket(sequenceNumber)
     packet.set(this.cryptLength(packet.subarray(0, lengthFieldSize), sequenceNumber), 0)
-    packet.set(bodyStream.update(packet.subarray(lengthFieldSize, end)), lengthFieldSize)
+    moveInto(packet, bodyStream.update(packet.subarray(lengthFieldSize, end)), lengthFieldSize)
     packet.set(poly1305(packet.subarray(0, end), tagKey), end)
     return packet
   }

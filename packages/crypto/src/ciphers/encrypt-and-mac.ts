@@ -8,6 +8,7 @@ import { asBuffer } from '@ssh/wire'
 import type { KeyedMac } from './cipher.js'
 import { expectTag, lengthFieldSize, tagOffset } from './integrity.js'
 import type { PacketOpener, PacketSealer } from './packet-cipher.js'
+import { moveInto } from './spent-memory.js'
 
 /** Sends encrypt(packet) and MAC(packet). */
 export class EncryptAndMacSealer implements PacketSealer {
@@ -28,7 +29,7 @@ export class EncryptAndMacSealer implements PacketSealer {
     const end = packet.length - this.tagLength
     const plain = packet.subarray(0, end)
     packet.set(this.#mac.compute(sequenceNumber, plain), end)
-    packet.set(this.#cipher.update(plain), 0)
+    moveInto(packet, this.#cipher.update(plain), 0)
     return packet
   }
 }
@@ -62,7 +63,7 @@ export class EncryptAndMacOpener implements PacketOpener {
   open(packet: Buffer, sequenceNumber: number): Uint8Array {
     const end = tagOffset(packet, this.tagLength, this.headLength)
     packet.set(this.#head, 0)
-    packet.set(this.#decipher.update(packet.subarray(this.headLength, end)), this.headLength)
+    moveInto(packet, this.#decipher.update(packet.subarray(this.headLength, end)), this.headLength)
     const plain = packet.subarray(0, end)
     expectTag(packet.subarray(end), this.#mac.compute(sequenceNumber, plain))
     return plain.subarray(lengthFieldSize)

@@ -5,6 +5,7 @@ import { asBuffer } from '@ssh/wire'
 import type { KeyedMac } from './cipher.js'
 import { expectTag, lengthFieldSize, tagOffset } from './integrity.js'
 import type { PacketOpener, PacketSealer } from './packet-cipher.js'
+import { moveInto } from './spent-memory.js'
 
 /** Sends the length, encrypt(body) and MAC(length and encrypted body). */
 export class EncryptThenMacSealer implements PacketSealer {
@@ -23,7 +24,7 @@ export class EncryptThenMacSealer implements PacketSealer {
 
   seal(packet: Buffer, sequenceNumber: number): Buffer {
     const end = packet.length - this.tagLength
-    packet.set(this.#cipher.update(packet.subarray(lengthFieldSize, end)), lengthFieldSize)
+    moveInto(packet, this.#cipher.update(packet.subarray(lengthFieldSize, end)), lengthFieldSize)
     packet.set(this.#mac.compute(sequenceNumber, packet.subarray(0, end)), end)
     return packet
   }
