@@ -15,6 +15,7 @@ import { reverseServerOptionsSchema } from '../../../conn/src/server/connect-rev
 import { serverOptionsSchema } from '../../../conn/src/server/server-options.js'
 import { userOptionsSchema } from '../../../conn/src/server/user-settings.js'
 import { sessionDefaultsSchema } from '../../../sdk/src/client/client-options.js'
+import { scpTransferSchema } from '../../../sdk/src/client/scp-options.js'
 import {
   readPrivateKeyOptionsSchema,
   writePrivateKeyOptionsSchema,
@@ -109,6 +110,11 @@ export function optionsPage(files: readonly SourceText[]): string {
     section('`wait` of a process', waitOptionsSchema.shape, process, 'waitOptionsSchema'),
     section('`redirect` of a process', redirectOptionsSchema.shape, process, 'redirections'),
     section('`expect`', expectOptionsSchema.shape, commentsIn(sourceOf('sdk/src/process/expect.ts'))),
+    section(
+      '`scp`: those of `connect`, and',
+      scpTransferSchema.shape,
+      commentsIn(sourceOf('sdk/src/client/scp-options.ts')),
+    ),
     ...workSections(sourceOf),
     ...forwardingSections(sourceOf('conn/src/client/client-forwarding-options.ts')),
     section('`listen`', { ...sessionOptionsSchema.shape, ...protocol }, server),
