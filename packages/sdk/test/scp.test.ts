@@ -178,6 +178,7 @@ describe('scp', () => {
     await expect(scp([], 'host:x')).rejects.toThrow(OptionsError)
     await expect(scp('a', 'host:x', { recursive: true } as never)).rejects.toThrow(/recurse/)
     await expect(scp('a', 'host:x', { preserve: 'yes' } as never)).rejects.toThrow(/preserve/)
+    await expect(scp('a', 'host:x', { blockSize: '0' })).rejects.toThrow(/blockSize/)
   })
 
   test('a signal ends it: while connecting, and in the middle of a file', async () => {

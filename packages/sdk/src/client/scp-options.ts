@@ -21,8 +21,8 @@ export const scpTransferSchema = z.strictObject({
    * before them, and `~` at the start of a remote path is a home directory.
    */
   literalPaths: z.boolean().optional(),
-  /** Bytes read or written at once. Default 256 KiB. */
-  blockSize: size.optional(),
+  /** Bytes read or written at once, 4 MiB at most. Default 256 KiB. */
+  blockSize: size.refine((bytes) => bytes >= 1, 'must be 1 byte or more').optional(),
   /** Told how far it is: at the end of each file, and every 100 ms at most in between. */
   progress: callback<(event: SftpProgress) => void>().optional(),
   /**

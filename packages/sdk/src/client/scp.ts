@@ -127,12 +127,12 @@ class Copying {
   }
 
   async #send(paths: readonly string[], to: Remote, isSeveral: boolean): Promise<void> {
-    const { recurse = false, preserve = false, literalPaths = false, signal } = this.#options
+    const { recurse = false, preserve = false, literalPaths = false, followSymlinks, signal } = this.#options
     const intoDirectory = isSeveral || paths.some((path) => /(?:^|[/\\])\.{0,2}[/\\]*$/.test(path))
     const command = { role: 'sink', path: to.path, isLiteral: literalPaths, recurse, preserve, intoDirectory } as const
     const conn = await this.#connections.to(to.connection)
     await runRemoteScp(conn, command, { signal, isComplete: true }, this.#options.onError, (channel, onError) =>
-      scpSend(channel, paths, to.path, { ...this.#transferOptions(), onError }),
+      scpSend(channel, paths, to.path, { ...this.#transferOptions(), followSymlinks, onError }),
     )
     this.#progress?.next()
   }
@@ -164,7 +164,7 @@ class Copying {
   }
 
   #transferOptions() {
-    const { preserve, recurse, followSymlinks, blockSize, signal } = this.#options
-    return { preserve, recurse, followSymlinks, blockSize, signal, progress: this.#progress?.report }
+    const { preserve, recurse, blockSize, signal } = this.#options
+    return { preserve, recurse, blockSize, signal, progress: this.#progress?.report }
   }
 }

@@ -1,6 +1,7 @@
 /** Options of SCP, for whoever copies. */
 
-import type { SftpProgress } from '../client/options.js'
+import { knownOptions, type OptionNames } from '@ssh/wire'
+import { checkCounts, type SftpProgress } from '../client/options.js'
 
 /** What both roles take. */
 export interface ScpOptions {
@@ -8,7 +9,7 @@ export interface ScpOptions {
   readonly preserve?: boolean | undefined
   /** Copies directories with all they hold; without it a directory is an error. Default false. */
   readonly recurse?: boolean | undefined
-  /** Bytes read or written at once. Default 256 KiB. */
+  /** Bytes read or written at once, 4 MiB at most. Default 256 KiB. */
   readonly blockSize?: number | undefined
   /** Told how far it is: at the end of each file, and every 100 ms at most in between. */
   readonly progress?: ((event: SftpProgress) => void) | undefined
@@ -38,3 +39,36 @@ export interface ScpSinkOptions extends ScpOptions {
 
 /** Bytes read or written at once. */
 export const defaultBlockSize = 256 * 1024
+
+/** Most that is read or written at once: several blocks are in memory at the same time. */
+const largestBlockSize = 4 * 1024 * 1024
+
+const names: OptionNames<ScpOptions> = {
+  preserve: true,
+  recurse: true,
+  blockSize: true,
+  progress: true,
+  onError: true,
+  signal: true,
+}
+
+/** Names of the options of each role. */
+export const scpOptionNames = {
+  send: { ...names, followSymlinks: true } satisfies OptionNames<ScpSourceOptions>,
+  receive: { ...names, intoDirectory: true } satisfies OptionNames<ScpSinkOptions>,
+  relay: names,
+}
+
+/**
+ * The options of a role, with a block size that can be used.
+ * @throws OptionsError for an option nobody knows; SftpError `EINVAL` for a block size that is no whole number from 1
+ */
+export function checkedScpOptions<O extends ScpOptions>(
+  what: string,
+  options: O,
+  optionNames: OptionNames<O>,
+): O & { readonly blockSize: number } {
+  const { blockSize = defaultBlockSize } = knownOptions(what, options, optionNames)
+  checkCounts({ blockSize })
+  return { ...options, blockSize: Math.min(blockSize, largestBlockSize) }
+}

@@ -17,7 +17,13 @@ import { encodeFailure } from './records.js'
 import { RelayReceiver } from './relay-files.js'
 import { failureText } from './remote-failure.js'
 import type { RequestedNames } from './requested-names.js'
-import { defaultBlockSize, type ScpOptions, type ScpSinkOptions, type ScpSourceOptions } from './scp-options.js'
+import {
+  checkedScpOptions,
+  type ScpOptions,
+  type ScpSinkOptions,
+  type ScpSourceOptions,
+  scpOptionNames,
+} from './scp-options.js'
 import { connectionLost, ScpStream } from './scp-stream.js'
 import { sendFiles } from './send-files.js'
 import { takeRecords } from './sink.js'
@@ -38,14 +44,15 @@ export interface ScpNames {
  * @throws SftpError the first failure, unless `onError` takes it; what ended the channel
  * @throws AbortError
  */
-export function scpSend(
+export async function scpSend(
   channel: ByteChannel,
   paths: readonly string[],
   destination: string,
   options: ScpSourceOptions = {},
 ): Promise<void> {
-  const { preserve = false, recurse = false, followSymlinks = true, blockSize = defaultBlockSize, signal } = options
-  return copying(paths.length, options, async (open, progress, report) => {
+  const checked = checkedScpOptions('scpSend', options, scpOptionNames.send)
+  const { preserve = false, recurse = false, followSymlinks = true, blockSize, signal } = checked
+  await copying(paths.length, options, async (open, progress, report) => {
     const stream = open(channel)
     const source = new ScpSource(stream)
     await source.start()
@@ -62,14 +69,15 @@ export function scpSend(
  * @throws SftpError the first failure, unless `onError` takes it; what ended the channel
  * @throws AbortError
  */
-export function scpReceive(
+export async function scpReceive(
   channel: ByteChannel,
   requested: RequestedNames,
   names: ScpNames,
   options: ScpSinkOptions = {},
 ): Promise<void> {
-  const { preserve = false, recurse = false, intoDirectory = false, blockSize = defaultBlockSize, signal } = options
-  return copying(1, options, async (open, progress, report) => {
+  const checked = checkedScpOptions('scpReceive', options, scpOptionNames.receive)
+  const { preserve = false, recurse = false, intoDirectory = false, blockSize, signal } = checked
+  await copying(1, options, async (open, progress, report) => {
     const stream = open(channel)
     const receiver = await FileReceiver.open({
       ...names,
@@ -98,15 +106,15 @@ export function scpReceive(
  * Hands on to `scp -t` on one channel what `scp -f` sends on another.
  * @throws as {@link scpReceive}
  */
-export function scpRelay(
+export async function scpRelay(
   from: ByteChannel,
   to: ByteChannel,
   requested: RequestedNames,
   names: ScpNames,
   options: ScpOptions = {},
 ): Promise<void> {
-  const { preserve = false, recurse = false } = options
-  return copying(1, options, async (open, progress, report) => {
+  const { preserve = false, recurse = false } = checkedScpOptions('scpRelay', options, scpOptionNames.relay)
+  await copying(1, options, async (open, progress, report) => {
     const stream = open(from)
     const source = new ScpSource(open(to))
     let failures = 0

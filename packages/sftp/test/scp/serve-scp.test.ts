@@ -392,3 +392,16 @@ test('unknown options are refused by name', () => {
   if (command === undefined) throw new Error('none')
   expect(() => serveScp(channel, new MemoryHandler(), command, { readonly: true } as never)).toThrow(/readOnly/)
 })
+
+test('options that make no sense are refused before anything is said', async () => {
+  const refused = async (options: object) => {
+    const { channel, status } = serve(new MemoryHandler(), 'scp -t x')
+    const failure = await scpSend(channel, [], 'x', options).catch((error) => error.code)
+    channel.abort()
+    await status
+    return failure
+  }
+  expect(await refused({ blockSize: 0 })).toBe('EINVAL')
+  expect(await refused({ blockSize: 1.5 })).toBe('EINVAL')
+  expect(await refused({ recursive: true })).toBe('ERR_SSH_OPTIONS_INVALID')
+})
