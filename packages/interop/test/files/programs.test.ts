@@ -1,4 +1,7 @@
-/** OpenSSH's sftp and scp, PuTTY's, lftp, rclone and curl with the files of our server, which has a root. */
+/**
+ * OpenSSH's sftp and scp, PuTTY's psftp and pscp, lftp, rclone and curl with the files of our server, which has a root and
+ * changes keys every MiB.
+ */
 
 import { randomBytes } from 'node:crypto'
 import {
@@ -47,7 +50,7 @@ const well = { status: 0, stderr: '', stdout: '' }
 
 describe.skipIf(lacks('ssh-keygen'))('files of our server', () => {
   beforeAll(async () => {
-    server = await startJailedServer()
+    server = await startJailedServer({ rekeyBytes: '1m' })
   })
   afterAll(() => server?.stop())
   beforeEach(() => {
