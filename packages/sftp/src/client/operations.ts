@@ -13,9 +13,9 @@ import { inSymlinkOrder } from '../protocol/symlink-order.js'
 import { untilAborted } from './abort.js'
 import {
   type Block,
+  DataKind,
   emptyBlock,
   expectAttrs,
-  expectData,
   expectDone,
   expectHandle,
   expectNames,
@@ -130,7 +130,7 @@ export async function readInto(
   while (filled < enough) {
     const position = offset + filled
     const left = length - filled
-    const kind = expectData(left, () => {
+    const kind = new DataKind(left, () => {
       target ??= memory()
       return target.subarray(filled)
     })

@@ -37,41 +37,40 @@ export const expectHandle: ReplyKind<Uint8Array> = {
 /** What a read at the end of the file gives. */
 export const emptyBlock: Block = { chunks: [], length: 0 }
 
-/** What {@link expectData} makes; not to be used for a second request. */
-export interface DataKind extends ReplyKind<number> {
-  /** Whether the server said that the file ends with this data; few do. */
-  readonly isLast: boolean
-}
-
 /**
- * Data, 1 to `length` bytes of it, put into the memory that `memory` gives, or nothing at the end of the file.
- * @param memory called at most once, when data arrives: bytes to be filled, `length` or more
- * @returns how many bytes were filled
+ * Data, 1 to `length` bytes of it, put into the memory that `memory` gives, or nothing at the end of the file. The value
+ * is how many bytes were filled. Good for one request.
  */
-export function expectData(length: number, memory: () => Uint8Array): DataKind {
-  let placed: Uint8Array | undefined
-  let isLast = false
-  return {
-    get isLast() {
-      return isLast
-    },
-    number: replies.data.number,
-    memoryFor(dataLength) {
-      if (dataLength === 0 || dataLength > length) return undefined
-      placed = memory().subarray(0, dataLength)
-      return placed
-    },
-    read(packet, dialect) {
-      const block = dialect.dataOfPacket(packet)
-      isLast = block.isLast ?? false
-      // No data at all would be asked for again, for ever: the end of a file is a status, or said beside the data.
-      if ((block.length === 0 && !isLast) || block.length > length) {
-        throw protocolError(`Expected 1 to ${length} bytes of data, found ${block.length}`)
-      }
-      if (placed === undefined && block.length > 0) copyChunks(block.chunks, memory())
-      return block.length
-    },
-    atEnd: 0,
+export class DataKind implements ReplyKind<number> {
+  readonly number = replies.data.number
+  readonly atEnd = 0
+  /** Whether the server said that the file ends with this data; few do. */
+  isLast = false
+  readonly #length: number
+  readonly #memory: () => Uint8Array
+  #placed = false
+
+  /** @param memory called at most once, when data arrives: bytes to be filled, `length` or more */
+  constructor(length: number, memory: () => Uint8Array) {
+    this.#length = length
+    this.#memory = memory
+  }
+
+  memoryFor(dataLength: number): Uint8Array | undefined {
+    if (dataLength === 0 || dataLength > this.#length) return undefined
+    this.#placed = true
+    return this.#memory().subarray(0, dataLength)
+  }
+
+  read(packet: Packet, dialect: Dialect): number {
+    const { chunks, length, isLast = false } = dialect.dataOfPacket(packet)
+    this.isLast = isLast
+    // No data at all would be asked for again, for ever: the end of a file is a status, or said beside the data.
+    if ((length === 0 && !isLast) || length > this.#length) {
+      throw protocolError(`Expected 1 to ${this.#length} bytes of data, found ${length}`)
+    }
+    if (!this.#placed && length > 0) copyChunks(chunks, this.#memory())
+    return length
   }
 }
 

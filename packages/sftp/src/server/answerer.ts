@@ -527,8 +527,13 @@ function orUnsupported<T>(method: T | undefined): T {
 
 /** The same fields. @throws SftpError `ENOENT` when a path holds NUL, where other programs would cut it off */
 function withoutNul<T extends object>(fields: T): T {
-  for (const value of Object.values(fields).flat()) {
-    if (typeof value === 'string' && value.includes('\0')) throw new SftpError('ENOENT', 'A path holds a NUL character')
+  for (const value of Object.values(fields)) {
+    if (typeof value === 'string') assertPath(value)
+    else if (Array.isArray(value)) withoutNul(value)
   }
   return fields
+}
+
+function assertPath(path: string): void {
+  if (path.includes('\0')) throw new SftpError('ENOENT', 'A path holds a NUL character')
 }
