@@ -65,4 +65,4 @@ export const replies = {
 export const requestMessages = messageSet(...Object.values(requests))
 export const replyMessages = messageSet(...Object.values(replies))
 
-export type { NameEntry, Reply, Request } from './model.js'
+export type { Reply, Request } from './model.js'
