@@ -217,7 +217,7 @@ export class ClientSession {
     const { signal } = context
     return new Promise<T>((resolve, reject) => {
       if (signal?.aborted) throw new AbortError(signal.reason)
-      if (this.#failure !== undefined) throw this.#failure
+      if (this.#failure !== undefined) throw during(this.#failure, context)
       const id = this.#table.nextId()
       const packet = build(id)
       if (trace !== undefined) trace.requestLength = packet.length
@@ -240,13 +240,15 @@ export class ClientSession {
             if (isAborted) this.#discard(kind, value)
             else resolve(value)
           } catch (error) {
-            reject(error)
-            if (breaksProtocol(error)) throw error
+            if (!breaksProtocol(error)) return reject(error)
+            const breach = during(asProtocolError(error), context)
+            reject(breach)
+            throw breach
           }
         },
         fail: (error) => {
           stopWatching?.()
-          reject(error)
+          reject(during(error, context))
         },
       })
       this.#writer.send(packet)
@@ -438,6 +440,23 @@ function readReply<T>(
 /** An answer that cannot be read, other than one with a number too large for us, ends the session. */
 function breaksProtocol(error: unknown): boolean {
   return SshError.isSshError(error) && (error.code === 'ERR_SFTP_PROTOCOL' || error.code.startsWith('ERR_SSH_WIRE_'))
+}
+
+/** An answer that cannot be decoded breaks the protocol as much as one that does not fit. */
+function asProtocolError(error: unknown): Error {
+  if (error instanceof SftpError || !(error instanceof Error)) return asError(error)
+  return protocolError(`The server sent what cannot be read: ${error.message}`, { cause: error })
+}
+
+/** The end of the session as one request meets it: all of them end with it, and each is about something else. */
+function during(error: Error, { operation, path, offset }: RequestContext): Error {
+  if (!(error instanceof SftpError)) return error
+  const where = offset === undefined ? operation : `${operation} at offset ${offset}`
+  return new SftpError(error.code, `${error.message}, ${where}`, {
+    details: { ...error.details, ...(offset !== undefined && { offset }) },
+    cause: error.cause ?? error,
+    ...(path !== undefined && { path }),
+  })
 }
 
 /** What the server says of itself, clamped to what makes sense: 0 means it names no limit, and nothing exceeds ours. */

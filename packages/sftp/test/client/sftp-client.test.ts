@@ -301,14 +301,19 @@ describe('the end of a session', () => {
     const [near, far] = memoryChannelPair()
     const session = serveSftp(far, { ...memoryFacade(), stat: () => new Promise(() => {}) })
     const client = await SftpClient.start(near)
-    const waiting = client.stat('a')
+    const waiting = [client.stat('a'), client.stat('b')]
     const cause = new Error('Nothing came from the server for 30 s')
     near.abort(cause)
-    await expect(waiting).rejects.toMatchObject({
-      code: 'ERR_SFTP_CONNECTION_LOST',
-      message: 'The channel of the SFTP session closed: Nothing came from the server for 30 s',
-      cause,
-    })
+    // Each about its own: an error that all of them shared would name one path, or none.
+    for (const [index, path] of ['a', 'b'].entries()) {
+      await expect(waiting[index]).rejects.toMatchObject({
+        code: 'ERR_SFTP_CONNECTION_LOST',
+        message: `The channel of the SFTP session closed: Nothing came from the server for 30 s, stat: "${path}"`,
+        path,
+        cause,
+      })
+    }
+    await expect(client.lstat('c')).rejects.toMatchObject({ code: 'ERR_SFTP_CONNECTION_LOST', path: 'c' })
     await session.closed
   })
 })
