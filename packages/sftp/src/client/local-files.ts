@@ -9,6 +9,7 @@ import { SftpError } from '../errors.js'
 import { localRanges, mayHaveHoles } from '../local-data-ranges.js'
 import { linkTarget, localNames } from '../local-names.js'
 import { toLocalPath, toNamePath } from '../local-path.js'
+import { partsOfMilliseconds, timesToSet } from '../local-times.js'
 import type { SftpAttrs } from '../protocol/attrs.js'
 import type { DataRange } from '../protocol/data-ranges.js'
 import { meaningOf } from '../system-errors.js'
@@ -24,7 +25,6 @@ import type {
 import { GatheredCalls } from './gathered-calls.js'
 import { preservedAttrs } from './remote-tree.js'
 import { SftpStats } from './stats.js'
-import { toSeconds } from './times.js'
 import { linkInTheWay } from './transfer/landing.js'
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_RDONLY, O_TRUNC, O_WRONLY } = fs.constants
@@ -115,12 +115,12 @@ export class LocalTree implements FileTree {
     await named(linkPath, 'symlink', fs.promises.symlink(toLocalPath(targetPath), toLocalPath(linkPath)))
   }
 
-  async setAttrs(path: string, { permissions, atime, mtime }: SftpAttrs): Promise<void> {
+  async setAttrs(path: string, attrs: SftpAttrs): Promise<void> {
+    const { permissions } = attrs
     if (permissions !== undefined)
       await named(path, 'chmod', fs.promises.chmod(toLocalPath(path), permissions & 0o7777))
-    if (atime !== undefined && mtime !== undefined) {
-      await named(path, 'utimes', fs.promises.utimes(toLocalPath(path), atime, mtime))
-    }
+    const times = timesToSet(attrs)
+    if (times !== undefined) await named(path, 'utimes', fs.promises.utimes(toLocalPath(path), ...times))
   }
 
   async openSource(path: string): Promise<SourceFile> {
@@ -143,7 +143,7 @@ export class LocalTree implements FileTree {
     // A file that may turn out private is private from its birth on; its own mode comes when it is whole.
     const mode = preserve ? 0o600 : permissions & 0o777
     const fd = await named(path, 'open', open(toLocalPath(path), flags, mode))
-    return new LocalTarget(fd, path, preserve ? preservedAttrs(attrs) : {})
+    return new LocalTarget(fd, path, isGiven, preserve ? preservedAttrs(attrs) : {})
   }
 
   async realPath(path: string): Promise<string> {
@@ -237,14 +237,16 @@ class LocalTarget implements TargetFile {
   readonly maximumSpread = localSpread
   readonly #fd: number
   readonly #path: string
+  readonly #isGiven: boolean
   readonly #finalAttrs: SftpAttrs
   readonly #writes: GatheredCalls
   #isClosed = false
 
-  constructor(fd: number, path: string, finalAttrs: SftpAttrs) {
+  constructor(fd: number, path: string, isGiven: boolean, finalAttrs: SftpAttrs) {
     this.#fd = fd
     this.#writes = new GatheredCalls(fd, 'write')
     this.#path = path
+    this.#isGiven = isGiven
     this.#finalAttrs = finalAttrs
   }
 
@@ -258,9 +260,10 @@ class LocalTarget implements TargetFile {
   }
 
   async finish(): Promise<void> {
-    const { permissions, atime, mtime } = this.#finalAttrs
+    const { permissions } = this.#finalAttrs
     if (permissions !== undefined) await named(this.#path, 'chmod', fchmod(this.#fd, permissions))
-    if (atime !== undefined && mtime !== undefined) await named(this.#path, 'utimes', futimes(this.#fd, atime, mtime))
+    const times = timesToSet(this.#finalAttrs)
+    if (times !== undefined) await named(this.#path, 'utimes', futimes(this.#fd, ...times))
     await named(this.#path, 'close', this.#close())
   }
 
@@ -281,13 +284,19 @@ class LocalTarget implements TargetFile {
   async discard(kept: number | undefined): Promise<void> {
     // The number may be another file's by then.
     if (this.#isClosed) return
-    const isFile = await fstat(this.#fd).then(
-      (stats) => stats.isFile(),
-      () => false,
-    )
-    if (isFile && kept !== undefined) await ftruncate(this.#fd, kept).catch(() => {})
+    const stats = await fstat(this.#fd).catch(() => undefined)
+    const file = stats?.isFile() ? stats : undefined
+    if (file !== undefined && kept !== undefined) await ftruncate(this.#fd, kept).catch(() => {})
     await this.#close().catch(() => {})
-    if (isFile && kept === undefined) await fs.promises.unlink(toLocalPath(this.#path)).catch(() => {})
+    if (file !== undefined && kept === undefined) await this.#remove(file).catch(() => {})
+  }
+
+  /** Removes the file that was written, wherever a link led, and no other that has taken its place. */
+  async #remove({ dev, ino }: fs.Stats): Promise<void> {
+    const path = toLocalPath(this.#path)
+    const real = this.#isGiven ? await fs.promises.realpath(path, 'buffer') : path
+    const there = await fs.promises.lstat(real)
+    if (there.dev === dev && there.ino === ino) await fs.promises.unlink(real)
   }
 
   /** Never twice, even after a failure: the number may be another file's by then. */
@@ -307,13 +316,16 @@ async function syncDirectory(path: string): Promise<void> {
 }
 
 function toStats(stats: fs.Stats): SftpStats {
+  const [access, change] = [partsOfMilliseconds(stats.atimeMs), partsOfMilliseconds(stats.mtimeMs)]
   return new SftpStats({
     size: stats.size,
     uid: stats.uid,
     gid: stats.gid,
     permissions: stats.mode,
-    atime: toSeconds(stats.atime),
-    mtime: toSeconds(stats.mtime),
+    atime: access.seconds,
+    atimeNs: access.nanoseconds,
+    mtime: change.seconds,
+    mtimeNs: change.nanoseconds,
   })
 }
 

@@ -168,11 +168,12 @@ export class RemoteTree implements FileTree {
   }
 }
 
-/** What `preserve` carries over: permission bits and times. */
-export function preservedAttrs({ permissions, atime, mtime }: SftpAttrs): SftpAttrs {
+/** What `preserve` carries over: permission bits, and times as exactly as both sides have them. */
+export function preservedAttrs({ permissions, atime, atimeNs, mtime, mtimeNs }: SftpAttrs): SftpAttrs {
   return {
     ...(permissions !== undefined && { permissions: permissions & 0o7777 }),
     ...(atime !== undefined && mtime !== undefined && { atime, mtime }),
+    ...(atimeNs !== undefined && mtimeNs !== undefined && { atimeNs, mtimeNs }),
   }
 }
 

@@ -32,11 +32,6 @@ function checked(seconds: number, nanoseconds: number, time: SftpTime) {
   throw new SftpError('EINVAL', `Expected a time, found ${String(time)}`)
 }
 
-/** Whole seconds since 1970. */
-export function toSeconds(time: number | Date): number {
-  return timeParts(time).seconds
-}
-
 /** Both times as attributes: a missing access time is now, a missing modification time is the access time. */
 export function attrsOfTimes(atime: SftpTime = new Date(), mtime: SftpTime = atime): SftpAttrs {
   const [access, change] = [timeParts(atime), timeParts(mtime)]

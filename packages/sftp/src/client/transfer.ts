@@ -215,10 +215,17 @@ class Transfer {
     }
   }
 
-  async #copyLink(item: Item): Promise<void> {
+  async #copyLink({ src, dst }: Item): Promise<void> {
     const { from, to } = this.#plan
     const { signal } = this.#stop
-    await to.symlink(await from.readlink(item.src, signal), item.dst, signal)
+    const target = await from.readlink(src, signal)
+    try {
+      await to.symlink(target, dst, signal)
+    } catch (error) {
+      // The same link, from an earlier transfer, is as good as made.
+      const isThere = error instanceof SftpError && error.code === 'EEXIST'
+      if (!isThere || (await to.readlink(dst, signal).catch(() => undefined)) !== target) throw error
+    }
   }
 
   #stat(path: string): Promise<SftpStats> {
@@ -249,6 +256,8 @@ class Transfer {
     try {
       await step()
     } catch (error) {
+      // What has ended the transfer comes through every directory above.
+      if (this.#failure !== undefined && this.#failure.error === error) throw error
       const failure = this.#unlessTaken(error, item)
       if (failure === undefined) return
       this.#failure ??= failure

@@ -103,9 +103,26 @@ export function linkInTheWay(path: string): SftpError {
 /** Bytes of a name that most file systems take. */
 const longestName = 255
 
+const partEnding = '.sftp-part'
+
 /** The name that a transfer which goes on later finds again. */
 function partName(name: string): string {
-  return withinLimit(name, '.sftp-part')
+  return withinLimit(name, partEnding)
+}
+
+/**
+ * A tree may hold what an earlier transfer left. Were it copied, it would be written where another file of the tree is
+ * written before that has its name, and one would become the other.
+ * @throws SftpError `EEXIST` for a name that unfinished files have
+ */
+export function assertNoPart(to: FileTree, path: string): void {
+  // Some file systems take names in capitals for the same.
+  if (!to.baseName(path).toLowerCase().endsWith(partEnding)) return
+  throw new SftpError(
+    'EEXIST',
+    'EEXIST: files that are not whole yet have such names; copy it under another name, or not with both atomic and resume',
+    { path },
+  )
 }
 
 /** A name that nobody can have made before. */

@@ -5,7 +5,7 @@ import type { FileTree, SourceFile, TargetFile } from '../file-tree.js'
 import type { FileProgress } from '../progress.js'
 import { SftpStats } from '../stats.js'
 import type { ContentOptions } from './content.js'
-import { type Landing, landingBeside, landingOn, removeFailed, statIfThere } from './landing.js'
+import { assertNoPart, type Landing, landingBeside, landingOn, removeFailed, statIfThere } from './landing.js'
 import { resumePosition } from './resume.js'
 import { sameByHash } from './same-by-hash.js'
 
@@ -64,6 +64,7 @@ export async function writeFile(
   const { atomic, resume, signal } = rules
   let written = 0
   try {
+    if (atomic && resume) assertNoPart(tree, path)
     const landing = atomic ? await landingBeside(tree, path, { ...rules, isGiven }) : landingOn(path)
     const beginning = resume ? await findBeginning(content, destination, landing, rules) : undefined
     written = beginning?.kept ?? 0
@@ -78,10 +79,18 @@ export async function writeFile(
       signal,
     })
     let copying: Copying | undefined
-    let isWrong = false
+    let isClosing = false
+    let isUnverified = false
     const overwritten = holdsSource && !atomic ? sizeOf(target, signal) : undefined
     try {
-      if (written > 0) progress.add(written)
+      if (written > 0) {
+        const size = (await sizeOf(target, signal)) ?? written
+        if (size < written) {
+          written = size
+          throw becameShorter(landing.path, size)
+        }
+        progress.add(written)
+      }
       copying = content.copyTo(target, written, (byteCount) => progress.add(byteCount))
       const size = await copying.run()
       // Not before it is written: there are servers that lose all of a file whose size is set.
@@ -89,11 +98,12 @@ export async function writeFile(
       written = size
       if ((former ?? 0) > size) await target.truncate(size)
       if (atomic) await target.sync()
+      isClosing = true
       await target.finish()
       if (rules.verify) {
-        isWrong = true
+        isUnverified = true
         await verify(content, tree, landing.path, size, rules)
-        isWrong = false
+        isUnverified = false
       }
       if (landing.permissions !== undefined) {
         await tree.setAttrs(landing.path, { permissions: landing.permissions }, signal)
@@ -101,10 +111,13 @@ export async function writeFile(
       await landing.commit()
     } catch (error) {
       written = copying?.contiguous ?? written
+      // What could not be looked at is not known to be wrong: it can be gone on with.
+      const isWrong = isUnverified && (!resume || isDifference(error))
       const isKept = !isWrong && (resume ? written > 0 : tree.kind === 'remote' && !atomic)
       const isCut = isKept && !(overwritten !== undefined && mayBeSource(await overwritten, content))
       await target.discard(isCut ? written : undefined)
-      if (!isKept) await removeFailed(tree, landing.path, isGiven && !atomic)
+      // A local file that is still open removes itself, and nothing that has taken its place.
+      if (!isKept && (isClosing || tree.kind === 'remote')) await removeFailed(tree, landing.path, isGiven && !atomic)
       throw error
     }
   } catch (error) {
@@ -155,6 +168,19 @@ async function findBeginning(
   } finally {
     file.close()
   }
+}
+
+/** Going on behind the end would leave a hole. */
+function becameShorter(path: string, size: number): SftpError {
+  return new SftpError(
+    'ERR_SFTP_FILE_CHANGED',
+    `What was to be gone on with has become shorter since it was looked at: it has ${size} bytes`,
+    { path, details: { size } },
+  )
+}
+
+function isDifference(error: unknown): boolean {
+  return error instanceof SftpError && error.code === 'ERR_SFTP_VERIFY_FAILED'
 }
 
 async function verify(content: Content, tree: FileTree, path: string, size: number, rules: WriteRules): Promise<void> {

@@ -59,19 +59,3 @@ function secondsAndRest(timeNs: bigint): [seconds: number, nanoseconds: number] 
   const rest = ((timeNs % nanosecondsPerSecond) + nanosecondsPerSecond) % nanosecondsPerSecond
   return [Number((timeNs - rest) / nanosecondsPerSecond), Number(rest)]
 }
-
-/**
- * Both times for `fs.utimes` and its kin, if they are to be set. These take doubles: true to a quarter of a microsecond
- * in this century, not to the nanosecond.
- */
-export function timesToSet(attrs: SftpAttrs): [atime: number | Date, mtime: number | Date] | undefined {
-  const { atime, atimeNs, mtime, mtimeNs } = attrs
-  if (atime === undefined || mtime === undefined) return undefined
-  return [timeToSet(atime, atimeNs), timeToSet(mtime, mtimeNs)]
-}
-
-function timeToSet(seconds: number, nanoseconds = 0): number | Date {
-  // Node takes a negative number for "now".
-  if (seconds < 0) return new Date(seconds * 1000 + Math.floor(nanoseconds / 1_000_000))
-  return seconds + nanoseconds / 1_000_000_000
-}
