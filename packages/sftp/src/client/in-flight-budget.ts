@@ -76,6 +76,11 @@ export class InFlightBudget {
     return this.#used
   }
 
+  /** Shortest time a reply has taken, in milliseconds; infinite until one has come. */
+  get roundTripMs(): number {
+    return this.#roundTripMs
+  }
+
   /** Takes `byteCount` if it fits and nobody waits. One request always fits, however small the budget. */
   tryAcquire(byteCount: number): boolean {
     if (this.#waiters.size > 0 || !this.#fits(byteCount)) return false

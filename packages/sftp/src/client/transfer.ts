@@ -17,11 +17,6 @@ import { FileContent } from './transfer/file-content.js'
 import { contentOptionsOf, writeRulesOf } from './transfer/rules.js'
 import { writeFile } from './transfer/write-file.js'
 
-const defaultConcurrency = 16
-
-/** Sources whose attributes are asked for before their turn. */
-const attrsInAdvance = 16
-
 /** What is copied where. */
 export interface TransferPlan {
   readonly operation: SftpTransferTrace['operation']
@@ -34,6 +29,8 @@ export interface TransferPlan {
   /** Whether the sources were named by the caller, not by a listing of the other side. */
   readonly areGiven: boolean
   readonly budget: InFlightBudget
+  /** Files copied at the same time, unless the caller says otherwise. */
+  readonly concurrency: number
 }
 
 export interface TransferSource {
@@ -71,6 +68,7 @@ class Transfer {
   readonly #plan: TransferPlan
   readonly #options: SftpTransferOptions
   readonly #progress: Progress
+  readonly #concurrency: number
   readonly #pool: TaskPool
   /** Stops everything: the caller wants it, or something failed. */
   readonly #stop = new AbortController()
@@ -84,7 +82,8 @@ class Transfer {
     this.#plan = plan
     this.#options = options
     this.#progress = progress
-    this.#pool = new TaskPool(options.concurrency ?? defaultConcurrency)
+    this.#concurrency = options.concurrency ?? plan.concurrency
+    this.#pool = new TaskPool(this.#concurrency)
   }
 
   async run(): Promise<void> {
@@ -131,7 +130,7 @@ class Transfer {
   /** Attributes of the n-th source, while those of the next ones are asked for: each would take a round trip. */
   #attrsInAdvance(sources: readonly TransferSource[]): (index: number) => Promise<SftpStats> {
     // Within one tree, what is copied may change what comes after it.
-    const inAdvance = this.#isWithinOneTree ? 0 : attrsInAdvance
+    const inAdvance = this.#isWithinOneTree ? 0 : this.#concurrency
     const asked: Promise<SftpStats>[] = []
     return (index) => {
       for (const { path, attrs } of sources.slice(asked.length, index + inAdvance + 1)) {

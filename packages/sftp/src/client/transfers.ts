@@ -107,6 +107,7 @@ export class Transfers {
       intoDirectory: typeof paths !== 'string',
       areGiven: true,
       budget: this.#session.budget,
+      concurrency: await defaultConcurrency(this.#session),
     }
     await transfer(plan, options)
   }
@@ -129,6 +130,7 @@ export class Transfers {
       intoDirectory: true,
       areGiven: false,
       budget: this.#session.budget,
+      concurrency: await defaultConcurrency(this.#session),
     }
     await transfer(plan, options)
   }
@@ -226,3 +228,19 @@ function onlyPath(paths: Paths): string {
   if (path !== undefined && others.length === 0) return path
   throw new SftpError('EINVAL', `A stream takes one file, found ${toList(paths).length}`)
 }
+
+/**
+ * Files at the same time where the caller does not say. On a long way each small file takes several round trips, in which
+ * others can be under way; more than a few would be no use on a short one.
+ */
+async function defaultConcurrency({ budget, limits }: ClientSession): Promise<number> {
+  const isFar = budget.roundTripMs >= longWayMs && budget.roundTripMs !== Number.POSITIVE_INFINITY
+  if (!isFar) return 16
+  // Limits that are not known yet are not waited for.
+  const maxOpenHandles = (await Promise.race([limits, undefined]))?.maxOpenHandles ?? Number.POSITIVE_INFINITY
+  // A server that names no limit may have a low one. Copies on the server take two handles each.
+  return maxOpenHandles === Number.POSITIVE_INFINITY ? 64 : Math.max(1, Math.min(128, Math.floor(maxOpenHandles / 4)))
+}
+
+/** From here on, waiting for a server is what takes the time of small files. */
+const longWayMs = 10

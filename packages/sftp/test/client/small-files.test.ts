@@ -2,7 +2,7 @@
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import type { SftpAttrs } from '../../src/protocol/attrs.js'
 import { type ServerFile, SftpServer } from '../../src/server/sftp-server.js'
 import { serve } from '../servers.js'
@@ -106,4 +106,25 @@ test.each([
   const local = temporaryDirectory()
   await client.mget('/*', local)
   expect(readFileSync(join(local, 'file'), 'utf8')).toBe(content)
+})
+
+test.each([
+  ['a long way', 20, 64],
+  ['a short way', 0, 16],
+])('over %s, some more of them are under way at once', async (_, stepMs, most) => {
+  let now = 0
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => (now += stepMs))
+  onTestFinished(() => clock.mockRestore())
+  const { client, server, local, root } = await setup()
+  for (let index = 0; index < 300; index++) writeFileSync(join(root, `more-${index}`), 'more')
+  let atOnce = 0
+  const open = server.open.bind(server)
+  server.open = async (...args) => {
+    atOnce = Math.max(atOnce, server.counts.open - server.counts.close)
+    return open(...args)
+  }
+  await client.mget('/*', local)
+  // Nobody waits for the CLOSE of a file that was read.
+  expect(atOnce).toBeGreaterThan(most / 2)
+  expect(atOnce).toBeLessThanOrEqual(2 * most)
 })
