@@ -266,6 +266,23 @@ test('what onError throws ends the transfer', async () => {
   await expect(client.put([join(root, 'a')], 'taken', { onError })).rejects.toThrow('enough')
 })
 
+test('what onError throws again is not told again for each directory above', async () => {
+  const { client } = await serve(new MemoryHandler())
+  const root = temporaryDirectory()
+  mkdirSync(join(root, 'tree/sub/deep/taken'), { recursive: true })
+  await client.makedirs('tree/sub/deep')
+  await client.writeFile('tree/sub/deep/taken', 'a file')
+  const told: unknown[] = []
+  const onError = (error: Error) => {
+    told.push(error)
+    throw error
+  }
+  await expect(client.put(join(root, 'tree'), '/', { recurse: true, onError })).rejects.toMatchObject({
+    srcpath: join(root, 'tree/sub/deep/taken'),
+  })
+  expect(told).toHaveLength(1)
+})
+
 test('R19: a local name that cannot be looked at is one error among others', async () => {
   const { client } = await serve(new MemoryHandler())
   const root = temporaryDirectory()
