@@ -124,7 +124,7 @@ export async function readInto(
   signal: Signal,
   enough = length,
 ): Promise<number> {
-  const { session, handle, path } = file
+  const { session, path } = file
   let target: Uint8Array | undefined
   let filled = 0
   while (filled < enough) {
@@ -134,7 +134,8 @@ export async function readInto(
       target ??= memory()
       return target.subarray(filled)
     })
-    const fields = { handle, offset: position, length: left }
+    // Asked for each time: the file may have been closed while the reply was on its way.
+    const fields = { handle: file.handle, offset: position, length: left }
     const count = await ask(session, kind, 'read', fields, { path, offset: position, signal })
     filled += count
     if (count === 0 || kind.isLast) break

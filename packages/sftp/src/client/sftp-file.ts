@@ -72,6 +72,7 @@ export class SftpFile implements AsyncIterable<Buffer> {
     openHandleOf = (file) => file.#open()
   }
   readonly path: string
+  readonly #handle: Uint8Array
   readonly #file: OpenHandle
   readonly #appends: boolean
   readonly #options: SftpFileOptions
@@ -88,7 +89,16 @@ export class SftpFile implements AsyncIterable<Buffer> {
     limits: { maxReadLength: number; maxWriteLength: number },
   ) {
     this.path = file.path
-    this.#file = file
+    this.#handle = file.handle
+    const handle = (): Uint8Array => this.#openHandle()
+    // What is under way asks for the handle each time: a server may give that of a closed file to the next one.
+    this.#file = {
+      session: file.session,
+      path: file.path,
+      get handle() {
+        return handle()
+      },
+    }
     this.#appends = opensAtEnd(flags)
     this.#options = options
     const blockSize = blockSizeOf(options)
@@ -326,9 +336,9 @@ export class SftpFile implements AsyncIterable<Buffer> {
   /** Closes the file. May be called again. @throws SftpError what the server answers, which may be of earlier writes */
   async close(options: SftpCallOptions = {}): Promise<void> {
     const signal = signalOf('close', options)
-    const { session, handle } = this.#file
+    const { session } = this.#file
     // The request goes out whatever the signal says: the server must not keep the handle.
-    this.#closing ??= closeHandle(session, handle, this.path, undefined)
+    this.#closing ??= closeHandle(session, this.#handle, this.path, undefined)
     await untilAborted(this.#closing, signal)
   }
 
@@ -347,8 +357,13 @@ export class SftpFile implements AsyncIterable<Buffer> {
 
   /** @throws SftpError `ERR_SFTP_CLOSED` */
   #open(): OpenHandle {
-    if (this.#closing !== undefined) throw new SftpError('ERR_SFTP_CLOSED', 'The file was closed', { path: this.path })
+    this.#openHandle()
     return this.#file
+  }
+
+  #openHandle(): Uint8Array {
+    if (this.#closing !== undefined) throw new SftpError('ERR_SFTP_CLOSED', 'The file was closed', { path: this.path })
+    return this.#handle
   }
 
   async #size(options: SftpCallOptions): Promise<number> {
