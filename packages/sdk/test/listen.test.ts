@@ -40,12 +40,19 @@ describe('listen', () => {
   test.each([
     ['prot', { prot: 22 }],
     ['rot', { sftpFactory: { rot: '/srv' } }],
-    ['allowScp', { allowScp: true }],
+    ['allowScpp', { allowScpp: true }],
     ['agentPath', { agentPath: '/agent' }],
   ])('refuses the option %s by name', async (name, options) => {
     await expect(listen(serverOptions(options as object))).rejects.toMatchObject({
       name: 'OptionsError',
       message: expect.stringContaining(`"${name}"`),
+    })
+  })
+
+  test('refuses SCP without files to serve', async () => {
+    await expect(listen(serverOptions({ allowScp: true }))).rejects.toMatchObject({
+      name: 'OptionsError',
+      message: 'allowScp serves the files of sftpFactory, which is not given',
     })
   })
 
