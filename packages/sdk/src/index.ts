@@ -1,4 +1,4 @@
-/** SSH and SFTP for Node: what users import. */
+/** SSH, SFTP and SCP for Node: what users import. */
 
 export type {
   AcceptForward,

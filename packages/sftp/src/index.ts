@@ -1,6 +1,6 @@
 /**
- * SFTP over any ByteChannel: client and server of version 3 with OpenSSH's extensions.
- * @see draft-ietf-secsh-filexfer-02, OpenSSH PROTOCOL §4
+ * SFTP, versions 3 to 6 with the extensions in use, and SCP: client and server, over any ByteChannel.
+ * @see draft-ietf-secsh-filexfer-02, -04, -05, -13, OpenSSH PROTOCOL §4
  */
 
 export type { SftpGlob, SftpGlobEntries, SftpGlobEntry } from './client/glob.js'
