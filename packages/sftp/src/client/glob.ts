@@ -6,7 +6,7 @@
  */
 
 import { braceExpand, Minimatch, type MinimatchOptions, minimatch } from 'minimatch'
-import { SftpError } from '../errors.js'
+import { isOver, SftpError } from '../errors.js'
 import type { ListableTree } from './file-tree.js'
 import type { SftpGlobOptions } from './options.js'
 import { assertDepth, assertPlainName, joinPath } from './paths.js'
@@ -83,8 +83,9 @@ async function* findAll(
   }
 }
 
-function report(error: Error, { onError }: SftpGlobOptions): void {
-  if (onError === undefined) throw error
+/** Gives an error to whoever collects them. The end of the session is none of them: nothing that follows can succeed. */
+function report(error: unknown, { onError }: SftpGlobOptions): void {
+  if (onError === undefined || !(error instanceof SftpError) || isOver(error)) throw error
   onError(error)
 }
 
@@ -157,7 +158,7 @@ class Search {
   ): AsyncGenerator<SftpGlobEntry> {
     const isLast = index === this.#parts.length - 1
     yield* this.#walk(path, attrs, index + 1, depth)
-    assertDepth(depth, path)
+    if (!this.#reported(() => assertDepth(depth, path))) return
     for await (const { name, attrs } of this.#list(path)) {
       if (name.startsWith('.') && !this.#options.dot) continue
       const child = joinPath(path, name)
@@ -174,20 +175,29 @@ class Search {
       const found = await this.#tree.stat(path, this.#isDirectoriesOnly, this.#options.signal)
       return !this.#isDirectoriesOnly || found.isDirectory() ? found : undefined
     } catch (error) {
-      if (isMissing(error)) return undefined
-      throw error
+      if (!isMissing(error)) report(error, this.#options)
+      return undefined
     }
   }
 
   async *#list(path: string) {
     try {
       for await (const entry of this.#tree.scandir(path === '' ? '.' : path, this.#options.signal)) {
-        assertPlainName(entry.name, path)
-        yield entry
+        if (this.#reported(() => assertPlainName(entry.name, path))) yield entry
       }
     } catch (error) {
-      if (!(error instanceof SftpError)) throw error
       if (!isMissing(error)) report(error, this.#options)
+    }
+  }
+
+  /** Whether all is as it should be; what is not is reported. */
+  #reported(check: () => void): boolean {
+    try {
+      check()
+      return true
+    } catch (error) {
+      report(error, this.#options)
+      return false
     }
   }
 }
