@@ -21,7 +21,7 @@ import type { ClientSession } from './session.js'
 import type { SftpFile } from './sftp-file.js'
 import { SftpStats } from './stats.js'
 import { type SftpTransferTrace, traced, transferChannel } from './tracing.js'
-import type { ChunkStream } from './transfer/chunk-source.js'
+import { assertUnread, type ChunkStream } from './transfer/chunk-source.js'
 import { type ByteSink, deliver } from './transfer/deliver.js'
 import { bytesContent } from './transfer/file-content.js'
 import { contentOptionsOf, writeRulesOf } from './transfer/rules.js'
@@ -189,6 +189,7 @@ export class Transfers {
       : new StreamContent(source, { ...contentOptions, verify })
     const progress = all.only('', path, isBytes ? source.length : 0)
     throwIfAborted(signal)
+    if (!isBytes) assertUnread(source)
     await writeFile(content, { tree: this.#remote, path, isGiven: true }, rules, progress)
   }
 }

@@ -14,6 +14,12 @@ export interface ChunkSource {
   stop(error: unknown): void
 }
 
+/** @throws SftpError `EINVAL` for a stream that was read to its end before: what came of it would be an empty file */
+export function assertUnread(stream: ChunkStream): void {
+  if (!(stream instanceof Readable && stream.readableEnded)) return
+  throw new SftpError('EINVAL', 'EINVAL: the stream was read to its end before; give one that was not')
+}
+
 export function chunkSource(stream: ChunkStream): ChunkSource {
   return isWebStream(stream) ? fromWebStream(stream) : fromIterable(stream)
 }
@@ -45,7 +51,9 @@ function fromIterable(stream: AsyncIterable<unknown>): ChunkSource {
     stop(error) {
       // An iterator whose `next` waits does not hear of `return` before that has come; a stream hears of its end.
       if (stream instanceof Readable) stream.destroy(error instanceof Error ? error : undefined)
-      iterator.return?.()?.catch(() => {})
+      // However it answers: with a promise, with a value, or by throwing.
+      const letGo = async (): Promise<unknown> => iterator.return?.()
+      letGo().catch(() => {})
     },
   }
 }
