@@ -27,7 +27,7 @@ import { preservedAttrs } from './remote-tree.js'
 import { SftpStats } from './stats.js'
 import { linkInTheWay } from './transfer/landing.js'
 
-const { O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_RDONLY, O_TRUNC, O_WRONLY } = fs.constants
+const { O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_NONBLOCK = 0, O_RDONLY, O_TRUNC, O_WRONLY } = fs.constants
 
 const open = promisify(fs.open)
 const close = promisify(fs.close)
@@ -124,7 +124,7 @@ export class LocalTree implements FileTree {
   }
 
   async openSource(path: string): Promise<SourceFile> {
-    const fd = await named(path, 'open', open(toLocalPath(path), O_RDONLY))
+    const fd = await named(path, 'open', openAtOnce(path, O_RDONLY))
     try {
       const stats = await named(path, 'fstat', fstat(fd))
       return new LocalSource(fd, path, stats, this.#memory)
@@ -142,7 +142,7 @@ export class LocalTree implements FileTree {
     if (!isGiven && O_NOFOLLOW === 0) await this.#refuseLink(path)
     // A file that may turn out private is private from its birth on; its own mode comes when it is whole.
     const mode = preserve ? 0o600 : permissions & 0o777
-    const fd = await named(path, 'open', open(toLocalPath(path), flags, mode))
+    const fd = await named(path, 'open', openAtOnce(path, flags, mode))
     return new LocalTarget(fd, path, isGiven, preserve ? preservedAttrs(attrs) : {})
   }
 
@@ -163,6 +163,17 @@ export class LocalTree implements FileTree {
   async #refuseLink(path: string): Promise<void> {
     const there = await this.stat(path, false).catch(() => undefined)
     if (there?.isSymbolicLink()) throw linkInTheWay(path)
+  }
+}
+
+/** Opens a file. A pipe without somebody at its other end, which would hold up a thread for ever, is an error. */
+async function openAtOnce(path: string, flags: number, mode?: number): Promise<number> {
+  try {
+    return await open(toLocalPath(path), flags | O_NONBLOCK, mode)
+  } catch (error) {
+    // Somebody holds a lease of the file, and has to give it back: that ends.
+    if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+    return open(toLocalPath(path), flags, mode)
   }
 }
 
