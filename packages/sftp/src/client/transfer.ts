@@ -62,6 +62,17 @@ interface Item {
   /** Whether the caller named `dst`. */
   readonly isGiven: boolean
   readonly depth: number
+  /** The directory that a walk found it in. */
+  readonly above?: Entered
+  /** Whether it may be a link, as far as the listing tells. */
+  readonly mayBeLink?: boolean
+}
+
+/** A directory that a walk is in. */
+interface Entered {
+  /** Where it is once links are followed; undefined when that is not known, or does not matter. */
+  readonly realPath: string | undefined
+  readonly above: Entered | undefined
 }
 
 class Transfer {
@@ -178,6 +189,8 @@ class Transfer {
     // A link in the tree may lead to where the copy goes: it would be copied into itself, over and over.
     const isRisky = this.#isWithinOneTree && (this.#options.followSymlinks ?? false) && item.depth > 0
     if (isRisky) await assertOutside(to, item.src, this.#plan.destination, signal)
+    const above = { realPath: await this.#realPath(item), above: item.above }
+    assertNotEntered(above, item.src)
     await to.ensureDirectory(item.dst, item.isGiven, signal)
     if (preserve) this.#directories.push({ item, attrs })
     for await (const entry of from.scandir(item.src, signal)) {
@@ -186,11 +199,27 @@ class Transfer {
         dst: to.join(item.dst, entry.name),
         isGiven: false,
         depth: item.depth + 1,
+        above,
+        mayBeLink: entry.attrs.isSymbolicLink() || entry.attrs.type === 'unknown',
       }
       await this.#guard(child, async () => {
         this.#assertSafeName(entry.name, item.src)
         await this.#copy(child, await this.#attrsOfEntry(child.src, entry.attrs))
       })
+    }
+  }
+
+  /** Where a directory is: asked for only where links are followed, and not for what must lie in the one above. */
+  async #realPath({ src, above, mayBeLink = true }: Item): Promise<string | undefined> {
+    if (!this.#options.followSymlinks) return undefined
+    const { from } = this.#plan
+    if (!mayBeLink && above?.realPath !== undefined) return from.join(above.realPath, from.baseName(src))
+    try {
+      return await from.realPath(src, this.#stop.signal)
+    } catch (error) {
+      // Then only the depth is bounded.
+      if (error instanceof SftpError && !isOver(error)) return undefined
+      throw error
     }
   }
 
@@ -278,6 +307,15 @@ class Transfer {
     } catch (thrown) {
       return { error: thrown }
     }
+  }
+}
+
+/** With a few links that lead back, a walk to any depth that is worth having would take for ever. */
+function assertNotEntered({ realPath, above }: Entered, path: string): void {
+  if (realPath === undefined) return
+  for (let entered = above; entered !== undefined; entered = entered.above) {
+    if (entered.realPath !== realPath) continue
+    throw new SftpError('ELOOP', 'ELOOP: a symbolic link leads back to a directory that it is in', { path })
   }
 }
 
