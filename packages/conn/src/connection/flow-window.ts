@@ -33,6 +33,8 @@ export class SendWindow {
   #burst = { position: 0, atMs: 0 }
   #ranOut = false
   #isLimit = false
+  /** Soonest that a watched byte was given back, milliseconds. */
+  #soonestGrantMs = Number.POSITIVE_INFINITY
 
   /** @param clock monotonic milliseconds */
   constructor(initialSize: number, roundTrip: RoundTrip, clock: () => number) {
@@ -60,9 +62,13 @@ export class SendWindow {
     if (isTelling && elapsedMs <= promptLeaving * shortestMs) this.#isLimit = true
   }
 
+  /**
+   * A busy machine takes many milliseconds to open a channel, and the round trip may come from nothing else. It is not
+   * corrected by what is seen here, because a peer that enlarges its window may seem to answer before it can.
+   */
   get #isWorthIt(): boolean {
     const { shortestMs } = this.#roundTrip
-    return Number.isFinite(shortestMs) && shortestMs >= shortestWorthGrowingMs
+    return Number.isFinite(shortestMs) && Math.min(shortestMs, this.#soonestGrantMs) >= shortestWorthWideningMs
   }
 
   /** @throws ProtocolError `ERR_SSH_CHANNEL_WINDOW_OVERFLOW` when the window would exceed 2^32 - 1 */
@@ -106,7 +112,9 @@ export class SendWindow {
   }
 
   #judge(sentAtMs: number): void {
-    const isPrompt = this.#clock() - sentAtMs <= promptGrant * this.#roundTrip.shortestMs
+    const elapsedMs = this.#clock() - sentAtMs
+    this.#soonestGrantMs = Math.min(this.#soonestGrantMs, elapsedMs)
+    const isPrompt = elapsedMs <= promptGrant * this.#roundTrip.shortestMs
     this.#isLimit = this.#ranOut && this.#isWorthIt && isPrompt
     this.#ranOut = false
     this.#watched = undefined
@@ -169,6 +177,9 @@ const promptGrant = 1.5
 
 /** No round trip shorter than this needs more than the initial window: 2 MiB per millisecond is 2 GB/s. */
 const shortestWorthGrowingMs = 1
+
+/** No round trip shorter than this is limited by what we may send: 2 MiB in 3 ms is more than we seal and send. */
+const shortestWorthWideningMs = 3
 
 /**
  * Bytes that came in no time at all tell nothing of the link: a portion counts as if it had taken at least this part of

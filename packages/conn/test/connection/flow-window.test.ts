@@ -32,6 +32,7 @@ describe('send window', () => {
     ['is not when a queue on the way, or the peer, held the bytes up', 100, 151, true, false],
     ['is not when it did not run out', 100, 120, false, false],
     ['is not when the way is so short that no window matters', 0.5, 0.6, true, false],
+    ['is not when bytes come back so soon that only opening the channel took long', 4, 2.5, true, false],
     ['is not, as far as anybody knows, before a round trip was measured', Number.POSITIVE_INFINITY, 100, true, false],
   ])('%s', (_, roundTripMs, elapsedMs, ranOut, expected) => {
     let now = 0
