@@ -147,8 +147,10 @@ export class Mux implements ChannelOpener {
   pull(take: (parts: readonly Uint8Array[]) => void): boolean {
     const [channel] = this.#ready
     if (channel === undefined) return false
-    this.#ready.delete(channel)
     const parts = channel.pull()
+    // A channel that is alone keeps its place: V8 copies a set that is changed for each packet every few of them, and
+    // once one copy is old, its young collections keep all those that follow, and what they hold.
+    if (!channel.isReady || this.#ready.size > 1) this.#ready.delete(channel)
     if (channel.isReady) this.#ready.add(channel)
     if (parts === undefined) return false
     take(parts)
