@@ -143,6 +143,11 @@ class Search {
     const isLast = index === this.#parts.length - 1
     for await (const { name, attrs } of this.#list(path)) {
       if (!part.matches(name)) continue
+      // Most matches are these: each generator on their way costs as much as a packet.
+      if (isLast && !this.#isDirectoriesOnly) {
+        yield { path: joinPath(path, name), attrs }
+        continue
+      }
       // What is listed exists; and below something that is no directory nothing can match.
       const canDescend = attrs.isDirectory() || attrs.isSymbolicLink() || attrs.type === 'unknown'
       if (isLast || canDescend) yield* this.#walk(joinPath(path, name), attrs, index + 1, depth)
