@@ -123,7 +123,11 @@ export class RemoteTree implements FileTree {
     return new RemoteSource(file, limits.maxReadLength, attrs.size)
   }
 
-  async openTarget(
+  openTarget(path: string, options: TargetOptions): Promise<TargetFile> {
+    return this.#group.using(() => this.#openTarget(path, options))
+  }
+
+  async #openTarget(
     path: string,
     { attrs, preserve, signal, mode = 'replace', permissions = attrs.permissions, holdsSource = false }: TargetOptions,
   ): Promise<TargetFile> {

@@ -35,6 +35,8 @@ export class SessionGroup {
   #maximum: number
   #opening = 0
   #isClosed = false
+  /** Ends what is being opened. */
+  readonly #stop = new AbortController()
   #idle: NodeJS.Timeout | undefined
 
   constructor(main: ClientSession, options: SftpClientOptions = {}) {
@@ -67,6 +69,17 @@ export class SessionGroup {
     return least
   }
 
+  /** Does something with whichever session is chosen meanwhile; that none is closed before it is done. */
+  async using<T>(work: () => Promise<T>): Promise<T> {
+    if (!this.mayWiden) return work()
+    const leave = this.join(() => {})
+    try {
+      return await work()
+    } finally {
+      leave()
+    }
+  }
+
   /** Keeps the others while they are used; what it returns lets them go. */
   join(onSession: OnSession): () => void {
     clearTimeout(this.#idle)
@@ -87,6 +100,7 @@ export class SessionGroup {
   /** Ends the others. Never rejects. */
   async close(): Promise<void> {
     this.#isClosed = true
+    this.#stop.abort()
     clearTimeout(this.#idle)
     await this.#closeOthers()
   }
@@ -116,7 +130,8 @@ export class SessionGroup {
 
   async #start(): Promise<ClientSession | undefined> {
     const channel = await this.#openChannel?.()
-    return channel && (await ClientSession.start(channel, this.#sessionOptions, this.main.budget))
+    const options = { ...this.#sessionOptions, signal: this.#stop.signal }
+    return channel && (await ClientSession.start(channel, options, this.main.budget))
   }
 
   async #closeOthers(): Promise<void> {

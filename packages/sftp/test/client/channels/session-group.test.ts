@@ -231,3 +231,55 @@ describe('one channel does everything', () => {
     await expect(setup({ maximumChannels })).rejects.toMatchObject({ code: 'EINVAL' })
   })
 })
+
+describe('channels that nobody uses', () => {
+  test('are not closed while a file is being opened on one of them', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const openings: (() => void)[] = []
+    let isSlow = false
+    class Slow extends Lane {
+      override async open(path: string, flags: number, attrs: SftpAttrs): Promise<ServerFile> {
+        if (isSlow) await new Promise<void>((resolve) => openings.push(resolve))
+        return super.open(path, flags, attrs)
+      }
+    }
+    const { client, directory } = await setup({ maximumChannels: 2, lane: (_, root) => new Slow({ root }) })
+    const { path, bytes } = source(24 * mebibyte)
+    await client.put(path, '/large')
+    isSlow = true
+    // The main session has something to do, so that the other one is chosen.
+    const first = client.open('/first', 'w')
+    await vi.waitFor(() => expect(openings).toHaveLength(1))
+    const putting = client.put(Buffer.from('small'), '/small')
+    putting.catch(() => {})
+    await vi.waitFor(() => expect(openings).toHaveLength(2))
+    await vi.advanceTimersByTimeAsync(10_000)
+    for (const open of openings) open()
+    await putting
+    await first
+    expect(readFileSync(join(directory, 'small'), 'utf8')).toBe('small')
+    expect(readFileSync(join(directory, 'large')).equals(bytes)).toBe(true)
+  })
+
+  test('and never answer are let go with the client', async () => {
+    const directory = temporaryDirectory()
+    const [near, far] = memoryChannelPair({ schedule: setImmediate })
+    serveSftp(far, new Lane({ root: directory }))
+    const silent: MemoryChannel[] = []
+    const openChannel = async (): Promise<ByteChannel> => {
+      const [mine, theirs] = memoryChannelPair({ schedule: setImmediate })
+      theirs.attach({})
+      silent.push(mine)
+      return mine
+    }
+    const main = { ...closedBy(near, () => near.close()), isWindowLimited: true }
+    const client = await SftpClient.start(main, { openChannel, maximumChannels: 3 })
+    const { path, bytes } = source(12 * mebibyte)
+    await client.put(path, '/file')
+    expect(readFileSync(join(directory, 'file')).equals(bytes)).toBe(true)
+    expect(silent).toHaveLength(2)
+    await client.close()
+    await vi.waitFor(() => expect(silent.every(({ isClosed }) => isClosed)).toBe(true))
+  })
+})
