@@ -19,9 +19,16 @@ const { create, exclusive, read, write } = openFlags
 export class HandlerScpFiles<F> implements ScpFiles {
   readonly #handler: SftpHandler<F>
   readonly #memory = new BlockMemory()
+  /** Files that are being closed while nobody waits for it. */
+  readonly #closing = new Set<Promise<void>>()
 
   constructor(handler: SftpHandler<F>) {
     this.#handler = handler
+  }
+
+  /** Every file that was closed is closed. Never rejects. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#closing)
   }
 
   join(directory: string, name: string): string {
@@ -51,7 +58,7 @@ export class HandlerScpFiles<F> implements ScpFiles {
     const file = await handler.open(path, read, {})
     try {
       const { size } = await handler.fstat(file)
-      return new HandlerSource(handler, file, size, this.#memory)
+      return new HandlerSource(handler, file, size, this.#memory, (closed) => this.#note(closed))
     } catch (error) {
       await handler.close(file)
       throw error
@@ -78,6 +85,11 @@ export class HandlerScpFiles<F> implements ScpFiles {
     await this.#handler.setstat(path, attrs)
   }
 
+  #note(closed: Promise<void>): void {
+    const noted: Promise<void> = closed.then(() => void this.#closing.delete(noted))
+    this.#closing.add(noted)
+  }
+
   /** What is there; undefined when nothing is. */
   async #look(path: string, followSymlinks: boolean): Promise<SftpStats | undefined> {
     try {
@@ -99,11 +111,20 @@ class HandlerSource<F> implements ScpSourceFile {
   readonly #handler: SftpHandler<F>
   readonly #file: F
   readonly #memory: BlockMemory
+  readonly #onClose: (closed: Promise<void>) => void
   /** Blocks are read one after another: handlers may rely on that. */
   #tail: Promise<unknown> = Promise.resolve()
 
-  constructor(handler: SftpHandler<F>, file: F, size: number | undefined, memory: BlockMemory) {
+  /** @param onClose told when it is being closed; what it is given never rejects */
+  constructor(
+    handler: SftpHandler<F>,
+    file: F,
+    size: number | undefined,
+    memory: BlockMemory,
+    onClose: (closed: Promise<void>) => void,
+  ) {
     this.#handler = handler
+    this.#onClose = onClose
     this.#memory = memory
     this.#file = file
     // Files of /proc and devices say 0 and have content all the same.
@@ -117,14 +138,18 @@ class HandlerSource<F> implements ScpSourceFile {
   }
 
   close(): void {
-    this.#tail.then(() => this.#handler.close(this.#file)).catch(() => {})
+    this.#onClose(this.#tail.then(() => this.#handler.close(this.#file)).catch(() => {}))
   }
 
   async #read(position: number, length: number): Promise<SourceBlock> {
     const memory = this.#memory.take(length)
     let filled = 0
     while (filled < length) {
-      const count = await this.#handler.read(this.#file, memory.subarray(filled), position + filled)
+      const into = memory.subarray(filled)
+      const count = await this.#handler.read(this.#file, into, position + filled)
+      if (!Number.isInteger(count) || count < 0 || count > into.length) {
+        throw new SftpError('ERR_SFTP_FAILURE', `The handler read ${count} bytes into ${into.length}`)
+      }
       if (count === 0) break
       filled += count
     }

@@ -147,60 +147,79 @@ function splitParts(pattern: string): string[] {
 }
 
 function parse(pattern: string): Token[] {
+  const characters = [...pattern]
   const tokens: Token[] = []
-  for (let index = 0; index < pattern.length; ) {
-    const character = String.fromCodePoint(pattern.codePointAt(index) ?? 0)
-    const set = character === '[' ? parseSet(pattern, index + 1) : undefined
+  /** Where a bracket expression would go on that nothing closes: looked at once, however many brackets are open. */
+  const unclosed = new Set<number>()
+  for (let index = 0; index < characters.length; ) {
+    const character = characters[index] ?? ''
+    const set = character === '[' ? parseSet(characters, index + 1, unclosed) : undefined
     if (set !== undefined) {
       tokens.push(set.token)
       index = set.end
       continue
     }
-    index += character.length
+    index++
     if (character === '*') {
       if (tokens.at(-1)?.kind !== 'star') tokens.push({ kind: 'star' })
     } else if (character === '?') tokens.push({ kind: 'any' })
-    else if (character === '\\' && index < pattern.length) {
-      const quoted = String.fromCodePoint(pattern.codePointAt(index) ?? 0)
-      tokens.push({ kind: 'character', character: quoted })
-      index += quoted.length
+    else if (character === '\\' && index < characters.length) {
+      tokens.push({ kind: 'character', character: characters[index++] ?? '' })
     } else tokens.push({ kind: 'character', character })
   }
   return tokens
 }
 
-/** A bracket expression from behind its `[` on; undefined when nothing closes it, so that it is no more than a bracket. */
-function parseSet(pattern: string, start: number): { readonly token: Token; readonly end: number } | undefined {
-  const characters = [...pattern.slice(start)]
-  const isNegated = characters[0] === '!' || characters[0] === '^'
+/**
+ * A bracket expression from behind its `[` on; undefined when nothing closes it, so that it is no more than a bracket.
+ * @param unclosed what is found to lead to no end is added
+ */
+function parseSet(
+  characters: readonly string[],
+  start: number,
+  unclosed: Set<number>,
+): { readonly token: Token; readonly end: number } | undefined {
+  const isNegated = characters[start] === '!' || characters[start] === '^'
   const ranges: (readonly [string, string])[] = []
-  const first = isNegated ? 1 : 0
+  const first = isNegated ? start + 1 : start
   /** The character at `index`, which may be quoted, and what comes behind it. */
   const one = (index: number): readonly [string | undefined, number] =>
     characters[index] === '\\' ? [characters[index + 1], index + 2] : [characters[index], index + 1]
-  for (let index = first; index < characters.length; ) {
+  const visited: number[] = []
+  for (let index = first; index < characters.length && !unclosed.has(index); ) {
     if (characters[index] === ']' && index > first) {
-      const end = start + characters.slice(0, index + 1).join('').length
-      return { token: { kind: 'set', isNegated, ranges }, end }
+      return { token: { kind: 'set', isNegated, ranges }, end: index + 1 }
     }
-    const named = /^\[:([a-z]+):\]/.exec(characters.slice(index, index + 12).join(''))
-    const known = named === null ? undefined : classes.get(named[1] ?? '')
-    if (named !== null && known !== undefined) {
-      ranges.push(...known)
-      index += named[0].length
+    // A bracket that is the first one is a character there, and the end for whoever comes by.
+    if (characters[index] !== ']') visited.push(index)
+    const named = classAt(characters, index)
+    if (named !== undefined) {
+      ranges.push(...named.ranges)
+      index = named.end
       continue
     }
     const [from, behind] = one(index)
-    if (from === undefined) return undefined
+    if (from === undefined) break
     index = behind
     if (characters[index] === '-' && characters[index + 1] !== ']' && index + 1 < characters.length) {
       const [to, next] = one(index + 1)
-      if (to === undefined) return undefined
+      if (to === undefined) break
       ranges.push([from, to])
       index = next
     } else ranges.push([from, from])
   }
+  for (const index of visited) unclosed.add(index)
   return undefined
+}
+
+/** Characters of the longest name of a class, with what surrounds it. */
+const longestClass = '[:xdigit:]'.length
+
+function classAt(characters: readonly string[], index: number) {
+  if (characters[index] !== '[' || characters[index + 1] !== ':') return undefined
+  const named = /^\[:([a-z]+):\]/.exec(characters.slice(index, index + longestClass).join(''))
+  const ranges = named === null ? undefined : classes.get(named[1] ?? '')
+  return named === null || ranges === undefined ? undefined : { ranges, end: index + named[0].length }
 }
 
 function matchesOne(token: Token, character: string): boolean {

@@ -22,6 +22,7 @@ const texts: readonly (readonly [text: string, code: string])[] = [
   ['Filename too long', 'ENAMETOOLONG'],
   ['Too many levels of symbolic links', 'ELOOP'],
   ['Symbolic link loop', 'ELOOP'],
+  ['Argument list too long', 'E2BIG'],
   ['Too many open files', 'EMFILE'],
   ['No file descriptors available', 'EMFILE'],
   ['Input/output error', 'EIO'],

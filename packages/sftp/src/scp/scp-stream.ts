@@ -145,6 +145,15 @@ export class ScpStream {
     return copiesChunks === true && bufferedBytes !== undefined ? this.#written - bufferedBytes : 0
   }
 
+  /** Waits until what was written has left, as far as there is a bound to it, or the channel is over. Never rejects. */
+  async drained(): Promise<void> {
+    while (!this.#hasRoom && !this.#isClosed) {
+      await new Promise<void>((resolve) => {
+        this.#wakeWriter = resolve
+      })
+    }
+  }
+
   /**
    * Waits until there is room to write.
    * @param isInterrupted looked at when something arrives: whether to return all the same

@@ -7,6 +7,7 @@ import type { SftpHandler } from '../server/handler.js'
 import type { ScpCommand } from './command.js'
 import { expandPattern } from './expand-pattern.js'
 import { HandlerScpFiles } from './handler-scp-files.js'
+import { unescapePattern } from './name-pattern.js'
 import { FileReceiver } from './receive-files.js'
 import { encodeFailure } from './records.js'
 import { failureText } from './remote-failure.js'
@@ -54,6 +55,8 @@ class Service<F> {
   /** Fires when the channel is over, so that nothing is walked for nobody. */
   readonly #over = new AbortController()
   #failures = 0
+  /** What is being looked at, as the client named it: an error's own path may be of this machine. */
+  #path: string | undefined
 
   constructor(channel: ByteChannel, handler: SftpHandler<F>, command: ScpCommand, options: ServeScpOptions) {
     this.#stream = new ScpStream(channel)
@@ -70,10 +73,9 @@ class Service<F> {
     } catch (thrown) {
       this.#failures++
       const error = thrown instanceof SourceEnded ? thrown.reason : asError(thrown)
-      this.#stream.write(
-        encodeFailure('fatal', failureText(error, error instanceof SftpError ? error.path : undefined)),
-      )
+      this.#stream.write(encodeFailure('fatal', failureText(error, this.#path)))
     }
+    await this.#files.settled()
     try {
       await this.#handler.end?.()
     } catch {
@@ -85,6 +87,7 @@ class Service<F> {
   async #take(): Promise<void> {
     const { paths, intoDirectory, preserve, recurse } = this.#command
     const [destination = '.'] = paths
+    this.#path = destination
     if (this.#options.readOnly) throw new SftpError('EROFS', 'EROFS: the server is read-only', { path: destination })
     const receiver = await FileReceiver.open({
       files: this.#files,
@@ -97,6 +100,7 @@ class Service<F> {
       progress: new Progress(undefined),
       signal: this.#over.signal,
     })
+    this.#path = undefined
     await takeRecords(this.#stream, receiver, { recurse, requested: undefined, report: () => this.#failures++ })
   }
 
@@ -106,7 +110,10 @@ class Service<F> {
     await source.start()
     for (const pattern of paths) {
       const { signal } = this.#over
-      await sendFiles(await expandPattern(this.#files, pattern, signal), {
+      this.#path = unescapePattern(pattern)
+      const found = await expandPattern(this.#files, pattern, signal)
+      this.#path = undefined
+      await sendFiles(found, {
         files: this.#files,
         source,
         preserve,

@@ -96,6 +96,8 @@ class Sink {
   }
 
   async #read(): Promise<ScpRecord | undefined> {
+    // Whoever reads no answers is not read either: they would pile up here.
+    await this.#stream.drained()
     const line = await this.#stream.readLine()
     if (line === undefined) return undefined
     try {
