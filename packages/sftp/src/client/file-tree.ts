@@ -149,6 +149,8 @@ export interface TargetFile {
   /** Bytes of the file now; undefined when it is none that would read as zeros where nothing was written. */
   currentSize?(signal: AbortSignal | undefined): Promise<number | undefined>
   write(position: number, block: SourceBlock, signal: AbortSignal | undefined): Promise<void>
+  /** Tells once that nothing can be written any more, also while nothing is; the result stops that. */
+  onLost?(listener: (error: unknown) => void): () => void
   /** All is written: gives the file its attributes if they shall be preserved, and closes it. */
   finish(): Promise<void>
   /** Cuts the file, or fills it with zeros, to `size` bytes. */

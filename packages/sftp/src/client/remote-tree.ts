@@ -285,6 +285,10 @@ class RemoteTarget implements TargetFile {
     })
   }
 
+  onLost(listener: (error: unknown) => void): () => void {
+    return this.remote.session.onEnd(listener)
+  }
+
   async currentSize(signal: Signal): Promise<number | undefined> {
     const { type, size } = await statHandle(this.remote, signal)
     return type === 'file' || type === 'unknown' ? size : undefined

@@ -85,6 +85,7 @@ export class ClientSession {
   readonly #offered: SftpVersion
   #limits: Promise<SftpLimits> = Promise.resolve(defaultLimits)
   readonly #roomListeners = new Set<() => void>()
+  readonly #endListeners = new Set<(error: Error) => void>()
   #dialect = firstDialect
   #announcements: SftpAnnouncements = {}
   /** Why no request can be made any more. */
@@ -112,6 +113,13 @@ export class ClientSession {
   onRoom(listener: () => void): () => void {
     this.#roomListeners.add(listener)
     return () => this.#roomListeners.delete(listener)
+  }
+
+  /** Calls `listener` once no request can be made any more, for those who wait for something else; the result stops that. */
+  onEnd(listener: (error: Error) => void): () => void {
+    if (this.#failure !== undefined) listener(this.#failure)
+    else this.#endListeners.add(listener)
+    return () => this.#endListeners.delete(listener)
   }
 
   private constructor(channel: ByteChannel, options: SftpClientOptions, budget: InFlightBudget | undefined) {
@@ -413,6 +421,8 @@ export class ClientSession {
     this.#handshake?.reject(error)
     this.#handshake = undefined
     this.#table.failAll(error)
+    for (const listener of this.#endListeners) listener(error)
+    this.#endListeners.clear()
   }
 }
 

@@ -172,6 +172,7 @@ export class Transfers {
         sink,
         check: verify ? () => this.#remote.openSource(path, new SftpStats({}), signal) : undefined,
         onBytes: (byteCount: number) => progress.add(byteCount),
+        onLost: (listener: (error: unknown) => void) => this.#session.onEnd(listener),
       }
       await deliver(path, delivery, contentOptionsOf(options, this.#session.budget, signal))
       progress.finish()

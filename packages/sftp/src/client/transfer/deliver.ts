@@ -5,7 +5,7 @@ import { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { WritableStream } from 'node:stream/web'
 import { SftpError } from '../../errors.js'
-import { untilAborted } from '../abort.js'
+import { onAbort, throwIfAborted, untilAborted } from '../abort.js'
 import type { SourceFile } from '../file-tree.js'
 import type { FileContentOptions } from './file-content.js'
 import { hasHash } from './stream-content.js'
@@ -20,11 +20,14 @@ export interface Delivery {
   /** The file, to compare what was delivered with; undefined when that is not wanted. */
   readonly check: (() => Promise<SourceFile>) | undefined
   onBytes(byteCount: number): void
+  /** Tells once that nothing more can come, also while nothing is asked for; the result stops that. */
+  onLost(listener: (error: unknown) => void): () => void
 }
 
 /** Delivers a file and ends the sink. @throws SftpError `ERR_SFTP_VERIFY_FAILED`; what the sink fails with */
 export async function deliver(path: string, delivery: Delivery, options: FileContentOptions): Promise<void> {
-  const { blocks, sink, check, onBytes } = delivery
+  const { blocks, sink, check, onBytes, onLost } = delivery
+  const { signal } = options
   const hash = check && createHash('sha256')
   let size = 0
   const counted = async function* (): AsyncGenerator<Uint8Array> {
@@ -35,11 +38,23 @@ export async function deliver(path: string, delivery: Delivery, options: FileCon
       onBytes(block.length)
     }
   }
+  // A sink that takes nothing must hold up neither an abort nor the end of the session.
+  const stop = new AbortController()
+  let lost: { readonly error: unknown } | undefined
+  let losing: NodeJS.Immediate | undefined
+  const stopListening = onLost((error) => {
+    // A read that fails with it says more, and comes first where the sink takes something.
+    losing = setImmediate(() => {
+      lost = { error }
+      stop.abort(error)
+    })
+  })
+  const stopWatching = signal && onAbort(signal, () => stop.abort(signal.reason))
   try {
-    const { signal } = options
+    throwIfAborted(signal)
     const isNode = sink instanceof Writable
-    const done = isNode ? pipeline(counted, sink, signal ? { signal } : {}) : toWebStream(counted(), sink, signal)
-    await untilAborted(done, signal)
+    const done = isNode ? pipeline(counted, sink, { signal: stop.signal }) : toWebStream(counted(), sink, stop.signal)
+    await untilAborted(done, stop.signal)
     if (check === undefined || hash === undefined) return
     const file = await check()
     try {
@@ -49,7 +64,12 @@ export async function deliver(path: string, delivery: Delivery, options: FileCon
     }
     throw new SftpError('ERR_SFTP_VERIFY_FAILED', 'What was delivered is not what the file holds', { path })
   } catch (error) {
-    throw error instanceof SftpError ? error.during(path, '', { written: size }) : error
+    const failure = lost?.error ?? error
+    throw failure instanceof SftpError ? failure.during(path, '', { written: size }) : failure
+  } finally {
+    stopWatching?.()
+    stopListening()
+    clearImmediate(losing)
   }
 }
 

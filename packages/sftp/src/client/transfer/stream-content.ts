@@ -89,6 +89,10 @@ class StreamCopy implements Copying {
   async run(): Promise<number> {
     const { signal, hash } = this.#options
     const stopWatching = signal && onAbort(signal, () => this.#fail(new AbortError(signal.reason)))
+    // While the source has nothing to give, no write is there to fail, which would say more.
+    const stopListening = this.#target.onLost?.((error) => {
+      if (this.#inFlight.size === 0) this.#fail(error)
+    })
     try {
       throwIfAborted(signal)
       for (;;) {
@@ -104,6 +108,7 @@ class StreamCopy implements Copying {
     }
     await Promise.all(this.#inFlight)
     stopWatching?.()
+    stopListening?.()
     if (this.#failure !== undefined) throw this.#failure.error
     return this.#position
   }
