@@ -221,9 +221,9 @@ class RemoteSource implements SourceFile {
   }
 
   async hash(stretch: Stretch, algorithm: string | undefined, signal: Signal): Promise<FileHash | undefined> {
-    const { size } = await statHandle(this.remote, signal)
+    const stats = await statIfTold(this.remote, signal)
     // Some servers hash up to the end of the file, whatever they are told.
-    return size === stretch.end ? checkFile(this.remote, stretch, algorithm, signal) : undefined
+    return stats?.size === stretch.end ? checkFile(this.remote, stretch, algorithm, signal) : undefined
   }
 
   close(): void {
@@ -290,8 +290,8 @@ class RemoteTarget implements TargetFile {
   }
 
   async currentSize(signal: Signal): Promise<number | undefined> {
-    const { type, size } = await statHandle(this.remote, signal)
-    return type === 'file' || type === 'unknown' ? size : undefined
+    const stats = await statIfTold(this.remote, signal)
+    return stats?.type === 'file' || stats?.type === 'unknown' ? stats.size : undefined
   }
 
   async truncate(size: number): Promise<void> {
@@ -343,6 +343,16 @@ class RemoteTarget implements TargetFile {
     this.#patience = setTimeout(() => {
       for (const giveUp of this.#unanswered) giveUp(new AbortError(signal.reason))
     }, patienceMs)
+  }
+}
+
+/** Attributes of an open file; undefined where the server does not tell them. */
+async function statIfTold(file: OpenHandle, signal: Signal): Promise<SftpStats | undefined> {
+  try {
+    return await statHandle(file, signal)
+  } catch (error) {
+    if (error instanceof SftpError && error.status !== undefined) return undefined
+    throw error
   }
 }
 

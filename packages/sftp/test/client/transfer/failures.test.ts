@@ -73,6 +73,22 @@ test('a server that cannot cut the file off does not hide why the upload failed'
   await expect(client.put(localFile(), '/file')).rejects.toMatchObject({ code: 'ENOSPC' })
 })
 
+test('a server that tells nothing of open files is compared with, gone on with, and sent holes, by reading and writing', async () => {
+  const disk = new Disk()
+  const { client } = await disk.connect({
+    onRequest: ({ type }) => (type === 'fstat' ? statusCodes.opUnsupported : undefined),
+  })
+  const source = localFile()
+  await client.put(source, '/file', { verify: true })
+  disk.resize('/file', 3 * blockSize)
+  await client.put(source, '/file', { resume: true, verify: true })
+  expect(disk.content('/file').equals(content)).toBe(true)
+  const sparse = localFile(Buffer.alloc(0))
+  truncateSync(sparse, 5_000_000)
+  await client.put(sparse, '/sparse')
+  expect(disk.content('/sparse').equals(Buffer.alloc(5_000_000))).toBe(true)
+})
+
 test('R17: an aborted upload waits for what was sent, cuts off what lies behind a hole, and closes the file', async () => {
   const disk = new Disk()
   const { client, requests } = await disk.connect({ order: 'newest first' })
