@@ -2,6 +2,8 @@
 
 import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { PassThrough, Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { memoryChannelPair } from '@ssh/testkit'
 import { type ByteChannel, closedBy } from '@ssh/wire'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
@@ -137,6 +139,8 @@ async function plantedHandler(): Promise<Watched> {
   await client.makedirs('/tree/sub')
   for (const [name, content] of Object.entries(files)) await client.writeFile(`/tree/${name}`, content)
   await client.symlink('a', '/tree/link')
+  await client.makedirs('/doomed/dir')
+  await client.writeFile('/renamed', '')
   await client.close()
   return handler
 }
@@ -244,6 +248,52 @@ describe.each(cases)('R17, R18: %s', (_name, how, where) => {
     60_000,
   )
 })
+
+describe.each(['to the server', 'to the client'] as const)(
+  'R18: every call side by side, cut at any byte %s,',
+  (direction) => {
+    test('settles with what it was about, and leaves nothing open', async () => {
+      const local = temporaryDirectory()
+      const calls: ((client: SftpClient) => Promise<unknown>)[] = [
+        (client) => client.stat('/tree/empty'),
+        (client) => client.readFile('/tree/sub/b'),
+        (client) => client.writeFile('/written', 'content'),
+        (client) => client.listdir('/tree'),
+        async (client) => client.glob('/tree/**'),
+        (client) => client.makedirs('/made/in/there'),
+        (client) => client.rmtree('/doomed'),
+        (client) => client.copy('/tree/sub/b', '/copied'),
+        (client) => client.mget('/tree/sub/*', local),
+        (client) => client.realpath('/tree/../tree/link'),
+        (client) => client.rename('/renamed', '/again'),
+        async (client) => {
+          const file = await client.open('/opened', 'w+')
+          await file.write('0123456789')
+          await file.read(5, 5)
+          await file.close()
+        },
+        (client) => pipeline(client.createReadStream('/tree/sub/b'), new PassThrough().resume()),
+        (client) => pipeline(Readable.from([Buffer.from('streamed')]), client.createWriteStream('/streamed')),
+        (client) => client.get('/tree/sub/b', new PassThrough().resume()),
+        (client) => client.put(Readable.from([Buffer.from('streamed')]), '/put'),
+      ]
+      const settled = new Set<number>()
+      const places = await atEachPlace({ direction, unit: 'bytes' }, 'cut', async (place) => {
+        const handler = await plantedHandler()
+        const session = startSession(handler, place, 'cut')
+        const client = await session.client.catch(() => undefined)
+        const results = client === undefined ? [] : await Promise.allSettled(calls.map((call) => call(client)))
+        for (const [index, result] of results.entries()) {
+          if (result.status === 'fulfilled') settled.add(index)
+          else assertTyped(result.reason, 'cut', true)
+        }
+        return { session, failure: undefined }
+      })
+      expect(places).toBeGreaterThan(1000)
+      expect(settled.size).toBe(calls.length)
+    }, 120_000)
+  },
+)
 
 function contentIfThere(path: string): string | undefined {
   try {
