@@ -283,3 +283,70 @@ describe('channels that nobody uses', () => {
     await vi.waitFor(() => expect(silent.every(({ isClosed }) => isClosed)).toBe(true))
   })
 })
+
+describe('several channels of which one', () => {
+  /** Does something else on the n-th WRITE of the third channel. */
+  class Odd extends Lane {
+    onWrite: ((count: number) => Promise<void> | void) | undefined
+
+    override async write(file: ServerFile, data: Uint8Array, position: number): Promise<void> {
+      await this.onWrite?.(this.writes + 1)
+      await super.write(file, data, position)
+    }
+  }
+  const withOdd = (onWrite: (count: number) => Promise<void> | void) =>
+    setup({
+      lane: (index, root) => {
+        const lane = new Odd({ root })
+        if (index === 2) lane.onWrite = onWrite
+        return lane
+      },
+    })
+  const allClosed = (lanes: readonly Lane[]) =>
+    vi.waitFor(() => expect(lanes.map(({ closed }) => closed)).toEqual(lanes.map(({ opened }) => opened.length)))
+
+  test('is refused a WRITE fail with its place, and keep what is there without a hole', async () => {
+    let refused = 0
+    const { client, directory, lanes } = await withOdd((count) => {
+      if (count === 4 && refused++ === 0) throw Object.assign(new Error('full'), { code: 'ENOSPC' })
+    })
+    const { path, bytes } = source(48 * mebibyte)
+    const failure = await client.put(path, '/file').catch((error: unknown) => error)
+    expect(failure).toMatchObject({ path: '/file', srcpath: path, dstpath: '/file' })
+    const { offset, written } = (failure as { details: { offset: number; written: number } }).details
+    expect(offset).toBeGreaterThanOrEqual(written)
+    const kept = readFileSync(join(directory, 'file'))
+    expect(kept.length).toBe(written)
+    expect(kept.equals(bytes.subarray(0, written))).toBe(true)
+    await allClosed(lanes)
+    await client.put(path, '/file', { resume: true })
+    expect(readFileSync(join(directory, 'file')).equals(bytes)).toBe(true)
+  })
+
+  test('is slow write everything, and most of it by the others', async () => {
+    const { client, directory, lanes } = await withOdd(async () => {
+      for (let turn = 0; turn < 200; turn++) await new Promise(setImmediate)
+    })
+    const { path, bytes } = source(40 * mebibyte)
+    await client.put(path, '/file')
+    expect(readFileSync(join(directory, 'file')).equals(bytes)).toBe(true)
+    const writes = writesOf(lanes)
+    expect(writes[2]).toBeLessThan(Math.max(...writes))
+    await allClosed(lanes)
+  })
+
+  test('answers nothing are given up by an abort, and closed by a close', async () => {
+    for (const way of ['abort', 'close'] as const) {
+      const controller = new AbortController()
+      const made = await withOdd((count) => {
+        if (count < 3) return undefined
+        if (way === 'abort') controller.abort(new Error('enough'))
+        else void made.client.close()
+        return new Promise(() => {})
+      })
+      const { path } = source(48 * mebibyte)
+      const code = way === 'abort' ? 'ABORT_ERR' : 'ERR_SFTP_CLOSED'
+      await expect(made.client.put(path, '/file', { signal: controller.signal })).rejects.toMatchObject({ code })
+    }
+  })
+})
