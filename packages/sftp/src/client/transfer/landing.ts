@@ -16,6 +16,25 @@ export interface Landing {
   commit(): Promise<void>
 }
 
+/** Places with a name that is not random, of transfers under way. */
+const claimed = new WeakMap<FileTree, Set<string>>()
+
+/**
+ * Keeps others of this client off a place: two that went on with one file would mix what they write, and one would give
+ * it its name while the other still writes.
+ * @returns what ends that
+ * @throws SftpError `EBUSY`
+ */
+export function claim(to: FileTree, path: string): () => void {
+  const places = claimed.get(to) ?? new Set()
+  claimed.set(to, places)
+  if (places.has(path)) {
+    throw new SftpError('EBUSY', 'EBUSY: another transfer writes this file; wait until it is done', { path })
+  }
+  places.add(path)
+  return () => places.delete(path)
+}
+
 export interface LandingOptions {
   /** Whether the caller named this very path. */
   readonly isGiven: boolean

@@ -5,7 +5,7 @@ import type { FileTree, SourceFile, TargetFile } from '../file-tree.js'
 import type { FileProgress } from '../progress.js'
 import { SftpStats } from '../stats.js'
 import type { ContentOptions } from './content.js'
-import { assertNoPart, type Landing, landingBeside, landingOn, removeFailed, statIfThere } from './landing.js'
+import { assertNoPart, claim, type Landing, landingBeside, landingOn, removeFailed, statIfThere } from './landing.js'
 import { resumePosition } from './resume.js'
 import { sameByHash } from './same-by-hash.js'
 
@@ -63,9 +63,11 @@ export async function writeFile(
   const { tree, path, isGiven, holdsSource = false } = destination
   const { atomic, resume, signal } = rules
   let written = 0
+  let unclaim: (() => void) | undefined
   try {
     if (atomic && resume) assertNoPart(tree, path)
     const landing = atomic ? await landingBeside(tree, path, { ...rules, isGiven }) : landingOn(path)
+    if (resume) unclaim = claim(tree, landing.path)
     const beginning = resume ? await findBeginning(content, destination, landing, rules) : undefined
     written = beginning?.kept ?? 0
     const anew = atomic && !resume ? 'create' : holdsSource && !atomic ? 'overwrite' : 'replace'
@@ -123,6 +125,8 @@ export async function writeFile(
   } catch (error) {
     if (!(error instanceof SftpError)) throw error
     throw error.during(content.path, path, { written })
+  } finally {
+    unclaim?.()
   }
   progress.finish()
 }

@@ -123,6 +123,28 @@ describe('what is gone on with', () => {
   })
 })
 
+test.each([{ atomic: true, resume: true }, { resume: true }, { atomic: true }])(
+  'two files that are sent to one place with %o at once do not become a mixture',
+  async (options) => {
+    const disk = new Disk()
+    const contents = [content, Buffer.from(seededRandom('another').bytes(content.length))]
+    const { client } = await disk.connect({
+      order: 'shuffled',
+      extensions: { 'posix-rename@openssh.com': '1' },
+    })
+    const puts = contents.map((bytes) => client.put(bytes, '/file', { ...options, blockSize }))
+    const results = await Promise.allSettled(puts)
+    const file = disk.content('/file')
+    const [winner] = contents.flatMap((bytes, index) => (bytes.equals(file) ? [index] : []))
+    expect(results[winner ?? -1]?.status).toBe('fulfilled')
+    if ('resume' in options) {
+      expect(results[1 - (winner ?? 0)]).toMatchObject({ reason: { code: 'EBUSY', dstpath: '/file' } })
+      await client.put(contents[1 - (winner ?? 0)] ?? '', '/file', options)
+    }
+    expect([...disk.files.keys()]).toEqual(['/file'])
+  },
+)
+
 test('a link that is there already is as good as made; another one is in the way', async () => {
   const tree = join(temporaryDirectory(), 'tree')
   mkdirSync(tree)
