@@ -15,6 +15,7 @@ import { seededRandom } from '@ssh/testkit'
 import { describe, expect, test } from 'vitest'
 import { statusCodes } from '../../../src/protocol/status.js'
 import { MemoryHandler } from '../../../src/server/memory-handler.js'
+import { withScript } from '../../scripted-peers.js'
 import { serve } from '../../servers.js'
 import { temporaryDirectory } from '../../temporary-directory.js'
 import { Disk, type Order, orders } from './mortal-server.js'
@@ -117,6 +118,26 @@ test('an upload that is aborted is let go by a server that answers nothing', asy
   await expect(client.put(localFile(), '/file', { signal: controller.signal })).rejects.toMatchObject({
     name: 'AbortError',
   })
+})
+
+test('R17: an upload that is aborted closes its file once the server has answered after all, and not before', async () => {
+  const controller = new AbortController()
+  const held: number[] = []
+  const { client, server } = await withScript((request, answers) => {
+    if (request.type === 'open') answers.handle(request.id, 'h')
+    if (request.type === 'stat') answers.status(request.id, statusCodes.noSuchFile)
+    if (request.type === 'write') held.push(request.id)
+    if (held.length === 3) controller.abort()
+  })
+  const options = { blockSize, signal: controller.signal }
+  await expect(client.put(content.subarray(0, 3 * blockSize), 'file', options)).rejects.toMatchObject({
+    code: 'ABORT_ERR',
+  })
+  for (const id of held) {
+    expect(server.types).not.toContain('close')
+    server.answers.status(id, statusCodes.ok)
+  }
+  await expect.poll(() => server.types.filter((type) => type === 'close').length).toBe(1)
 })
 
 describe('a source that is not what its size said', () => {
