@@ -15,8 +15,6 @@ export interface ChannelContext {
   send(payload: Uint8Array): void
   /** The channel has something to pull. */
   ready(channel: ChannelState): void
-  /** The channel has nothing to pull any more. */
-  idle(channel: ChannelState): void
   /** Both sides closed: the number is free. */
   forget(channel: ChannelState): void
 }

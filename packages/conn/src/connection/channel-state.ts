@@ -30,6 +30,8 @@ export class ChannelState {
   /** The channel's main stream; extended data has consumers of its own. */
   readonly input: Consumer
   handlers: ChannelHandlers | undefined
+  /** Whether it waits for its turn to be pulled. */
+  isInLine = false
 
   readonly #context: ChannelContext
   readonly #receiveWindow: ReceiveWindow
@@ -331,7 +333,6 @@ export class ChannelState {
     this.#queue.clear()
     this.#full.clear()
     this.#owed.end()
-    this.#context.idle(this)
   }
 
   #release(byteCount: number): void {

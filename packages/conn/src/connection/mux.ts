@@ -12,6 +12,7 @@ import {
   channelOpenConfirmation,
   channelOpenFailure,
   connectionMessages,
+  Fifo,
   type MessageOf,
   openFailureReasons,
   printable,
@@ -60,8 +61,11 @@ export class Mux implements ChannelOpener {
   readonly #context: ChannelContext
   readonly #channels: ChannelTable
   readonly #globalRequests: GlobalRequests
-  /** Channels with something to pull, the next in turn first. */
-  readonly #ready = new Set<ChannelState>()
+  /**
+   * Channels with something to pull, the next in turn first, and some that have it no more. No set: V8 copies one that
+   * is changed for each packet every few of them, and once one copy is old, its young collections keep all that follow.
+   */
+  readonly #ready = new Fifo<ChannelState>()
   #asksForMore = true
   #endError: Error | undefined
 
@@ -81,11 +85,10 @@ export class Mux implements ChannelOpener {
       clock,
       send,
       ready: (channel) => {
-        const wasIdle = this.#ready.size === 0
-        this.#ready.add(channel)
+        const wasIdle = this.#ready.length === 0
+        this.#putInLine(channel)
         if (wasIdle) options.wake()
       },
-      idle: (channel) => this.#ready.delete(channel),
       forget: (channel) => this.#channels.delete(channel.localId),
     }
     const { unansweredRequests } = limits
@@ -107,9 +110,9 @@ export class Mux implements ChannelOpener {
     return this.#context.roundTrip.shortestMs
   }
 
-  /** Whether {@link pull} would give something. */
+  /** Whether a channel is in line, which may have lost what it had to give. */
   get hasOutput(): boolean {
-    return this.#ready.size > 0
+    return this.#ready.length > 0
   }
 
   /**
@@ -145,17 +148,16 @@ export class Mux implements ChannelOpener {
    * @returns false when there was nothing to give
    */
   pull(take: (parts: readonly Uint8Array[]) => void): boolean {
-    const [channel] = this.#ready
-    if (channel === undefined) return false
-    const parts = channel.pull()
-    // A channel that is alone keeps its place: V8 copies a set that is changed for each packet every few of them, and
-    // once one copy is old, its young collections keep all those that follow, and what they hold.
-    if (!channel.isReady || this.#ready.size > 1) this.#ready.delete(channel)
-    if (channel.isReady) this.#ready.add(channel)
-    if (parts === undefined) return false
-    take(parts)
-    if (this.#asksForMore) channel.drain()
-    return true
+    for (let channel = this.#ready.shift(); channel !== undefined; channel = this.#ready.shift()) {
+      channel.isInLine = false
+      const parts = channel.pull()
+      if (parts === undefined) continue
+      if (channel.isReady) this.#putInLine(channel)
+      take(parts)
+      if (this.#asksForMore) channel.drain()
+      return true
+    }
+    return false
   }
 
   /** The connection is about to end: what was written is still given, but writers are not told of room any more. */
@@ -240,6 +242,12 @@ export class Mux implements ChannelOpener {
   }
 
   // Channels the peer asks for
+
+  #putInLine(channel: ChannelState): void {
+    if (channel.isInLine) return
+    channel.isInLine = true
+    this.#ready.push(channel)
+  }
 
   #receiveOpen(message: MessageOf<typeof channelOpen>): void {
     const { channelType, senderChannel } = message

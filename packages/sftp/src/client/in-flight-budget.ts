@@ -53,8 +53,8 @@ export class InFlightBudget {
   /** Whether the limit follows from what the link carried, not only from how long it is. */
   #isMeasured = false
   #used = 0
-  /** In order of arrival. */
-  readonly #waiters = new Set<Waiter>()
+  /** In order of arrival. No set: it would be copied every few blocks, and copies that are old keep those that follow. */
+  readonly #waiters: Waiter[] = []
   /** Shortest time a reply has taken: the round trip without the queues. */
   #roundTripMs = Number.POSITIVE_INFINITY
   #roundStart = 0
@@ -83,7 +83,7 @@ export class InFlightBudget {
 
   /** Takes `byteCount` if it fits and nobody waits. One request always fits, however small the budget. */
   tryAcquire(byteCount: number): boolean {
-    if (this.#waiters.size > 0 || !this.#fits(byteCount)) return false
+    if (this.#waiters.length > 0 || !this.#fits(byteCount)) return false
     this.#used += byteCount
     return true
   }
@@ -100,11 +100,12 @@ export class InFlightBudget {
           resolve()
         },
       }
-      this.#waiters.add(waiter)
+      this.#waiters.push(waiter)
       const stopWatching =
         signal &&
         onAbort(signal, () => {
-          this.#waiters.delete(waiter)
+          const index = this.#waiters.indexOf(waiter)
+          if (index >= 0) this.#waiters.splice(index, 1)
           reject(new AbortError(signal.reason))
           this.#admit()
         })
@@ -161,9 +162,9 @@ export class InFlightBudget {
   }
 
   #admit(): void {
-    for (const waiter of this.#waiters) {
+    for (let waiter = this.#waiters[0]; waiter !== undefined; waiter = this.#waiters[0]) {
       if (!this.#fits(waiter.byteCount)) return
-      this.#waiters.delete(waiter)
+      this.#waiters.shift()
       this.#used += waiter.byteCount
       waiter.grant()
     }
