@@ -89,6 +89,13 @@ function source(size: number): { path: string; bytes: Buffer } {
 
 const writesOf = (lanes: readonly Lane[]): number[] => lanes.map(({ writes }) => writes)
 
+/** Well before sessions that nobody uses are closed, and all their handles with them. */
+async function allClosed(lanes: readonly Lane[]): Promise<void> {
+  const isOpen = ({ opened, closed }: Lane) => closed < opened.length
+  for (let turn = 0; turn < 5000 && lanes.some(isOpen); turn++) await new Promise(setImmediate)
+  expect(lanes.map(({ closed }) => closed)).toEqual(lanes.map(({ opened }) => opened.length))
+}
+
 describe('where the server\u2019s window is the limit', () => {
   test('a large file is written through six channels, and nothing stays open', async () => {
     const { client, directory, lanes, ends } = await setup()
@@ -173,7 +180,7 @@ describe('where the server\u2019s window is the limit', () => {
     const kept = readFileSync(join(directory, 'file'))
     expect(kept.length).toBeLessThan(bytes.length)
     expect(kept.equals(bytes.subarray(0, kept.length))).toBe(true)
-    await vi.waitFor(() => expect(lanes.map(({ closed }) => closed)).toEqual(lanes.map(({ opened }) => opened.length)))
+    await allClosed(lanes)
     // The client itself is as good as before.
     await client.put(path, '/again')
     expect(readFileSync(join(directory, 'again')).equals(bytes)).toBe(true)
@@ -211,7 +218,7 @@ describe('where the server\u2019s window is the limit', () => {
     const { path } = source(64 * mebibyte)
     await expect(client.put(path, '/file', { signal: controller.signal })).rejects.toMatchObject({ code: 'ABORT_ERR' })
     expect(lanes).toHaveLength(6)
-    await vi.waitFor(() => expect(lanes.map(({ closed }) => closed)).toEqual(lanes.map(({ opened }) => opened.length)))
+    await allClosed(lanes)
   })
 })
 
@@ -302,8 +309,6 @@ describe('several channels of which one', () => {
         return lane
       },
     })
-  const allClosed = (lanes: readonly Lane[]) =>
-    vi.waitFor(() => expect(lanes.map(({ closed }) => closed)).toEqual(lanes.map(({ opened }) => opened.length)))
 
   test('is refused a WRITE fail with its place, and keep what is there without a hole', async () => {
     let refused = 0
@@ -332,6 +337,30 @@ describe('several channels of which one', () => {
     expect(readFileSync(join(directory, 'file')).equals(bytes)).toBe(true)
     const writes = writesOf(lanes)
     expect(writes[2]).toBeLessThan(Math.max(...writes))
+    await allClosed(lanes)
+  })
+
+  test('opens the file only when it is written is closed again', async () => {
+    let open: (() => void) | undefined
+    class Late extends Lane {
+      override async open(path: string, flags: number, attrs: SftpAttrs): Promise<ServerFile> {
+        await new Promise<void>((resolve) => {
+          open = resolve
+        })
+        return super.open(path, flags, attrs)
+      }
+    }
+    const { client, directory, lanes } = await setup({
+      maximumChannels: 2,
+      lane: (index, root) => (index === 0 ? new Lane({ root }) : new Late({ root })),
+    })
+    const { path, bytes } = source(24 * mebibyte)
+    await client.put(path, '/file')
+    expect(readFileSync(join(directory, 'file')).equals(bytes)).toBe(true)
+    await vi.waitFor(() => expect(open).toBeDefined())
+    open?.()
+    for (let turn = 0; turn < 5000 && lanes[1]?.opened.length !== 1; turn++) await new Promise(setImmediate)
+    expect(lanes[1]?.opened).toEqual(['/file'])
     await allClosed(lanes)
   })
 
