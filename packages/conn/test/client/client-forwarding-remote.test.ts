@@ -332,7 +332,8 @@ describe('a port of the server', () => {
     }
     await until(() => collectors.every(({ events }) => events.at(-1) === 'close'))
     expect(collectors.every(({ length }) => length === 64 * 1024)).toBe(true)
-    expect(64 * MiB - stalled.bufferedBytes).toBeLessThan(16 * MiB)
+    // The greatest window, and what the system takes for the socket.
+    expect(64 * MiB - stalled.bufferedBytes).toBeLessThan((32 + 16) * MiB)
     await until(() => listener.connections === 1)
   })
 })
