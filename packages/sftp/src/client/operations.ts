@@ -3,7 +3,7 @@
 import { printable } from '@ssh/wire'
 import { SftpError } from '../errors.js'
 import type { SftpAttrs } from '../protocol/attrs.js'
-import { composePath } from '../protocol/compose-path.js'
+import { composePaths as composed } from '../protocol/compose-path.js'
 import { finishWritePacket } from '../protocol/data-packets.js'
 import { framePacket } from '../protocol/framing.js'
 import type { NameEntry, RequestFields, RequestLayouts } from '../protocol/model.js'
@@ -313,7 +313,7 @@ export async function canonicalEntry(
   composePaths: readonly string[] = [],
 ): Promise<{ readonly path: string; readonly attrs: SftpStats | undefined }> {
   // Version 6 could send further paths along; ProFTPD 1.3 leaves them out without a word.
-  const whole = composePaths.reduce(composePath, path)
+  const whole = composed(path, composePaths)
   const fields = { path: whole, check: checkBytes[check] }
   const entries = await ask(session, expectNames, 'realpath', fields, { path: whole, signal })
   const canonical = onlyName(entries, 'realpath', whole)

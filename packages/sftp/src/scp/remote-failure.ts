@@ -54,7 +54,7 @@ const ownTexts = new Map([
  * @param message the line without status byte and newline
  */
 export function remoteFailure(message: Uint8Array): SftpError {
-  const text = decodeFileName(message).replace(/[\r\n]+$/, '')
+  const text = decodeFileName(message).trimEnd()
   const said = text.replace(/^(?:scp|pscp|rcp): (?=\S)/, '')
   const reason = /^(?:(.*): )?([^:]+)$/s.exec(said)
   const code = codeOfText.get(reason?.[2]?.trim().toLowerCase() ?? '')

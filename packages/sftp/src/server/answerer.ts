@@ -2,7 +2,7 @@
 
 import { SftpError } from '../errors.js'
 import type { ExtensionPair, SftpAttrs } from '../protocol/attrs.js'
-import { composePath } from '../protocol/compose-path.js'
+import { composePaths as composed } from '../protocol/compose-path.js'
 import { dataHeadroom } from '../protocol/data-packets.js'
 import { rangesReply } from '../protocol/data-ranges.js'
 import { type Dialect, firstDialect } from '../protocol/dialect.js'
@@ -112,10 +112,10 @@ export class Answerer<F> {
     this.#options.gate.check(request)
     assertNoNul(request)
     const concern = concernOf(request)
-    if (concern === undefined) return this.#carryOut(id, request)
+    if (concern === undefined) return thatFits(await this.#carryOut(id, request))
     return this.#order.run(concern, this.#busyWith(concern), async () => {
       if (this.#isOver) throw new SftpError('ERR_SFTP_CLOSED', 'The channel closed before this request had its turn')
-      return this.#carryOut(id, request)
+      return thatFits(await this.#carryOut(id, request))
     })
   }
 
@@ -224,7 +224,7 @@ export class Answerer<F> {
   async #realpath(id: number, { path, check = realpathChecks.none, composePaths = [] }: RequestOf<'realpath'>) {
     const { none, ifExists, always } = realpathChecks
     if (check !== none && check !== ifExists && check !== always) throw new SftpError('EINVAL', 'Unknown check')
-    const canonical = await this.#handler.realpath(composePaths.reduce(composePath, path))
+    const canonical = await this.#handler.realpath(composed(path, composePaths))
     if (check === none) return namePacket(this.#dialect, id, canonical)
     try {
       const attrs = await this.#told(await this.#handler.stat(canonical, this.#dialect.listedAttrs))
@@ -269,7 +269,12 @@ export class Answerer<F> {
     this.#isOver = true
     const closing = this.#handles.takeAll().map((handle) => handle.run(() => this.#letGo(handle.value)))
     await Promise.allSettled(closing)
-    await Promise.resolve(this.#handler.end?.()).catch(() => {})
+    await this.#handles.settled()
+    try {
+      await this.#handler.end?.()
+    } catch {
+      // There is nobody left to be told.
+    }
   }
 
   #open({ path, flags, attrs }: RequestOf<'open'>): Promise<Uint8Array> {
@@ -481,6 +486,12 @@ function statVfsPacket(id: number, answer: SftpStatVfs | undefined): Uint8Array 
   return extendedReplyPacket(id, statVfsReply.encode(answer))
 }
 
+/** The same. @throws SftpError `EMSGSIZE` for what no client takes: a handler may have names of any length */
+function thatFits(reply: Uint8Array): Uint8Array {
+  if (reply.length <= 4 + maximumPacketLength) return reply
+  throw new SftpError('EMSGSIZE', 'The answer is longer than a packet may be')
+}
+
 interface OpenFile<F> {
   readonly file: F
   readonly path: string
@@ -525,7 +536,10 @@ function orUnsupported<T>(method: T | undefined): T {
   throw new SftpError('ENOTSUP', 'The handler lacks this operation')
 }
 
-/** The same fields. @throws SftpError `ENOENT` when a path holds NUL, where other programs would cut it off */
+/**
+ * The same fields.
+ * @throws SftpError `ENOENT` when a path holds NUL, where other programs would cut it off; `ENAMETOOLONG`
+ */
 function withoutNul<T extends object>(fields: T): T {
   for (const value of Object.values(fields)) {
     if (typeof value === 'string') assertPath(value)
@@ -534,6 +548,10 @@ function withoutNul<T extends object>(fields: T): T {
   return fields
 }
 
+/** Characters of a path at most: no system takes longer ones, Windows the longest. */
+const maximumPathLength = 32 * 1024
+
 function assertPath(path: string): void {
+  if (path.length > maximumPathLength) throw new SftpError('ENAMETOOLONG', 'The path is too long')
   if (path.includes('\0')) throw new SftpError('ENOENT', 'A path holds a NUL character')
 }

@@ -59,17 +59,32 @@ export class HandleTable<T> {
   readonly #limit: number
   /** By name, as latin1 text; undefined while the file is being opened. */
   readonly #handles = new Map<string, OpenHandle<T> | undefined>()
+  /** What is being opened; never rejects. */
+  readonly #opening = new Set<Promise<unknown>>()
   #isClosed = false
 
   constructor(limit: number) {
     this.#limit = limit
   }
 
+  /** Nothing is being opened any more, and what came too late has been let go. Never rejects. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#opening)
+  }
+
   /**
    * Takes a place, opens, and names what was opened. What comes too late, after the table was closed, is let go again.
    * @throws SftpError `EMFILE` when every place is taken, before anything is opened
    */
-  async add(open: () => T | PromiseLike<T>, letGo: (value: T) => unknown): Promise<Uint8Array> {
+  add(open: () => T | PromiseLike<T>, letGo: (value: T) => unknown): Promise<Uint8Array> {
+    const added = this.#add(open, letGo)
+    const forget = (): void => void this.#opening.delete(noted)
+    const noted: Promise<void> = added.then(forget, forget)
+    this.#opening.add(noted)
+    return added
+  }
+
+  async #add(open: () => T | PromiseLike<T>, letGo: (value: T) => unknown): Promise<Uint8Array> {
     if (this.#handles.size >= this.#limit) throw new SftpError('EMFILE', `More than ${this.#limit} open handles`)
     const bytes = crypto.getRandomValues(new Uint8Array(handleLength))
     const name = nameOf(bytes)

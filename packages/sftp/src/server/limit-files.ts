@@ -4,6 +4,7 @@ import { SftpError } from '../errors.js'
 import { type SftpAttrs, typeOfAttrs } from '../protocol/attrs.js'
 import type { DataPlaces } from '../protocol/data-ranges.js'
 import type { SftpStatVfs } from '../protocol/extensions.js'
+import { lastPart } from '../protocol/last-part.js'
 import { openFlags } from '../protocol/open-flags.js'
 import { countFiles, type FileUsage } from './file-usage.js'
 import type { Awaitable, SftpDirEntry, SftpHandler } from './handler.js'
@@ -12,8 +13,8 @@ import type { SftpRequestEvent } from './request-event.js'
 export interface FileLimits {
   /**
    * Bytes of all files together, by their sizes: a hole counts as if it were filled, so that a size can be set only as
-   * far as it may be written. Beyond it: `EDQUOT`. Default: no limit. With it hard links are not offered: a file of two
-   * names cannot be counted by its names.
+   * far as it may be written. Beyond it: `EDQUOT`. Default: no limit. With it hard links are not offered, nor with
+   * `maximumFileSize`: a file of two names cannot be counted by its names.
    */
   readonly maximumBytes?: number
   /** Bytes of one file. Beyond it: `EFBIG`. Default: no limit. */
@@ -113,7 +114,8 @@ class FileLimiter<F> implements LimitedHandler<F> {
     this.#handler = handler
     this.#limits = limits
     if (handler.posixRename !== undefined) this.posixRename = (from, to) => this.#replace(from, to)
-    if (handler.link !== undefined && limits.maximumBytes === undefined) this.link = (from, to) => this.#link(from, to)
+    const countsBytes = limits.maximumBytes !== undefined || limits.maximumFileSize !== undefined
+    if (handler.link !== undefined && !countsBytes) this.link = (from, to) => this.#link(from, to)
     if (handler.lsetstat !== undefined) this.lsetstat = (path, attrs) => this.#lsetstat(path, attrs)
     if (handler.statvfs !== undefined) this.statvfs = async (path) => this.#limited(await handler.statvfs?.(path))
     if (handler.fstatvfs !== undefined) {
@@ -186,7 +188,7 @@ class FileLimiter<F> implements LimitedHandler<F> {
   }
 
   async write({ file, account, appends }: LimitedFile<F>, data: Uint8Array, position: number): Promise<void> {
-    if (account === undefined) return this.#handler.write(file, data, position)
+    if (account === undefined) throw notWritable()
     // As write(2): nothing is written, and the file gets no longer.
     if (data.length === 0) return
     await account.run(() => {
@@ -201,7 +203,8 @@ class FileLimiter<F> implements LimitedHandler<F> {
 
   async fsetstat({ file, account }: LimitedFile<F>, attrs: SftpAttrs): Promise<void> {
     const { size } = attrs
-    if (account === undefined || size === undefined) return this.#handler.fsetstat(file, attrs)
+    if (size === undefined) return this.#handler.fsetstat(file, attrs)
+    if (account === undefined) throw notWritable()
     await account.run(() => this.#resize(account, file, size, () => this.#handler.fsetstat(file, attrs)))
   }
 
@@ -228,11 +231,7 @@ class FileLimiter<F> implements LimitedHandler<F> {
   async setstat(path: string, attrs: SftpAttrs): Promise<void> {
     const { size } = attrs
     if (size === undefined) return this.#handler.setstat(path, attrs)
-    await this.#inTurn(async () => {
-      const place = await this.#handler.realpath(path)
-      const account = this.#accounts.get(place) ?? new FileAccount(place, (await this.#sizeAt(path)) ?? 0)
-      await account.run(() => this.#resize(account, undefined, size, () => this.#handler.setstat(path, attrs)))
-    })
+    await this.#inTurn(() => this.#setSizeAt(path, size, () => this.#handler.setstat(path, attrs)))
   }
 
   async mkdir(path: string, attrs: SftpAttrs): Promise<void> {
@@ -241,7 +240,7 @@ class FileLimiter<F> implements LimitedHandler<F> {
 
   async rmdir(path: string): Promise<void> {
     await this.#inTurn(async () => {
-      await this.#handler.rmdir(path)
+      await this.#handler.rmdir(await this.#entryPlace(path))
       this.#files--
     })
   }
@@ -249,7 +248,7 @@ class FileLimiter<F> implements LimitedHandler<F> {
   async remove(path: string): Promise<void> {
     await this.#inTurn(async () => {
       const removed = await this.#look(path)
-      await this.#handler.remove(path)
+      await this.#handler.remove(removed.place)
       this.#forget(removed)
     })
   }
@@ -258,7 +257,7 @@ class FileLimiter<F> implements LimitedHandler<F> {
     await this.#inTurn(async () => {
       const from = await this.#entryPlace(oldPath)
       const to = await this.#entryPlace(newPath)
-      await this.#handler.rename(oldPath, newPath)
+      await this.#handler.rename(from, to)
       this.#move(from, to)
     })
   }
@@ -275,8 +274,9 @@ class FileLimiter<F> implements LimitedHandler<F> {
     await this.#inTurn(async () => {
       const from = await this.#entryPlace(oldPath)
       const replaced = await this.#look(newPath)
-      await this.#handler.posixRename?.(oldPath, newPath)
-      if (replaced.place === from) return
+      await this.#handler.posixRename?.(from, replaced.place)
+      // Two names of one file stay two, as rename(2) has it.
+      if (replaced.place === from || (await this.#look(from)).isThere) return
       this.#forget(replaced)
       this.#move(from, replaced.place)
     })
@@ -287,10 +287,21 @@ class FileLimiter<F> implements LimitedHandler<F> {
   }
 
   async #lsetstat(path: string, attrs: SftpAttrs): Promise<void> {
-    if (attrs.size !== undefined && typeOfAttrs(await this.#handler.lstat(path)) !== 'symlink') {
-      return this.setstat(path, attrs)
-    }
-    await this.#handler.lsetstat?.(path, attrs)
+    const { size } = attrs
+    if (size === undefined) return this.#handler.lsetstat?.(path, attrs)
+    await this.#inTurn(async () => {
+      // A size that is set by way of what may be a link is set on whatever is there by then.
+      const isLink = typeOfAttrs(await this.#handler.lstat(path)) === 'symlink'
+      if (isLink) throw new SftpError('ENOTSUP', 'A link has no size that could be set', { path })
+      await this.#setSizeAt(path, size, () => this.#handler.setstat(path, attrs))
+    })
+  }
+
+  /** Sets the size of what a path leads to. */
+  async #setSizeAt(path: string, size: number, set: () => Awaitable<void>): Promise<void> {
+    const place = await this.#handler.realpath(path)
+    const account = this.#accounts.get(place) ?? new FileAccount(place, (await this.#sizeAt(path)) ?? 0)
+    await account.run(() => this.#resize(account, undefined, size, set))
   }
 
   /** Runs what changes names, or depends on them, one after the other, once everything is counted. */
@@ -377,7 +388,7 @@ class FileLimiter<F> implements LimitedHandler<F> {
   async #look(path: string): Promise<{ place: string; isThere: boolean; size: number }> {
     const place = await this.#entryPlace(path)
     try {
-      const attrs = await this.#handler.lstat(path)
+      const attrs = await this.#handler.lstat(place)
       return { place, isThere: true, size: typeOfAttrs(attrs) === 'file' ? (attrs.size ?? 0) : 0 }
     } catch (error) {
       if (isMissing(error)) return { place, isThere: false, size: 0 }
@@ -408,14 +419,15 @@ class FileLimiter<F> implements LimitedHandler<F> {
     }
   }
 
-  /** The canonical path of a name, a link at the end not followed. */
+  /**
+   * The canonical path of a name, a link at the end not followed. It is what is changed too: of another spelling, such as
+   * one with a slash at its end, the handler could think otherwise.
+   */
   async #entryPlace(path: string): Promise<string> {
-    const trimmed = path.replace(/\/+$/, '')
-    const slash = trimmed.lastIndexOf('/')
-    const name = trimmed.slice(slash + 1)
-    if (name === '' || name === '.' || name === '..') return this.#handler.realpath(path)
-    const parent = await this.#handler.realpath(slash < 0 ? '.' : trimmed.slice(0, slash) || '/')
-    return parent === '/' ? `/${name}` : `${parent}/${name}`
+    const { parent, name } = lastPart(path)
+    if (name === '' || name === '..') return this.#handler.realpath(path)
+    const above = await this.#handler.realpath(parent || '.')
+    return above === '/' ? `/${name}` : `${above}/${name}`
   }
 
   /** What is left of a file system under the limits: the least of both. */
@@ -436,6 +448,10 @@ class FileLimiter<F> implements LimitedHandler<F> {
       favail: Math.min(answer.favail, freeFiles),
     }
   }
+}
+
+function notWritable(): SftpError {
+  return new SftpError('EBADF', 'The file is not open for writing')
 }
 
 function isMissing(error: unknown): boolean {

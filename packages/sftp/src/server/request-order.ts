@@ -6,6 +6,7 @@
  * Paths are compared as they are written: two names for one file, by way of a link, are not noticed.
  */
 
+import { composePaths } from '../protocol/compose-path.js'
 import { type ExtendedRequestName, extendedRequests } from '../protocol/extensions.js'
 import type { Request } from '../protocol/model.js'
 import { opensForMoreThanReading } from '../protocol/open-access.js'
@@ -57,7 +58,7 @@ export function concernOf(request: Request): Concern | undefined {
     case 'opendir':
       return { ...concernOfPaths([request.path], false), lists: true }
     case 'realpath':
-      return concernOfPaths([request.path, ...(request.composePaths ?? [])], changes)
+      return concernOfPaths([composePaths(request.path, request.composePaths ?? [])], changes)
     case 'rename':
       return concernOfPaths([request.oldPath, request.newPath], changes)
     case 'symlink':

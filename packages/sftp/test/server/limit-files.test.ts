@@ -231,3 +231,105 @@ test('whatever is done at once, the count is that of a fresh look, and the limit
   })
   await fc.assert(property, { numRuns: 300 })
 })
+
+/** Whether it succeeds does not matter. */
+async function settled(work: () => unknown): Promise<void> {
+  await Promise.allSettled([(async () => work())()])
+}
+
+describe('ways around', () => {
+  const limits = { maximumBytes: 1000, maximumFileSize: 1000, maximumFiles: 10 }
+  const handlers = [
+    ['in memory', () => new MemoryHandler()],
+    ['in a jail', () => new SftpServer({ root: temporaryDirectory() })],
+  ] as const
+
+  /** Under limits, as whoever knows nothing of the files behind them. */
+  const limited = (make: () => unknown, some: object = limits) => limitFiles(make() as SftpHandler<never>, some)
+
+  describe.each(handlers)('%s', (_, make) => {
+    const put = async (handler: ReturnType<typeof limited>, path: string, size: number) => {
+      const file = await handler.open(path, write | create, {})
+      await handler.write(file, Buffer.alloc(size), 0)
+      return file
+    }
+
+    test('a file that is open for reading gets no other size', async () => {
+      const handler = limited(make)
+      await handler.close(await put(handler, '/a', 10))
+      for (const flags of [openFlags.read, 0]) {
+        const file = await handler.open('/a', flags, {})
+        await expect(handler.fsetstat(file, { size: 5000 })).rejects.toMatchObject({ code: 'EBADF' })
+        await expect(handler.write(file, Buffer.alloc(10), 4000)).rejects.toMatchObject({ code: 'EBADF' })
+        await handler.close(file)
+      }
+      expect((await handler.stat('/a')).size).toBe(10)
+      expect(await handler.usage()).toEqual({ bytes: 10, files: 1 })
+    })
+
+    test.each(['/l/.', '/l//', '/l/', '/./l/./.', 'l/.'])(
+      'a link that is removed as %s does not take what it leads to out of the count',
+      async (path) => {
+        const handler = limited(make)
+        const file = await put(handler, '/t', 900)
+        await handler.symlink('t', '/l')
+        await settled(() => handler.remove(path))
+        await handler.close(file)
+        expect(await handler.usage()).toEqual(await countFiles(handler))
+        await expect(put(handler, '/u', 900)).rejects.toMatchObject(overQuota)
+      },
+    )
+
+    test.each(['/l/.', '/l/', 'l/./'])('nor one that is renamed as %s, to and from', async (path) => {
+      const handler = limited(make)
+      const file = await put(handler, '/t', 900)
+      await handler.symlink('t', '/l')
+      await handler.symlink('none', '/other')
+      await settled(() => handler.posixRename?.(path, '/m'))
+      await settled(() => handler.posixRename?.('/other', path))
+      await settled(() => handler.rename(path, '/n'))
+      await handler.close(file)
+      expect(await handler.usage()).toEqual(await countFiles(handler))
+    })
+
+    test('a file that replaces itself under another name leaves both, and both count', async () => {
+      const handler = limited(make, { maximumFiles: 3 })
+      await handler.close(await put(handler, '/a', 1))
+      for (let round = 0; round < 3; round++) {
+        await handler.link?.('/a', '/b')
+        await handler.posixRename?.('/a', '/b')
+        expect(await handler.usage()).toEqual({ bytes: expect.anything(), files: 2 })
+        await handler.remove('/b')
+      }
+      expect((await handler.usage()).files).toBe(1)
+    })
+
+    test('a file of two names, each of them appended to, gets no longer than one may be', async () => {
+      const handler = limited(make, { maximumFileSize: 100 })
+      const file = await put(handler, '/a', 10)
+      await settled(() => handler.link?.('/a', '/b'))
+      const other = await handler.open('/b', append | write | create, {})
+      const same = await handler.open('/a', append | write, {})
+      for (const one of [other, same]) await settled(() => handler.write(one, Buffer.alloc(80), 0))
+      for (const one of [other, same]) await settled(() => handler.write(one, Buffer.alloc(80), 0))
+      for (const one of [file, other, same]) await handler.close(one)
+      expect((await handler.stat('/a')).size).toBeLessThanOrEqual(100)
+      expect((await handler.stat('/b')).size).toBeLessThanOrEqual(100)
+    })
+  })
+
+  test('a size set on what was a link when it was looked at does not become that of a file', async () => {
+    const memory = new MemoryHandler()
+    const handler = limitFiles(memory, { maximumBytes: 1000 })
+    await handler.close(await handler.open('/a', write | create, {}))
+    await handler.symlink('a', '/l')
+    const look = memory.lstat.bind(memory)
+    memory.lstat = (path) => {
+      const attrs = look(path)
+      if (path === '/l') memory.posixRename('/a', '/l')
+      return attrs
+    }
+    await expect(handler.lsetstat?.('/l', { size: 5000 })).rejects.toThrow()
+    expect(memory.stat('/l').size).toBe(0)
+  })
+})

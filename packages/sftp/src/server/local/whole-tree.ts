@@ -4,6 +4,7 @@ import * as fs from 'node:fs'
 import * as fsp from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { toLocalPath, toNamePath } from '../../local-path.js'
+import { lastPart } from '../../protocol/last-part.js'
 import type { LocalDirectory, LocalEntry, LocalPath, LocalTree } from './local-tree.js'
 
 const openFile = promisify(fs.open)
@@ -40,12 +41,11 @@ export class WholeTree implements LocalTree {
     try {
       return toNamePath(await fsp.realpath(toLocalPath(path), 'buffer'))
     } catch (error) {
-      const trimmed = path.replace(/\/+$/, '')
-      const slash = trimmed.lastIndexOf('/')
-      const name = trimmed.slice(slash + 1)
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || slash < 0 || name === '..' || name === '.') throw error
-      const parent = toNamePath(await fsp.realpath(toLocalPath(trimmed.slice(0, slash) || '/'), 'buffer'))
-      return parent === '/' ? `/${name}` : `${parent}/${name}`
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      const { parent, name } = lastPart(path)
+      if (name === '' || name === '..') throw error
+      const above = toNamePath(await fsp.realpath(toLocalPath(parent), 'buffer'))
+      return above === '/' ? `/${name}` : `${above}/${name}`
     }
   }
 

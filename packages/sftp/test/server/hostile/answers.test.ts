@@ -30,3 +30,18 @@ test('a misspelt option is refused by name: `readonly` would leave everything wr
   const options = { readonly: true } as ServeSftpOptions
   expect(() => serveSftp(far, new MemoryHandler(), options)).toThrow(/unknown option "readonly"/)
 })
+
+test('a handler whose end throws, now or later, ends the session all the same', async () => {
+  for (const end of [() => Promise.reject(new Error('no')), () => expect.fail()]) {
+    const { session, near } = attack(Object.assign(new MemoryHandler(), { end }))
+    near.abort()
+    await session.closed
+  }
+})
+
+test('an answer that no packet holds is a failure, and the session goes on', async () => {
+  const handler = Object.assign(new MemoryHandler(), { readlink: () => 'x'.repeat(300_000) })
+  const { client } = attack(handler)
+  expect(await client.ask((id) => requests.readlink.encode({ id, path: 'a' }))).toMatchObject({ code: 4 })
+  expect(await client.ask((id) => requests.stat.encode({ id, path: '/' }))).toMatchObject({ type: 'attrs' })
+})

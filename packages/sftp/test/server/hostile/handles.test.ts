@@ -83,14 +83,15 @@ describe('E5, E6: handles', () => {
       },
       close: { value: () => memory.close() },
       scandir: { value: (path: string) => memory.scandir(path) },
-      end: { value: undefined },
+      end: { value: () => expect(closed).toBe(1) },
     })
     const { client, session, near } = attack(handler)
     client.channel.write(framePacket(rawOpen(1, 'a', write | create)))
     near.abort()
-    await session.closed
+    await new Promise((resolve) => setImmediate(resolve))
     finish()
-    await expect.poll(() => closed).toBe(1)
+    await session.closed
+    expect(closed).toBe(1)
   })
 })
 
