@@ -9,7 +9,10 @@ import { extendedRequestRow, requestNames, requestRow } from './request-names.js
 export interface RequestGateOptions {
   /** Refuses everything that would change a file. Default false. */
   readonly readOnly?: boolean
-  /** Requests that are refused, by the names of {@link requestNames}. Default: none. */
+  /**
+   * Requests that are refused, by the names of {@link requestNames}. What later versions say otherwise goes with it: a
+   * link that `link` makes with `symlink` or `hardlink`, a `rename` that replaces with `posix-rename`. Default: none.
+   */
   readonly deniedRequests?: readonly string[]
   /** The only requests that are answered, less those denied. Default: all. */
   readonly allowedRequests?: readonly string[]
@@ -52,9 +55,11 @@ export class RequestGate {
     if (this.#readOnly && isChange) {
       throw new RequestRefused('EROFS', 'The server is read-only', 'read-only')
     }
-    if (row === undefined || this.#isAllowed(row.name)) return
-    const reason = this.#denied.has(row.name) ? 'denied' : 'not-allowed'
-    throw new RequestRefused('EACCES', `The server does not allow ${row.name}`, reason)
+    if (row === undefined) return
+    const refused = [row.name, ...equivalents(request)].find((name) => !this.#isAllowed(name))
+    if (refused === undefined) return
+    const reason = this.#denied.has(refused) ? 'denied' : 'not-allowed'
+    throw new RequestRefused('EACCES', `The server does not allow ${refused}`, reason)
   }
 
   /** Whether an extended request is announced: what is refused whatever it asks is not. */
@@ -66,4 +71,10 @@ export class RequestGate {
   #isAllowed(name: string): boolean {
     return !this.#denied.has(name) && this.#allowed?.has(name) !== false
   }
+}
+
+/** What version 3 has another request for: who refuses that one means this one too, whatever version a client speaks. */
+function equivalents(request: Request): string[] {
+  if (request.type === 'link') return [request.isSymbolic ? 'symlink' : 'hardlink']
+  return request.type === 'rename' && (request.flags ?? 0) !== 0 ? ['posix-rename'] : []
 }

@@ -5,6 +5,7 @@ import { dialects } from '../../../src/protocol/dialect.js'
 import { accessFlags, accessMask } from '../../../src/protocol/open-access.js'
 import { allOpenFlags, openFlags } from '../../../src/protocol/open-flags.js'
 import { requests } from '../../../src/protocol/packets.js'
+import { MemoryHandler } from '../../../src/server/memory-handler.js'
 import { extendedRequestRow, requestNames } from '../../../src/server/request-names.js'
 import { SftpServer } from '../../../src/server/sftp-server.js'
 import { attack, everyRequest, makeJail, snapshot, status } from './attack.js'
@@ -123,4 +124,29 @@ describe('denied and allowed requests', () => {
     const { root } = makeJail()
     expect(() => attack(new SftpServer({ root }), { deniedRequests: ['delete'] })).toThrow(/Unknown request delete/)
   })
+})
+
+test('what is denied by the name of version 3 is denied in the words of later versions too', async () => {
+  const dialect = dialects.find(({ version }) => version === 6) ?? expect.fail()
+  const asked = async (options: { deniedRequests?: string[]; allowedRequests?: string[] }) => {
+    const handler = new MemoryHandler()
+    handler.close(handler.open('a', 0x1a, {}))
+    handler.close(handler.open('b', 0x1a, {}))
+    const { client } = attack(handler, { dialect, ...options })
+    const link = dialect.requests.link ?? expect.fail()
+    const links = { linkPath: 's', targetPath: 'a' }
+    return Promise.all([
+      status(client.ask((id) => link.encode({ id, ...links, isSymbolic: true }))),
+      status(client.ask((id) => link.encode({ id, ...links, linkPath: 'h', isSymbolic: false }))),
+      status(client.ask((id) => dialect.requests.rename.encode({ id, oldPath: 'a', newPath: 'b', flags: 1 }))),
+    ])
+  }
+  const denied = 3
+  expect(await asked({})).toEqual([0, 0, 0])
+  expect(await asked({ deniedRequests: ['symlink'] })).toEqual([denied, 0, 0])
+  expect(await asked({ deniedRequests: ['hardlink'] })).toEqual([0, denied, 0])
+  expect(await asked({ deniedRequests: ['posix-rename'] })).toEqual([0, 0, denied])
+  expect(await asked({ deniedRequests: ['link', 'rename'] })).toEqual([denied, denied, denied])
+  expect(await asked({ allowedRequests: ['link', 'rename'] })).toEqual([denied, denied, denied])
+  expect(await asked({ allowedRequests: ['link', 'symlink', 'rename'] })).toEqual([0, denied, denied])
 })
