@@ -6,8 +6,8 @@ export class WrittenPrefix {
   /** Everything in front of it is written. */
   #contiguous: number
   readonly #maximumSpread: number
-  /** Blocks written behind a hole: position and end. */
-  readonly #ahead = new Map<number, number>()
+  /** Blocks written behind a hole, few at a time. No Map: those that change all the time keep what they were alive. */
+  readonly #ahead: { readonly position: number; readonly end: number }[] = []
   /** Blocks that came too early, and what lets each look again. */
   readonly #early = new Set<() => void>()
   #isOver = false
@@ -39,15 +39,17 @@ export class WrittenPrefix {
   /** A block is written. */
   add(position: number, end: number): void {
     if (position !== this.#contiguous) {
-      this.#ahead.set(position, end)
+      this.#ahead.push({ position, end })
       return
     }
-    this.#contiguous = end
-    for (let next = this.#ahead.get(end); next !== undefined; next = this.#ahead.get(next)) {
-      this.#ahead.delete(this.#contiguous)
-      this.#contiguous = next
-    }
+    for (let next: number | undefined = end; next !== undefined; next = this.#takeAhead(next)) this.#contiguous = next
     this.#wake()
+  }
+
+  /** The end of the block that is written from `position` on. */
+  #takeAhead(position: number): number | undefined {
+    const index = this.#ahead.findIndex((block) => block.position === position)
+    return index < 0 ? undefined : this.#ahead.splice(index, 1)[0]?.end
   }
 
   /** Nothing more will be written: whoever waits goes on at once. */
