@@ -151,6 +151,10 @@ export interface TargetFile {
   write(position: number, block: SourceBlock, signal: AbortSignal | undefined): Promise<void>
   /** Tells once that nothing can be written any more, also while nothing is; the result stops that. */
   onLost?(listener: (error: unknown) => void): () => void
+  /** Of the open file, wherever its name leads by now; undefined where they are not told. */
+  attrs(signal: AbortSignal | undefined): Promise<SftpStats | undefined>
+  /** Changes owner and group, both of them, and permissions of the open file. @throws SftpError */
+  setAttrs(attrs: SftpAttrs, signal: AbortSignal | undefined): Promise<void>
   /** All is written: gives the file its attributes if they shall be preserved, and closes it. */
   finish(): Promise<void>
   /** Cuts the file, or fills it with zeros, to `size` bytes. */

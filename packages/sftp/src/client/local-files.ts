@@ -32,6 +32,7 @@ const { O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_NONBLOCK = 0, O_RDONLY, O_TRUNC, O_WR
 const open = promisify(fs.open)
 const close = promisify(fs.close)
 const fchmod = promisify(fs.fchmod)
+const fchown = promisify(fs.fchown)
 const fstat = promisify(fs.fstat)
 const fsync = promisify(fs.fsync)
 const ftruncate = promisify(fs.ftruncate)
@@ -281,6 +282,15 @@ class LocalTarget implements TargetFile {
   async currentSize(): Promise<number | undefined> {
     const stats = await named(this.#path, 'fstat', fstat(this.#fd))
     return stats.isFile() ? stats.size : undefined
+  }
+
+  async attrs(): Promise<SftpStats> {
+    return toStats(await named(this.#path, 'fstat', fstat(this.#fd)))
+  }
+
+  async setAttrs({ uid, gid, permissions }: SftpAttrs): Promise<void> {
+    if (uid !== undefined && gid !== undefined) await named(this.#path, 'chown', fchown(this.#fd, uid, gid))
+    if (permissions !== undefined) await named(this.#path, 'chmod', fchmod(this.#fd, permissions))
   }
 
   async truncate(size: number): Promise<void> {

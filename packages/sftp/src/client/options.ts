@@ -198,8 +198,11 @@ export interface SftpTransferOptions extends SftpFileOptions {
    * gives it its name in one step: whoever looks sees the old file or the new one, whole. Default false.
    *
    * The other name is random and gone when the transfer fails, unless the connection does. With `resume` it is
-   * `.NAME.sftp-part`, and stays until a later transfer has gone on with it. A file that is there keeps its permissions
-   * unless `preserve` brings others. `ENOTSUP` when the server cannot replace the file that is there.
+   * `.NAME.sftp-part`, and stays until a later transfer has gone on with it, which takes nothing else for its beginning. A
+   * file that is there keeps its permissions unless `preserve` brings others, and its owner and group as far as whoever
+   * writes may give them, else at least the group; what is refused of that is no error, and set-user-ID and set-group-ID
+   * go with it. Of a symbolic link that the caller names, what it points to is replaced. `ENOTSUP` when the server cannot
+   * replace the file that is there.
    */
   readonly atomic?: boolean
   /**

@@ -294,6 +294,14 @@ class RemoteTarget implements TargetFile {
     return stats?.type === 'file' || stats?.type === 'unknown' ? stats.size : undefined
   }
 
+  attrs(signal: Signal): Promise<SftpStats | undefined> {
+    return statIfTold(this.remote, signal)
+  }
+
+  setAttrs(attrs: SftpAttrs, signal: Signal): Promise<void> {
+    return setstatHandle(this.remote, attrs, signal)
+  }
+
   async truncate(size: number): Promise<void> {
     await setstatHandle(this.remote, { size }, this.#signal)
   }

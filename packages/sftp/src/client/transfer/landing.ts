@@ -1,8 +1,9 @@
 /** Where a file is written before it has its name: besides it, and put in its place in one step. */
 
 import { createHash, randomBytes } from 'node:crypto'
-import { SftpError } from '../../errors.js'
-import type { FileTree } from '../file-tree.js'
+import { isOver, SftpError } from '../../errors.js'
+import type { FileTree, TargetFile } from '../file-tree.js'
+import { attrsOfOwner } from '../owners.js'
 import type { SftpStats } from '../stats.js'
 import { forAWhile } from './patience.js'
 
@@ -12,7 +13,9 @@ export interface Landing {
   readonly path: string
   /** Permissions that the file it replaces has, if it keeps them. */
   readonly permissions: number | undefined
-  /** All is written: gives it its name. */
+  /** All is written, and the file still open: makes it what the file is that it replaces. */
+  resemble(target: TargetFile): Promise<void>
+  /** The file is closed: gives it its name. */
   commit(): Promise<void>
 }
 
@@ -46,7 +49,7 @@ export interface LandingOptions {
 
 /** Under its own name. */
 export function landingOn(path: string): Landing {
-  return { path, permissions: undefined, commit: async () => {} }
+  return { path, permissions: undefined, resemble: async () => {}, commit: async () => {} }
 }
 
 /**
@@ -66,10 +69,62 @@ export async function landingBeside(to: FileTree, path: string, options: Landing
   if (there !== undefined) assertReplaceable(to, there, path)
   const name = to.baseName(final)
   const beside = final.slice(0, final.length - name.length) + (resume ? partName(name) : randomName(name))
+  const permissions = preserve || there?.permissions === undefined ? undefined : there.permissions & 0o7777
   return {
     path: beside,
-    permissions: preserve || there?.permissions === undefined ? undefined : there.permissions & 0o7777,
+    permissions,
+    resemble: async (target) => {
+      const without = there === undefined ? 0 : await keepOwner(target, there, signal)
+      // By the open file, not by its name: whoever may change the directory could have put a link to another one there.
+      if (permissions !== undefined) await target.setAttrs({ permissions: permissions & ~without }, signal)
+    },
     commit: () => to.move(beside, final, there !== undefined, signal),
+  }
+}
+
+/** Let a program run as the owner, or the group, of its file. */
+const setUserId = 0o4000
+const setGroupId = 0o2000
+
+/**
+ * Gives a file that takes the place of another its owner and group, or the group alone. Mostly only a superuser may do
+ * that, and whoever may not has a new file as good as any: a refusal is no error.
+ * @returns bits of the mode of the old file that mean something else with the owner and group that the new one has
+ */
+async function keepOwner(target: TargetFile, former: SftpStats, signal: AbortSignal | undefined): Promise<number> {
+  const wanted = ownerOf(former)
+  if (wanted === undefined) return 0
+  const own = await target.attrs(signal)
+  const found = own && ownerOf(own)
+  if (found === undefined) return 0
+  const hasOwner = found.owner === wanted.owner
+  const hasGroup = found.group === wanted.group
+  if (hasOwner && hasGroup) return 0
+  if (await isAllowed(target.setAttrs(attrsOfOwner(wanted.owner, wanted.group), signal))) return 0
+  const getsGroup =
+    hasGroup || (!hasOwner && (await isAllowed(target.setAttrs(attrsOfOwner(found.owner, wanted.group), signal))))
+  return (hasOwner ? 0 : setUserId) | (getsGroup ? 0 : setGroupId)
+}
+
+/** By number where the version has numbers, else by name. */
+function ownerOf({
+  uid,
+  gid,
+  owner,
+  group,
+}: SftpStats): { readonly owner: number | string; readonly group: number | string } | undefined {
+  if (uid !== undefined && gid !== undefined) return { owner: uid, group: gid }
+  return owner === undefined || group === undefined ? undefined : { owner, group }
+}
+
+/** @throws what ends the transfer */
+async function isAllowed(change: Promise<void>): Promise<boolean> {
+  try {
+    await change
+    return true
+  } catch (error) {
+    if (error instanceof SftpError && !isOver(error)) return false
+    throw error
   }
 }
 

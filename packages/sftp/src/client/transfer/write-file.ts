@@ -99,6 +99,7 @@ export async function writeFile(
       const former = written > 0 ? beginning?.size : await overwritten
       written = size
       if ((former ?? 0) > size) await target.truncate(size)
+      await landing.resemble(target)
       if (atomic) await target.sync()
       isClosing = true
       await target.finish()
@@ -106,9 +107,6 @@ export async function writeFile(
         isUnverified = true
         await verify(content, tree, landing.path, size, rules)
         isUnverified = false
-      }
-      if (landing.permissions !== undefined) {
-        await tree.setAttrs(landing.path, { permissions: landing.permissions }, signal)
       }
       await landing.commit()
     } catch (error) {

@@ -1,5 +1,6 @@
 import {
   chmodSync,
+  chownSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -56,9 +57,9 @@ describe('an atomic upload', () => {
       'lstat',
       'open',
       'write',
+      'fsetstat',
       'fsync@openssh.com',
       'close',
-      'setstat',
       'posix-rename@openssh.com',
     ])
     const opened = requests.find(({ type }) => type === 'open')
@@ -68,6 +69,49 @@ describe('an atomic upload', () => {
       flags: openFlags.write | openFlags.create | openFlags.exclusive,
       attrs: { permissions: 0o600 },
     })
+  })
+
+  test('leaves the file to its owner and group', async () => {
+    const disk = diskWithOld()
+    disk.permissions.set('/dir/file', 0o6750)
+    disk.owners.set('/dir/file', { uid: 1001, gid: 2001 })
+    const { client, requests } = await disk.connect({ extensions, user: { uid: 0, gid: 0 } })
+    await client.put(fresh, '/dir/file', { atomic: true })
+    expect(disk.owners.get('/dir/file')).toEqual({ uid: 1001, gid: 2001 })
+    // Given last: to give a file to somebody takes set-user-ID away.
+    expect(disk.permissions.get('/dir/file')).toBe(0o6750)
+    const changes = requests.flatMap((request) => (request.type === 'fsetstat' ? [request.attrs] : []))
+    expect(changes).toEqual([{ uid: 1001, gid: 2001 }, { permissions: 0o6750 }])
+  })
+
+  test.each([
+    ['its group alone', (uid: number | undefined) => uid !== 1000, { uid: 1000, gid: 2001 }, 0o2750],
+    ['neither', () => true, { uid: 1000, gid: 100 }, 0o750],
+  ])('keeps %s where no more is allowed, and runs as nobody else', async (_what, isRefused, owner, mode) => {
+    const disk = diskWithOld()
+    disk.permissions.set('/dir/file', 0o6750)
+    disk.owners.set('/dir/file', { uid: 1001, gid: 2001 })
+    const { client } = await disk.connect({
+      extensions,
+      user: { uid: 1000, gid: 100 },
+      onRequest: (request) => {
+        if (request.type !== 'fsetstat' || request.attrs.gid === undefined) return undefined
+        return isRefused(request.attrs.uid) ? statusCodes.permissionDenied : undefined
+      },
+    })
+    await client.put(fresh, '/dir/file', { atomic: true })
+    expect(disk.content('/dir/file').equals(fresh)).toBe(true)
+    expect(disk.owners.get('/dir/file')).toEqual(owner)
+    expect(disk.permissions.get('/dir/file')).toBe(mode)
+  })
+
+  test('asks nothing of owners that are the same', async () => {
+    const disk = diskWithOld()
+    disk.owners.set('/dir/file', { uid: 1000, gid: 100 })
+    const { client, requests } = await disk.connect({ extensions, user: { uid: 1000, gid: 100 } })
+    await client.put(fresh, '/dir/file', { atomic: true })
+    await client.put(fresh, '/dir/new', { atomic: true })
+    expect(requests.some((request) => request.type === 'fsetstat' && request.attrs.uid !== undefined)).toBe(false)
   })
 
   test('has another name each time', async () => {
@@ -283,6 +327,19 @@ describe('an atomic download', () => {
     const { client } = await disk.connect()
     await client.get('/file', target, options)
     expect(readdirSync(directory)).toEqual(['target'])
+    expect(readFileSync(target).equals(fresh)).toBe(true)
+  })
+
+  test.skipIf(process.getuid?.() !== 0)('leaves the file to its owner and group', async () => {
+    const target = join(temporaryDirectory(), 'target')
+    writeFileSync(target, old)
+    chownSync(target, 1001, 2001)
+    chmodSync(target, 0o4640)
+    const { client } = await serve(new MemoryHandler())
+    await client.writeFile('file', fresh)
+    await client.get('file', target, { atomic: true })
+    const { uid, gid, mode } = statSync(target)
+    expect([uid, gid, mode & 0o7777]).toEqual([1001, 2001, 0o4640])
     expect(readFileSync(target).equals(fresh)).toBe(true)
   })
 

@@ -70,6 +70,8 @@ export interface MortalOptions {
   readonly onRequest?: (request: Request) => number | undefined
   /** A file whose size is set keeps nothing of what was in it, as on many servers made with Paramiko. */
   readonly truncationErases?: boolean
+  /** Who makes files, where owners are told. */
+  readonly user?: Owner
   /** Answers READ with no bytes. */
   readonly emptyData?: boolean
   /** Requests it dies at, before it does what they want or after, and in both cases without an answer. */
@@ -88,10 +90,17 @@ export interface Connected {
   bytesRead(): number
 }
 
+export interface Owner {
+  readonly uid: number
+  readonly gid: number
+}
+
 /** Files that outlive servers. */
 export class Disk {
   readonly files = new Map<string, Buffer>()
   readonly permissions = new Map<string, number>()
+  /** Owner and group of each file that a server tells of. */
+  readonly owners = new Map<string, Owner>()
 
   /** Makes a file of a copy of these bytes. */
   put(path: string, content: Uint8Array): void {
@@ -175,6 +184,7 @@ export class Disk {
           if (isThere && (flags & openFlags.exclusive) !== 0) return done(statusCodes.failure)
           if (!isThere || (flags & openFlags.truncate) !== 0) this.put(request.path, Buffer.alloc(0))
           if (!isThere) this.permissions.set(request.path, request.attrs.permissions ?? 0o644)
+          if (!isThere && options.user !== undefined) this.owners.set(request.path, options.user)
           const handle = `h${nextHandle++}`
           handles.set(handle, request.path)
           return answers.handle(id, handle)
@@ -203,17 +213,26 @@ export class Disk {
         case 'lstat': {
           const file = this.files.get(request.path)
           if (file === undefined) return done(statusCodes.noSuchFile)
-          const permissions = (regularFile & ~0o777) | ((this.permissions.get(request.path) ?? 0o644) & 0o777)
-          return answers.attrs(id, { size: file.length, permissions })
+          const permissions = (regularFile & ~0o7777) | ((this.permissions.get(request.path) ?? 0o644) & 0o7777)
+          return answers.attrs(id, { size: file.length, permissions, ...this.owners.get(request.path) })
         }
         case 'fstat':
-          return answers.attrs(id, { size: this.content(path).length, permissions: regularFile })
+          return answers.attrs(id, {
+            size: this.content(path).length,
+            permissions: regularFile,
+            ...this.owners.get(path),
+          })
         case 'setstat':
         case 'fsetstat': {
           const target = request.type === 'setstat' ? request.path : path
-          const { size, permissions } = request.attrs
+          const { size, permissions, uid, gid } = request.attrs
           if (size !== undefined && options.truncationErases) this.resize(target, 0)
           if (size !== undefined) this.resize(target, size)
+          if (uid !== undefined && gid !== undefined) {
+            this.owners.set(target, { uid, gid })
+            // As systems do.
+            this.permissions.set(target, (this.permissions.get(target) ?? 0) & 0o777)
+          }
           if (permissions !== undefined) this.permissions.set(target, permissions)
           return done()
         }
@@ -272,6 +291,9 @@ export class Disk {
   move(oldPath: string, newPath: string): void {
     this.files.set(newPath, this.content(oldPath))
     this.permissions.set(newPath, this.permissions.get(oldPath) ?? 0o644)
+    const owner = this.owners.get(oldPath)
+    if (owner !== undefined) this.owners.set(newPath, owner)
+    this.owners.delete(oldPath)
     this.files.delete(oldPath)
   }
 }
