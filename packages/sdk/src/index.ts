@@ -317,6 +317,7 @@ export type {
   ServerProcess,
   SftpFactory,
   SftpFolder,
+  SftpSessionFactory,
   SshServerCallbacks,
   SshServerFactory,
   StreamsHandler,

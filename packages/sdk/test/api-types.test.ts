@@ -15,7 +15,9 @@ import type {
   PublicKey,
   RunOptions,
   SftpClient,
+  SftpFactory,
   SftpServer,
+  SftpSessionFactory,
   SshClientConnection,
   SshClientProcess,
   SshServer,
@@ -197,6 +199,9 @@ describe('listen', () => {
       },
     ] satisfies ListenOptions[]
     expectTypeOf(options).toExtend<ListenOptions[]>()
+    const perUser: SftpSessionFactory = ({ username }) => ({ root: `/srv/${username}` })
+    const factories = [true, { root: '/srv', readOnly: true }, perUser] satisfies SftpFactory[]
+    expectTypeOf(factories).toExtend<NonNullable<ListenOptions['sftpFactory']>[]>()
     expectTypeOf<Files>().toBeObject()
     expectTypeOf<{ processFactory: undefined; banner: string }>().toExtend<UpdateOptions>()
   })

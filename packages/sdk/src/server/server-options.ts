@@ -47,10 +47,13 @@ export const sftpFolderSchema = z.strictObject({
 export type SftpFolder = z.infer<typeof sftpFolderSchema>
 
 /** Makes what one SFTP session sees: a handler, or where on this machine its files are. */
-export type SftpFactory = (session: {
+export type SftpSessionFactory = (session: {
   readonly connection: ServerConnection
   readonly username: string
 }) => MaybePromise<SftpHandler<unknown> | SftpFolder>
+
+/** What SFTP serves: `true` the whole file system as this process's user, one folder, or what a function makes. */
+export type SftpFactory = boolean | SftpFolder | SftpSessionFactory
 
 /** Callbacks of one connection: those of the protocol, and who answers a session. */
 export interface SshServerCallbacks extends Omit<ServerCallbacks, 'sessionRequested'> {
@@ -73,7 +76,7 @@ export const sessionOptionsSchema = z.strictObject({
   /** The same with the three streams in place of a process; `processFactory` goes first. */
   sessionFactory: callback<StreamsHandler>().optional(),
   /** Serves SFTP: `true` the whole file system as this process's user, `{ root }` one folder, or a factory. */
-  sftpFactory: z.union([z.boolean(), sftpFolderSchema, callback<SftpFactory>()]).optional(),
+  sftpFactory: z.union([z.boolean(), sftpFolderSchema, callback<SftpSessionFactory>()]).optional(),
   /**
    * Latest version of SFTP to speak; a client that offers less gets what it offers. Default 3, which OpenSSH speaks too.
    */
