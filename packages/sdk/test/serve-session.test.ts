@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -380,8 +381,31 @@ describe('lines of authorized_keys', () => {
     await sftp.mkdir('/below')
     await sftp.writeFile('made', 'x')
     if (process.platform !== 'win32') expect((await stat(join(root, 'below', 'made'))).mode & 0o777).toBe(0o600)
+    // A mask cannot be laid over a handler of somebody else's.
+    const own = { sftpFactory: () => new SftpServer({ root }) }
+    const unmasked = await restricted('command="internal-sftp -u 0077"', own)
+    await expect(unmasked.startSftpClient().then((files) => files.mkdir('/made'))).rejects.toThrow()
+    expect(existsSync(join(root, 'made'))).toBe(false)
     const refused = await restricted('command="internal-sftp -P write"', { sftpFactory: { root } })
     await expect(refused.startSftpClient()).rejects.toMatchObject({ code: 'ERR_SSH_CHANNEL_OPEN_REFUSED' })
+  })
+
+  test('a forced command holds for scp too, whatever the client asks for', async () => {
+    const root = await temporaryFolder()
+    await writeFile(join(root, 'note.txt'), 'hello')
+    const options = { sftpFactory: { root }, allowScp: true, processFactory: describeProcess }
+    const run = async (line: string, command: string, input: string) => {
+      const { stdout } = await (await restricted(line, options)).run(command, { input })
+      return stdout
+    }
+    const upload = 'C0644 1 made\nx\0'
+    // Another command, our SFTP server, and a read-only side of SCP: none of them takes a file.
+    expect(JSON.parse(await run('command="backup"', 'scp -t .', upload))).toMatchObject({ command: 'backup' })
+    expect(await run('command="internal-sftp -R"', 'scp -t .', '')).toBe('')
+    expect(await run('command="scp -f note.txt"', 'scp -t .', '\0\0\0')).toBe('C0644 5 note.txt\nhello\0')
+    expect(existsSync(join(root, 'made'))).toBe(false)
+    expect(await run('command="scp -t into"', 'scp -f note.txt', upload)).toBe('\0\0\0')
+    expect(existsSync(join(root, 'into'))).toBe(true)
   })
 
   test('variables of the line win over those of the client', async () => {

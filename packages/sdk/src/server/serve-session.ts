@@ -142,7 +142,13 @@ async function openSource(
   const folder = source === true ? {} : source
   if (typeof folder !== 'function') return openFolder(root === undefined ? folder : { ...folder, root }, sftp)
   const made = await folder({ connection, username: connection.info.username })
-  if (isHandler(made)) return { handler: made, readOnly: sftp?.readOnly ?? false }
+  if (isHandler(made)) {
+    // To leave it out would allow more.
+    if (sftp?.umask !== undefined) {
+      throw new OptionsError('-u of internal-sftp holds for folders only, and sftpFactory made a handler of its own')
+    }
+    return { handler: made, readOnly: sftp?.readOnly ?? false }
+  }
   return openFolder(parseOptions('what sftpFactory made', sftpFolderSchema, made), sftp)
 }
 
