@@ -12,6 +12,7 @@ import { SftpError } from '../errors.js'
 import type { SftpAttrs } from '../protocol/attrs.js'
 import { openFlags } from '../protocol/open-flags.js'
 import type { SftpHandler } from '../server/handler.js'
+import { codeOf, type SftpRequestEvent } from '../server/request-event.js'
 import type { NewEntry, ScpFiles, ScpSourceFile, ScpTargetFile } from './scp-files.js'
 
 const { create, exclusive, read, write } = openFlags
@@ -44,23 +45,36 @@ export class HandlerScpFiles<F> implements ScpFiles {
   }
 
   async stat(path: string, followSymlinks: boolean): Promise<SftpStats> {
-    return new SftpStats(followSymlinks ? await this.#handler.stat(path) : await this.#handler.lstat(path))
+    const handler = this.#handler
+    const request = followSymlinks ? 'stat' : 'lstat'
+    return new SftpStats(await this.#telling({ request, path }, () => handler[request](path)))
   }
 
   async *scandir(path: string): AsyncIterable<{ readonly name: string; readonly attrs: SftpStats }> {
-    for await (const { fileName, attrs } of this.#handler.scandir(path)) {
-      if (fileName !== '.' && fileName !== '..') yield { name: fileName, attrs: new SftpStats(attrs) }
+    let code: string | undefined
+    try {
+      for await (const { fileName, attrs } of this.#handler.scandir(path)) {
+        if (fileName !== '.' && fileName !== '..') yield { name: fileName, attrs: new SftpStats(attrs) }
+      }
+    } catch (error) {
+      code = codeOf(error)
+      throw error
+    } finally {
+      this.#tell({ request: 'opendir', path, ...(code !== undefined && { code }) })
     }
   }
 
   async openSource(path: string): Promise<ScpSourceFile> {
     const handler = this.#handler
-    const file = await handler.open(path, read, {})
+    const file = await this.#telling({ request: 'open', path, flags: read, attrs: {} }, () =>
+      handler.open(path, read, {}),
+    )
     try {
       const { size } = await handler.fstat(file)
-      return new HandlerSource(handler, file, size, this.#memory, (closed) => this.#note(closed))
+      return new HandlerSource(handler, file, size, this.#memory, (closed, total) => this.#note(closed, path, total))
     } catch (error) {
       await handler.close(file)
+      this.#tell({ request: 'close', path, total: { read: 0, written: 0 } })
       throw error
     }
   }
@@ -73,20 +87,52 @@ export class HandlerScpFiles<F> implements ScpFiles {
     const attrs = { permissions: preserved === undefined ? permissions : 0o600 }
     // What was not there a moment ago is made, and is no link that has come since.
     const onExisting = isGiven || there !== undefined ? 0 : exclusive
-    const file = await handler.open(path, write | create | onExisting, attrs)
-    return new HandlerTarget(handler, file, path, { preserved, sizeBefore: there?.size ?? 0 })
+    const flags = write | create | onExisting
+    const file = await this.#telling({ request: 'open', path, flags, attrs }, () => handler.open(path, flags, attrs))
+    const facts = { preserved, sizeBefore: there?.size ?? 0 }
+    return new HandlerTarget(handler, file, path, facts, (event, work) => this.#telling(event, work))
   }
 
   async makeDirectory(path: string, { permissions }: NewEntry): Promise<void> {
-    await this.#handler.mkdir(path, { permissions })
+    const attrs = { permissions }
+    await this.#telling({ request: 'mkdir', path, attrs }, () => this.#handler.mkdir(path, attrs))
   }
 
   async setAttrs(path: string, attrs: SftpAttrs): Promise<void> {
-    await this.#handler.setstat(path, attrs)
+    await this.#telling({ request: 'setstat', path, attrs }, () => this.#handler.setstat(path, attrs))
   }
 
-  #note(closed: Promise<void>): void {
-    const noted: Promise<void> = closed.then(() => void this.#closing.delete(noted))
+  /** Something is refused before it is tried. */
+  refuse(path: string): SftpError {
+    this.#tell({ request: 'open', path, flags: write | create, attrs: {}, code: 'EROFS', refused: 'read-only' })
+    return new SftpError('EROFS', 'EROFS: the server is read-only', { path })
+  }
+
+  /** Does what SFTP has a request for, and tells of it as of one. */
+  async #telling<R>(event: SftpRequestEvent, work: () => R | PromiseLike<R>): Promise<R> {
+    try {
+      const result = await work()
+      this.#tell(event)
+      return result
+    } catch (error) {
+      this.#tell({ ...event, code: codeOf(error) })
+      throw error
+    }
+  }
+
+  #tell(event: SftpRequestEvent): void {
+    try {
+      this.#handler.onRequest?.(event)
+    } catch {
+      // A log that fails must not change what is answered.
+    }
+  }
+
+  #note(closed: Promise<void>, path: string, bytesRead: number): void {
+    const noted: Promise<void> = closed.then(() => {
+      this.#closing.delete(noted)
+      this.#tell({ request: 'close', path, total: { read: bytesRead, written: 0 } })
+    })
     this.#closing.add(noted)
   }
 
@@ -111,7 +157,8 @@ class HandlerSource<F> implements ScpSourceFile {
   readonly #handler: SftpHandler<F>
   readonly #file: F
   readonly #memory: BlockMemory
-  readonly #onClose: (closed: Promise<void>) => void
+  readonly #onClose: (closed: Promise<void>, bytesRead: number) => void
+  #bytesRead = 0
   /** Blocks are read one after another: handlers may rely on that. */
   #tail: Promise<unknown> = Promise.resolve()
 
@@ -121,7 +168,7 @@ class HandlerSource<F> implements ScpSourceFile {
     file: F,
     size: number | undefined,
     memory: BlockMemory,
-    onClose: (closed: Promise<void>) => void,
+    onClose: (closed: Promise<void>, bytesRead: number) => void,
   ) {
     this.#handler = handler
     this.#onClose = onClose
@@ -138,7 +185,8 @@ class HandlerSource<F> implements ScpSourceFile {
   }
 
   close(): void {
-    this.#onClose(this.#tail.then(() => this.#handler.close(this.#file)).catch(() => {}))
+    const closed = this.#tail.then(() => this.#handler.close(this.#file)).catch(() => {})
+    this.#onClose(closed, this.#bytesRead)
   }
 
   async #read(position: number, length: number): Promise<SourceBlock> {
@@ -153,6 +201,7 @@ class HandlerSource<F> implements ScpSourceFile {
       if (count === 0) break
       filled += count
     }
+    this.#bytesRead += filled
     return { chunks: [memory.subarray(0, filled)], length: filled, release: () => this.#memory.giveBack(memory) }
   }
 }
@@ -163,6 +212,8 @@ class HandlerTarget<F> implements ScpTargetFile {
   readonly #file: F
   readonly #path: string
   readonly #facts: { readonly preserved: SftpAttrs | undefined; readonly sizeBefore: number }
+  readonly #telling: Telling
+  #written = 0
   #isClosed = false
 
   constructor(
@@ -170,7 +221,9 @@ class HandlerTarget<F> implements ScpTargetFile {
     file: F,
     path: string,
     facts: { readonly preserved: SftpAttrs | undefined; readonly sizeBefore: number },
+    telling: Telling,
   ) {
+    this.#telling = telling
     this.#handler = handler
     this.#file = file
     this.#path = path
@@ -182,13 +235,17 @@ class HandlerTarget<F> implements ScpTargetFile {
     for (const chunk of block.chunks) {
       await this.#handler.write(this.#file, chunk, offset)
       offset += chunk.length
+      this.#written += chunk.length
     }
   }
 
   async finish(size: number): Promise<void> {
     const { preserved, sizeBefore } = this.#facts
     const attrs = { ...(sizeBefore > size && { size }), ...preserved }
-    if (Object.keys(attrs).length > 0) await this.#handler.fsetstat(this.#file, attrs)
+    if (Object.keys(attrs).length > 0) {
+      const event = { request: 'fsetstat', path: this.#path, attrs }
+      await this.#telling(event, () => this.#handler.fsetstat(this.#file, attrs))
+    }
     await this.#close()
   }
 
@@ -199,7 +256,7 @@ class HandlerTarget<F> implements ScpTargetFile {
       // It goes anyway.
     }
     try {
-      await this.#handler.remove(this.#path)
+      await this.#telling({ request: 'remove', path: this.#path }, () => this.#handler.remove(this.#path))
     } catch {
       // A handler may keep what was uploaded; the client hears that it is not whole.
     }
@@ -209,9 +266,12 @@ class HandlerTarget<F> implements ScpTargetFile {
   async #close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
-    await this.#handler.close(this.#file)
+    const event = { request: 'close', path: this.#path, total: { read: 0, written: this.#written } }
+    await this.#telling(event, () => this.#handler.close(this.#file))
   }
 }
+
+type Telling = <R>(event: SftpRequestEvent, work: () => R | PromiseLike<R>) => Promise<R>
 
 function linkInTheWay(path: string): SftpError {
   return new SftpError('ELOOP', 'ELOOP: a symbolic link stands where a name from the client is to be written', { path })

@@ -13,6 +13,8 @@ export interface RelayFilesOptions {
   /** What the one side was asked for, and where the other side puts it: for errors and events. */
   readonly source: string
   readonly destination: string
+  /** Whether the destination is known to be a directory. */
+  readonly intoDirectory: boolean
   readonly preserve: boolean
   readonly progress: Progress
 }
@@ -36,7 +38,8 @@ export class RelayReceiver implements ScpReceiver {
     }
     assertPlainName(name, parent?.dst ?? destination)
     const src = isTop ? (isGiven ? source : name) : `${parent?.src ?? ''}/${name}`
-    return { src, dst: joinPath(parent?.dst ?? destination, name), isGiven }
+    const { intoDirectory } = this.#options
+    return { src, dst: isTop && !intoDirectory ? destination : joinPath(parent?.dst ?? destination, name), isGiven }
   }
 
   async openFile(entry: ScpEntry, record: FileRecord, times: TimesRecord | undefined): Promise<ScpReceivedFile> {

@@ -29,6 +29,8 @@ export interface ScpSourceOptions extends ScpOptions {
    * that are met in directories. Default true.
    */
   readonly followSymlinks?: boolean | undefined
+  /** Whether the destination is a directory, or an error. Of errors and events only: the program is told by its command. */
+  readonly intoDirectory?: boolean | undefined
 }
 
 /** Options of the role that takes files. */
@@ -54,9 +56,9 @@ const names: OptionNames<ScpOptions> = {
 
 /** Names of the options of each role. */
 export const scpOptionNames = {
-  send: { ...names, followSymlinks: true } satisfies OptionNames<ScpSourceOptions>,
+  send: { ...names, followSymlinks: true, intoDirectory: true } satisfies OptionNames<ScpSourceOptions>,
   receive: { ...names, intoDirectory: true } satisfies OptionNames<ScpSinkOptions>,
-  relay: names,
+  relay: { ...names, intoDirectory: true } satisfies OptionNames<ScpSinkOptions>,
 }
 
 /**

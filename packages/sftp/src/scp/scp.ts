@@ -8,7 +8,7 @@
 import type { ByteChannel } from '@ssh/wire'
 import { Progress } from '../client/progress.js'
 import { type SftpTransferTrace, traced, transferChannel } from '../client/tracing.js'
-import { SftpError } from '../errors.js'
+import type { SftpError } from '../errors.js'
 import { expandPattern } from './expand-pattern.js'
 import { LocalScpFiles } from './local-scp-files.js'
 import { expandBraces } from './name-pattern.js'
@@ -28,7 +28,7 @@ import { connectionLost, ScpStream } from './scp-stream.js'
 import { sendFiles } from './send-files.js'
 import { takeRecords } from './sink.js'
 import { ScpSource, SourceEnded } from './source.js'
-import { asError } from './status.js'
+import { asError, type Ends, tellEnds } from './status.js'
 
 /** What files are called in errors and events. */
 export interface ScpNames {
@@ -52,11 +52,23 @@ export async function scpSend(
 ): Promise<void> {
   const checked = checkedScpOptions('scpSend', options, scpOptionNames.send)
   const { preserve = false, recurse = false, followSymlinks = true, blockSize, signal } = checked
-  await copying(paths.length, options, async (open, progress, report) => {
+  const intoDirectory = isDirectory(destination, checked.intoDirectory)
+  const ends = { src: paths[0] ?? '', dst: destination }
+  await copying(paths.length, ends, options, async (open, progress, report) => {
     const stream = open(channel)
     const source = new ScpSource(stream)
     await source.start()
-    const settings = { preserve, recurse, followSymlinks, blockSize, progress, signal, destination, report }
+    const settings = {
+      preserve,
+      recurse,
+      followSymlinks,
+      blockSize,
+      progress,
+      signal,
+      destination,
+      intoDirectory,
+      report,
+    }
     await sendFiles(paths, { ...settings, files: new LocalScpFiles(), source, tellsFailures: false })
   })
 }
@@ -77,7 +89,7 @@ export async function scpReceive(
 ): Promise<void> {
   const checked = checkedScpOptions('scpReceive', options, scpOptionNames.receive)
   const { preserve = false, recurse = false, intoDirectory = false, blockSize, signal } = checked
-  await copying(1, options, async (open, progress, report) => {
+  await copying(1, { src: names.source, dst: names.destination }, options, async (open, progress, report) => {
     const stream = open(channel)
     const receiver = await FileReceiver.open({
       ...names,
@@ -111,15 +123,17 @@ export async function scpRelay(
   to: ByteChannel,
   requested: RequestedNames,
   names: ScpNames,
-  options: ScpOptions = {},
+  options: ScpSinkOptions = {},
 ): Promise<void> {
-  const { preserve = false, recurse = false } = checkedScpOptions('scpRelay', options, scpOptionNames.relay)
-  await copying(1, options, async (open, progress, report) => {
+  const checked = checkedScpOptions('scpRelay', options, scpOptionNames.relay)
+  const { preserve = false, recurse = false } = checked
+  const intoDirectory = isDirectory(names.destination, checked.intoDirectory)
+  await copying(1, { src: names.source, dst: names.destination }, options, async (open, progress, report) => {
     const stream = open(from)
     const source = new ScpSource(open(to))
     let failures = 0
     await source.start()
-    const receiver = new RelayReceiver({ ...names, to: source, preserve, progress })
+    const receiver = new RelayReceiver({ ...names, intoDirectory, to: source, preserve, progress })
     await takeRecords(stream, receiver, {
       recurse,
       requested,
@@ -144,11 +158,20 @@ export async function expandLocalPaths(pattern: string, signal: AbortSignal | un
   return found.flat()
 }
 
-type Report = (error: Error, paths: { readonly src: string; readonly dst: string }) => void
+type Report = (error: Error, ends: Ends) => void
 
-/** Runs a role, and leaves none of the channels that it opened for it open on an error. */
+/** Whether a remote path is known to be a directory: whether another is one, its own machine decides. */
+function isDirectory(path: string, intoDirectory = false): boolean {
+  return intoDirectory || /(?:^|\/)\.{0,2}$/.test(path)
+}
+
+/**
+ * Runs a role, and leaves none of the channels that it opened for it open on an error.
+ * @param ends what an error is about that is about nothing smaller
+ */
 async function copying(
   sources: number,
+  ends: Ends,
   { progress: onProgress, onError, signal }: ScpOptions,
   work: (open: (channel: ByteChannel) => ScpStream, progress: Progress, report: Report) => Promise<void>,
 ): Promise<void> {
@@ -163,16 +186,14 @@ async function copying(
     }
     try {
       await work(open, progress, (error, { src, dst }) => {
-        if (error instanceof SftpError) {
-          error.srcpath ??= src
-          error.dstpath ??= dst
-        }
+        tellEnds(error, { src, dst })
         if (onError === undefined) throw error
         onError(error)
       })
       for (const stream of streams) stream.end()
     } catch (thrown) {
       const error = thrown instanceof SourceEnded ? thrown.reason : asError(thrown)
+      tellEnds(error, ends)
       for (const stream of streams) {
         // One that has ended by itself tells how before it closes.
         if (stream.hasEnded) stream.end()

@@ -1,14 +1,14 @@
 /** Sends files and trees. */
 
 import { throwIfAborted } from '../client/abort.js'
-import { assertDepth } from '../client/paths.js'
+import { assertDepth, joinPath } from '../client/paths.js'
 import type { Progress } from '../client/progress.js'
 import type { SftpStats } from '../client/stats.js'
 import { SftpError } from '../errors.js'
 import { FileContent } from './file-content.js'
 import type { ScpFiles } from './scp-files.js'
 import { type EntryTimes, type ScpSource, SourceEnded } from './source.js'
-import { asError, CopyingEnded, endsCopying, untilEnded } from './status.js'
+import { asError, CopyingEnded, endsCopying, tellEnds, untilEnded } from './status.js'
 
 export interface SendFilesOptions {
   readonly files: ScpFiles
@@ -21,6 +21,8 @@ export interface SendFilesOptions {
   readonly signal: AbortSignal | undefined
   /** Where it goes, for errors and events. */
   readonly destination: string
+  /** Whether the destination is known to be a directory. */
+  readonly intoDirectory: boolean
   /** Whether the other side is told of what cannot be sent. */
   readonly tellsFailures: boolean
   /** Told of what was not copied. What it throws ends the copying. */
@@ -54,9 +56,10 @@ class Sender {
   }
 
   async sendPath(path: string): Promise<void> {
-    const { files, destination, followSymlinks, signal } = this.#options
+    const { files, destination, intoDirectory, followSymlinks, signal } = this.#options
     const name = files.baseName(path)
-    const item = { src: path, dst: files.join(destination, name), name, depth: 0 }
+    const dst = intoDirectory ? joinPath(destination, name) : destination
+    const item = { src: path, dst, name, depth: 0 }
     await this.#attempt(item, async () => {
       const attrs = await files.stat(path, followSymlinks, signal)
       // `/`, `.` and `..` have no name of their own: what is in them goes where they would go.
@@ -88,7 +91,7 @@ class Sender {
     const { files, followSymlinks, signal } = this.#options
     this.#assertRecurse(item.src)
     for await (const { name, attrs } of files.scandir(item.src, signal)) {
-      const child = { src: files.join(item.src, name), dst: files.join(dst, name), name, depth: item.depth + 1 }
+      const child = { src: files.join(item.src, name), dst: joinPath(dst, name), name, depth: item.depth + 1 }
       throwIfAborted(signal)
       if (attrs.isSymbolicLink() && !followSymlinks) continue
       await this.#attempt(child, async () => {
@@ -142,6 +145,8 @@ class Sender {
     try {
       await work()
     } catch (thrown) {
+      const reason = thrown instanceof SourceEnded ? thrown.reason : thrown
+      tellEnds(reason, item)
       if (thrown instanceof CopyingEnded || thrown instanceof SourceEnded || endsCopying(thrown)) throw thrown
       const error = asError(thrown)
       const { report, source, tellsFailures } = this.#options

@@ -2,7 +2,6 @@
 
 import { type ByteChannel, knownOptions, type OptionNames } from '@ssh/wire'
 import { Progress } from '../client/progress.js'
-import { SftpError } from '../errors.js'
 import type { SftpHandler } from '../server/handler.js'
 import type { ScpCommand } from './command.js'
 import { expandPattern } from './expand-pattern.js'
@@ -30,7 +29,8 @@ const optionNames: OptionNames<ServeScpOptions> = { readOnly: true }
  *
  * The handler's own rules hold: what it maps, locks in, counts or refuses, it does so here too. Names that clients send
  * are those of one directory; one with a `/`, or with a symbolic link in its place, is refused. Half a file is removed
- * again, where the handler allows it.
+ * again, where the handler allows it. `onRequest` is told of what is looked at, opened, made, closed and removed, as if it
+ * had been asked for by SFTP.
  *
  * @param channel standard input and output of the command; it is left open
  * @param command from `parseScpCommand`
@@ -88,7 +88,7 @@ class Service<F> {
     const { paths, intoDirectory, preserve, recurse } = this.#command
     const [destination = '.'] = paths
     this.#path = destination
-    if (this.#options.readOnly) throw new SftpError('EROFS', 'EROFS: the server is read-only', { path: destination })
+    if (this.#options.readOnly) throw this.#files.refuse(destination)
     const receiver = await FileReceiver.open({
       files: this.#files,
       destination,
@@ -123,6 +123,7 @@ class Service<F> {
         progress: new Progress(undefined),
         signal,
         destination: '',
+        intoDirectory: true,
         tellsFailures: true,
         report: () => this.#failures++,
       })

@@ -66,6 +66,19 @@ export async function untilEnded(work: () => Promise<void>): Promise<void> {
   }
 }
 
+/** What was to be copied, and where to, as the caller would name them. */
+export interface Ends {
+  readonly src: string
+  readonly dst: string
+}
+
+/** Notes in an error what it is about, unless something smaller is known. */
+export function tellEnds(error: unknown, { src, dst }: Ends): void {
+  if (!(error instanceof SftpError)) return
+  error.srcpath ??= src
+  error.dstpath ??= dst
+}
+
 /** What was thrown, as an error. */
 export function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown))

@@ -6,7 +6,7 @@ import type { SftpRequestEvent } from './request-event.js'
 /**
  * The same handler, with `onRequest` told of each request once it is answered: who asked is known to whoever serves the
  * channel. Those that were refused before the handler saw them are told too, and a `close` for each file that was open
- * when the channel ended.
+ * when the channel ended. What `serveScp` does is told by the names of the requests it stands for, without blocks.
  *
  * @param onRequest called in turn with what happens; what it throws is ignored
  * @example

@@ -173,7 +173,8 @@ function bytesOf(request: Request, reply: Uint8Array | undefined): number | unde
   return reply[4] === replies.data.number ? asBuffer(reply).readUInt32BE(9) : 0
 }
 
-function codeOf(error: unknown): string {
+/** The code of what a handler threw. */
+export function codeOf(error: unknown): string {
   const code = (error as { code?: unknown } | null)?.code
   return typeof code === 'string' ? code : 'ERR_SFTP_FAILURE'
 }

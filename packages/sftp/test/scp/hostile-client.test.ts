@@ -7,6 +7,7 @@ import type { SftpAttrs } from '../../src/protocol/attrs.js'
 import { parseScpCommand } from '../../src/scp/command.js'
 import { isPattern } from '../../src/scp/name-pattern.js'
 import { serveScp } from '../../src/scp/serve-scp.js'
+import { auditFiles } from '../../src/server/audit-files.js'
 import type { SftpHandler } from '../../src/server/handler.js'
 import { type MemoryFile, MemoryHandler } from '../../src/server/memory-handler.js'
 
@@ -195,4 +196,34 @@ describe('what a handler throws or answers', () => {
     }
     expect((await hear(new Bad(), 'scp -t .', '')).status).toBe(1)
   })
+})
+
+test('an audit sees what SCP does, and what it refuses', async () => {
+  const seen: string[] = []
+  const memory = new MemoryHandler()
+  const handler = auditFiles(memory, ({ request, path, code = 'ok', total }) => {
+    if (request !== 'stat' && request !== 'lstat')
+      seen.push([request, path, code, total?.read, total?.written].join(' '))
+  })
+  await hear(handler, 'scp -r -p -t .', 'D0755 0 d\nC0644 5 x\nhello\0E\n')
+  await hear(handler, 'scp -f d/* none', '\0\0\0')
+  await hear(handler, 'scp -t d/half', 'C0644 5 x\nhe')
+  expect(seen).toEqual([
+    'mkdir ./d ok  ',
+    'open ./d/x ok  ',
+    'fsetstat ./d/x ok  ',
+    'close ./d/x ok 0 5',
+    'setstat ./d ok  ',
+    'opendir d ok  ',
+    'open d/x ok  ',
+    'close d/x ok 5 0',
+    'open d/half ok  ',
+    'close d/half ok 0 0',
+    'remove d/half ok  ',
+  ])
+  const [near, far] = memoryChannelPair()
+  const command = parseScpCommand('scp -t x') ?? expect.fail()
+  near.attach({})
+  await serveScp(far, handler, command, { readOnly: true })
+  expect(seen.at(-1)).toBe('open x EROFS  ')
 })
