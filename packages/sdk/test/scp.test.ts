@@ -151,6 +151,35 @@ describe('scp', () => {
     await expect(scp([conn, 'good'], [conn, 'no/such/place'])).rejects.toMatchObject({ code: 'ENOENT' })
   })
 
+  test('names in errors what was to go where, as the caller named it', async () => {
+    const { connect, here, root } = await bench()
+    const conn = await connect()
+    const file = join(here, 'x')
+    writeFileSync(file, 'x')
+    mkdirSync(join(root, 'd/x'), { recursive: true })
+    // The target may be a file or a directory: only the other side knows.
+    await expect(scp(file, [conn, 'no/y'])).rejects.toMatchObject({ code: 'ENOENT', srcpath: file, dstpath: 'no/y' })
+    const events: SftpProgress[] = []
+    await scp(file, [conn, 'y'], { progress: (event) => events.push(event) })
+    await scp([conn, 'y'], [conn, 'z'], { progress: (event) => events.push(event) })
+    expect([...new Set(events.map(({ dst }) => dst))]).toEqual(['y', 'z'])
+    await expect(scp(file, [conn, 'd/'])).rejects.toMatchObject({ srcpath: file, dstpath: 'd/x' })
+    await expect(scp([file], [conn, 'd'])).rejects.toMatchObject({ srcpath: file })
+    writeFileSync(join(here, 'w'), 'w')
+    const errors: Error[] = []
+    await scp([file, join(here, 'w')], [conn, 'd'], { onError: (error) => errors.push(error) })
+    expect(errors).toMatchObject([{ srcpath: file, dstpath: 'd/x' }])
+    const readOnly = await (await bench({ sftpFactory: { root, readOnly: true } })).connect()
+    for (const onError of [undefined, () => {}]) {
+      await expect(scp(file, [readOnly, 'y'], { onError })).rejects.toMatchObject({
+        code: 'EROFS',
+        srcpath: file,
+        dstpath: 'y',
+      })
+    }
+    await expect(scp([conn, 'y'], [readOnly, 'z'])).rejects.toMatchObject({ srcpath: 'y', dstpath: 'z' })
+  })
+
   test('tells how a server without scp says so', async () => {
     const { connect, here } = await bench({
       allowScp: false,

@@ -90,9 +90,15 @@ function programFailed(
   const said = printable(stderr.trim(), 512)
   const hint =
     exitStatus === 127 || exitStatus === 126 ? '. Is scp installed there? Where it is not, SFTP may be served' : ''
-  return new SftpError('ERR_SFTP_REMOTE_PROGRAM', `The remote scp ${how}${said === '' ? '' : `: ${said}`}${hint}`, {
-    serverText: stderr,
-    details: { exitStatus, exitSignal: exitSignal?.name ?? null, stderr: said },
-    ...(cause !== undefined && { cause }),
-  })
+  const error = new SftpError(
+    'ERR_SFTP_REMOTE_PROGRAM',
+    `The remote scp ${how}${said === '' ? '' : `: ${said}`}${hint}`,
+    {
+      serverText: stderr,
+      details: { exitStatus, exitSignal: exitSignal?.name ?? null, stderr: said },
+      ...(cause !== undefined && { cause }),
+    },
+  )
+  if (cause instanceof SftpError) Object.assign(error, { srcpath: cause.srcpath, dstpath: cause.dstpath })
+  return error
 }

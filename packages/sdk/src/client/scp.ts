@@ -132,7 +132,7 @@ class Copying {
     const command = { role: 'sink', path: to.path, isLiteral: literalPaths, recurse, preserve, intoDirectory } as const
     const conn = await this.#connections.to(to.connection)
     await runRemoteScp(conn, command, { signal, isComplete: true }, this.#options.onError, (channel, onError) =>
-      scpSend(channel, paths, to.path, { ...this.#transferOptions(), followSymlinks, onError }),
+      scpSend(channel, paths, to.path, { ...this.#transferOptions(), followSymlinks, intoDirectory, onError }),
     )
     this.#progress?.next()
   }
@@ -156,7 +156,7 @@ class Copying {
       const target = await this.#connections.to(to.connection)
       await runRemoteScp(conn, source, ending, onError, (channel, onSourceError) =>
         runRemoteScp(target, sink, { signal, isComplete: true }, onSourceError, (targetChannel, onError) =>
-          scpRelay(channel, targetChannel, requested, names, { ...this.#transferOptions(), onError }),
+          scpRelay(channel, targetChannel, requested, names, { ...this.#transferOptions(), intoDirectory, onError }),
         ),
       )
     }
