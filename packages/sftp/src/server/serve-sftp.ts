@@ -65,8 +65,8 @@ export interface SftpServerSession {
  * Serves files on a channel.
  * @param channel a subsystem channel, standard input and output, …; the session owns it from now on
  * @param handler whose files: an `SftpServer` for a directory of this machine, a `MemoryHandler`, or your own
- * @throws OptionsError for an option nobody knows; SftpError `EINVAL` for a version nobody speaks, and a
- *   request nobody knows
+ * @throws OptionsError for an option nobody knows; SftpError `EINVAL` for a version nobody speaks, a
+ *   request nobody knows, and a limit that is no whole number of 1 or more
  */
 export function serveSftp<F>(
   channel: ByteChannel,
@@ -113,6 +113,8 @@ class ServerSession<F> implements SftpServerSession {
 
   constructor(channel: ByteChannel, handler: SftpHandler<F>, options: ServeSftpOptions) {
     const { symlinkOrder = 'target-first', maximumHandles = 256, maximumRequests = 128 } = options
+    assertCount('maximumHandles', maximumHandles)
+    assertCount('maximumRequests', maximumRequests)
     this.#latestVersion = checkVersion(options.sftpVersion ?? defaultVersion)
     this.#channel = channel
     this.#answerer = new Answerer(handler, { gate: new RequestGate(options), symlinkOrder, maximumHandles })
@@ -266,6 +268,12 @@ class ServerSession<F> implements SftpServerSession {
     this.#writer.flushAll()
     this.#channel.close()
   }
+}
+
+/** @throws SftpError `EINVAL`: what is no number limits nothing, and of no requests none is ever answered */
+function assertCount(name: string, value: number): void {
+  if (Number.isSafeInteger(value) && value > 0) return
+  throw new SftpError('EINVAL', `Expected ${name} to be a whole number of 1 or more, found ${String(value)}`)
 }
 
 /** Bytes that are held while a request is answered, beside those of the request. */

@@ -45,3 +45,12 @@ test('an answer that no packet holds is a failure, and the session goes on', asy
   expect(await client.ask((id) => requests.readlink.encode({ id, path: 'a' }))).toMatchObject({ code: 4 })
   expect(await client.ask((id) => requests.stat.encode({ id, path: '/' }))).toMatchObject({ type: 'attrs' })
 })
+
+test('a limit that limits nothing, or lets nothing through, is refused by name', () => {
+  for (const name of ['maximumHandles', 'maximumRequests']) {
+    for (const value of [0, -1, 1.5, Number.NaN, '10']) {
+      const [, far] = memoryChannelPair()
+      expect(() => serveSftp(far, new MemoryHandler(), { [name]: value } as never)).toThrow(name)
+    }
+  }
+})
