@@ -30,7 +30,7 @@ export const scpTransferSchema = z.strictObject({
    * Default: the first error ends the copying.
    */
   onError: callback<(error: Error) => void>().optional(),
-  /** Gives up: ends the copying with an AbortError, and removes half a file. */
+  /** Gives up: ends the copying with an AbortError, and removes half a file of this machine. */
   signal: abortSignal.optional(),
 })
 

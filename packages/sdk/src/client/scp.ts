@@ -24,7 +24,8 @@ import { connectClient, type SshClientConnection } from './ssh-client-connection
  * Several sources, or one that is a pattern, go into a directory; a local one is made if it is missing. What a server
  * sends is checked against what it was asked for, and nothing is written through symbolic links that stand where names
  * from it are to be. Files are private until they are whole where `preserve` is on, and take the permissions of the
- * source less the umask and the set-user-ID bits where it is off; half a file is removed again.
+ * source less the umask and the set-user-ID bits where it is off; half a file is removed again. That holds for files of
+ * this machine: what a remote scp leaves of half a file is up to that program, and OpenSSH's makes it as long as the whole.
  *
  * Patterns in a remote source are expanded on its machine: with `literalPaths` nothing is.
  *

@@ -200,8 +200,7 @@ export interface SftpTransferOptions extends SftpFileOptions {
    * The other name is random and gone when the transfer fails, unless the connection does. With `resume` it is
    * `.NAME.sftp-part`, and stays until a later transfer has gone on with it, which takes nothing else for its beginning. A
    * file that is there keeps its permissions unless `preserve` brings others, and its owner and group as far as whoever
-   * writes may give them, else at least the group; what is refused of that is no error, and set-user-ID and set-group-ID
-   * go with it. Of a symbolic link that the caller names, what it points to is replaced. `ENOTSUP` when the server cannot
+   * writes may give them, else the group alone; a refusal is no error, but takes set-user-ID and set-group-ID away. Of a symbolic link that the caller names, what it points to is replaced. `ENOTSUP` when the server cannot
    * replace the file that is there.
    */
   readonly atomic?: boolean

@@ -18,7 +18,7 @@ export interface ScpOptions {
    * Default: the first error ends the copying.
    */
   readonly onError?: ((error: Error) => void) | undefined
-  /** Ends the copying with an AbortError; the channel is aborted, and half a file removed. */
+  /** Ends the copying with an AbortError; the channel is aborted, and half a file of this machine removed. */
   readonly signal?: AbortSignal | undefined
 }
 
