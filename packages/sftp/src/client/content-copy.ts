@@ -7,6 +7,7 @@ import type { DataRange } from '../protocol/data-ranges.js'
 import { type CopyOptions, FileCopy } from './copy-file.js'
 import type { SourceFile, TargetFile } from './file-tree.js'
 import { ServerCopy } from './server-copy.js'
+import { copiedSize } from './transfer/changed.js'
 
 export interface ContentCopyOptions extends Omit<CopyOptions, 'data'> {
   /** Whether holes are left out. */
@@ -40,7 +41,10 @@ export class ContentCopy {
     // Whoever copies hears of a failure.
     data?.catch(() => {})
     this.#copy = await this.#copyWith(data)
-    const size = await this.#copy.run()
+    let size = await this.#copy.run()
+    if (this.#copy instanceof ServerCopy) {
+      size = await copiedSize(this.#source, this.#target, size, this.#options.signal)
+    }
     // Nothing is written where a hole is, so one at the end makes no file longer.
     if ((await data) !== undefined) await this.#reach(size)
     return size

@@ -1,11 +1,11 @@
 /** Copies one open file to another, block by block, with many blocks in flight in any order. */
 
 import { AbortError } from '@ssh/wire'
-import { SftpError } from '../errors.js'
 import type { DataRange } from '../protocol/data-ranges.js'
 import { onAbort, throwIfAborted } from './abort.js'
 import type { SourceBlock, SourceFile, TargetFile } from './file-tree.js'
 import type { InFlightBudget } from './in-flight-budget.js'
+import { assertUnchanged, changed } from './transfer/changed.js'
 import { WrittenPrefix } from './transfer/written-prefix.js'
 
 export interface CopyOptions {
@@ -63,6 +63,7 @@ export class FileCopy {
   #dataEnd = Number.POSITIVE_INFINITY
   #inFlight = 0
   #isWaiting = false
+  #isEnding = false
   #failure: { readonly error: unknown } | undefined
 
   constructor(source: SourceFile, target: TargetFile, options: CopyOptions) {
@@ -84,7 +85,8 @@ export class FileCopy {
 
   /**
    * @returns the size of the copy
-   * @throws SftpError `ERR_SFTP_FILE_CHANGED` when the source ended before a place that had data a moment ago
+   * @throws SftpError `ERR_SFTP_FILE_CHANGED` when the source ended before a place that had data a moment ago, or before
+   *   its size and says another one by now
    */
   async run(): Promise<number> {
     const { signal } = this.#options
@@ -239,15 +241,14 @@ export class FileCopy {
 
   #settle(): void {
     if (this.#failure !== undefined) this.#reject(this.#failure.error)
-    else if (this.#written > this.#end) {
-      this.#reject(
-        new SftpError(
-          'ERR_SFTP_FILE_CHANGED',
-          `The file ended at ${this.#end} bytes after ${this.#written} had been read: it changed while it was copied`,
-          { details: { size: this.#end, copied: this.#written } },
-        ),
+    else if (this.#written > this.#end) this.#reject(changed(this.#source, this.#end, this.#written))
+    else if (!this.#isEnding) {
+      this.#isEnding = true
+      assertUnchanged(this.#source, this.#written, this.#options.signal).then(
+        () => this.#resolve(this.#written),
+        (error) => this.#reject(error),
       )
-    } else this.#resolve(this.#written)
+    }
   }
 }
 

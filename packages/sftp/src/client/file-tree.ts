@@ -101,6 +101,10 @@ export interface SourceFile {
   readonly isSizeCertain: boolean
   /** Reads all of `length`; fewer bytes only at the end of the file. */
   read(position: number, length: number, headroom: number, signal: AbortSignal | undefined): Promise<SourceBlock>
+  /** For errors. */
+  readonly path?: string
+  /** What the open file says its size is by now; undefined when it does not tell. Absent where it cannot change. */
+  currentSize?(signal: AbortSignal | undefined): Promise<number | undefined>
   /** The file as its server knows it; undefined for one that is not a server's. */
   readonly remote?: OpenHandle
   /**

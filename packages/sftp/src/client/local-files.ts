@@ -190,8 +190,8 @@ class LocalSource implements SourceFile {
   readonly maximumLength = maximumLength
   readonly size: number | undefined
   readonly isSizeCertain: boolean
+  readonly path: string
   readonly #fd: number
-  readonly #path: string
   readonly #memory: BlockMemory
   readonly #reads: GatheredCalls
   readonly #mayHaveHoles: boolean
@@ -201,7 +201,7 @@ class LocalSource implements SourceFile {
     this.#fd = fd
     this.#mayHaveHoles = mayHaveHoles(stats)
     this.#reads = new GatheredCalls(fd, 'read')
-    this.#path = path
+    this.path = path
     this.#memory = memory
     // Files of /proc and devices say 0 and have content all the same.
     this.size = size === 0 ? undefined : size
@@ -211,7 +211,7 @@ class LocalSource implements SourceFile {
   async read(position: number, length: number, headroom: number): Promise<SourceBlock> {
     const packet = this.#memory.take(headroom + length)
     const filled = await this.#reads.move(packet.subarray(headroom), position).catch((error) => {
-      throw localError(error, 'read', this.#path, position)
+      throw localError(error, 'read', this.path, position)
     })
     const used = packet.subarray(0, headroom + filled)
     return {
@@ -222,19 +222,23 @@ class LocalSource implements SourceFile {
     }
   }
 
+  async currentSize(): Promise<number> {
+    return (await named(this.path, 'fstat', fstat(this.#fd))).size
+  }
+
   dataRanges(start: number): Promise<AsyncGenerator<DataRange> | undefined> | undefined {
     if (!this.#mayHaveHoles) return undefined
     const { size = 0 } = this
     const read = async (into: Buffer, position: number): Promise<number> => {
       let filled = 0
       while (filled < into.length) {
-        const count = await readAt(this.#fd, into, filled, position + filled, this.#path)
+        const count = await readAt(this.#fd, into, filled, position + filled, this.path)
         if (count === 0) break
         filled += count
       }
       return filled
     }
-    return named(this.#path, 'fstat', localRanges(this.#fd, read, start, size))
+    return named(this.path, 'fstat', localRanges(this.#fd, read, start, size))
   }
 
   close(): void {

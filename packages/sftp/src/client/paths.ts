@@ -10,8 +10,20 @@ export function joinPath(directory: string, name: string): string {
   return directory.endsWith('/') ? directory + name : `${directory}/${name}`
 }
 
-/** `path` seen from `directory`: an absolute path stays as it is. */
+/**
+ * What a caller gave as a path, which without types may be anything.
+ * @throws SftpError `EINVAL`
+ */
+export function assertPath(path: unknown): asserts path is string {
+  if (typeof path === 'string') return
+  const kind = Array.isArray(path) ? 'an array' : typeof path === 'object' ? 'an object' : `a ${typeof path}`
+  const found = path === undefined || path === null ? String(path) : kind
+  throw new SftpError('EINVAL', `Expected a path as text, found ${found}`)
+}
+
+/** `path` seen from `directory`: an absolute path stays as it is. @throws SftpError `EINVAL` for what is no text */
 export function resolvePath(directory: string | undefined, path: string): string {
+  assertPath(path)
   if (directory === undefined || path.startsWith('/')) return path
   return path === '' ? directory : joinPath(directory, path)
 }

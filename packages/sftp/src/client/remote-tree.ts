@@ -185,10 +185,12 @@ class RemoteSource implements SourceFile {
   readonly maximumLength: number
   readonly size: number | undefined
   readonly isSizeCertain = false
+  readonly path: string
   readonly remote: OpenHandle
 
   constructor(file: OpenHandle, maximumLength: number, size: number | undefined) {
     this.remote = file
+    this.path = file.path
     this.maximumLength = maximumLength
     this.size = size
   }
@@ -213,6 +215,10 @@ class RemoteSource implements SourceFile {
       length: filled,
       release: () => session.memory.giveBack(taken),
     }
+  }
+
+  async currentSize(signal: Signal): Promise<number | undefined> {
+    return (await statIfTold(this.remote, signal))?.size
   }
 
   dataRanges(start: number, signal: Signal): Promise<AsyncGenerator<DataRange> | undefined> | undefined {

@@ -15,12 +15,14 @@ import {
   type SftpFileOptions,
   type SftpTransferOptions,
 } from './options.js'
+import { assertPath } from './paths.js'
 import { Progress } from './progress.js'
 import type { RemoteTree } from './remote-tree.js'
 import type { ClientSession } from './session.js'
 import type { SftpFile } from './sftp-file.js'
 import { SftpStats } from './stats.js'
 import { type SftpTransferTrace, traced, transferChannel } from './tracing.js'
+import { assertUnchanged } from './transfer/changed.js'
 import { assertUnread, type ChunkStream } from './transfer/chunk-source.js'
 import { type ByteSink, deliver } from './transfer/deliver.js'
 import { bytesContent } from './transfer/file-content.js'
@@ -53,6 +55,7 @@ export class Transfers {
   async get(remotePaths: Paths, local: string | ByteSink, options: SftpTransferOptions): Promise<void> {
     checkTransferOptions('get', options)
     if (typeof local !== 'string') {
+      if (!isSink(local)) assertPath(local)
       const path = onlyPath(remotePaths)
       return this.#streamed('get', options, (progress) => this.#getStream(path, local, options, progress))
     }
@@ -65,6 +68,7 @@ export class Transfers {
       await this.#transfer(this.#local, this.#remote, local, remotePath ?? '.', options)
       return
     }
+    if (local === undefined || local === null) assertPath(local)
     if (remotePath === undefined) throw new SftpError('EINVAL', 'Bytes and streams have no name: give the remote path')
     await this.#streamed('put', options, (progress) => this.#putSource(local, remotePath, options, progress))
   }
@@ -98,6 +102,7 @@ export class Transfers {
   }
 
   async #transfer(from: FileTree, to: FileTree, paths: Paths, destination: string, options: SftpTransferOptions) {
+    assertPath(destination)
     const plan = {
       operation: this.#operation(from, to),
       from,
@@ -119,6 +124,7 @@ export class Transfers {
     destination: string,
     options: SftpTransferOptions,
   ): Promise<void> {
+    assertPath(destination)
     const { signal, onError } = options
     const sources = await globEntries(from, toList(patterns), { signal, onError })
     const plan = {
@@ -168,7 +174,7 @@ export class Transfers {
       const { size = 0 } = options.progress ? await file.stat({ signal }) : {}
       const progress = all.only(path, '', size)
       const delivery = {
-        blocks: file.blocks(0, Number.POSITIVE_INFINITY, { signal }),
+        blocks: unchangedBlocks(file, signal),
         sink,
         check: verify ? () => this.#remote.openSource(path, new SftpStats({}), signal) : undefined,
         onBytes: (byteCount: number) => progress.add(byteCount),
@@ -211,8 +217,38 @@ export async function closingAfter<T>(
   }
 }
 
+/** The content, in blocks. @throws SftpError `ERR_SFTP_FILE_CHANGED` when the file becomes shorter meanwhile */
+async function* unchangedBlocks(file: SftpFile, signal: AbortSignal | undefined): AsyncGenerator<Buffer> {
+  const currentSize = async (): Promise<number | undefined> => {
+    try {
+      return (await file.stat({ signal })).size
+    } catch (error) {
+      // A server that does not tell it.
+      if (error instanceof SftpError && error.status !== undefined) return undefined
+      throw error
+    }
+  }
+  const believed = currentSize()
+  // Whoever reads to the end hears of a failure.
+  believed.catch(() => {})
+  let read = 0
+  for await (const block of file.blocks(0, Number.POSITIVE_INFINITY, { signal })) {
+    read += block.length
+    yield block
+  }
+  await assertUnchanged({ path: file.path, size: await believed, currentSize }, read, signal)
+}
+
+/** @throws SftpError `EINVAL` for what is no text */
 export function toList(paths: Paths): readonly string[] {
-  return typeof paths === 'string' ? [paths] : paths
+  const list: readonly string[] = Array.isArray(paths) ? paths : [paths]
+  for (const path of list) assertPath(path)
+  return list
+}
+
+/** Without types, options may stand where a path or a stream was left out. */
+function isSink(local: unknown): local is ByteSink {
+  return typeof local === 'object' && local !== null && ('write' in local || 'getWriter' in local)
 }
 
 function isPaths(local: Paths | PutSource): local is Paths {
