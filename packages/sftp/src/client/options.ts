@@ -295,6 +295,15 @@ export const optionNames = {
   copy: { ...transferNames, remoteOnly: true } satisfies OptionNames<SftpCopyOptions>,
 }
 
+/** Options that may be an encoding alone, as in `fs`. */
+export function withEncoding(options: SftpWriteFileOptions | BufferEncoding): SftpWriteFileOptions
+export function withEncoding(options: SftpReadFileOptions | BufferEncoding): SftpReadFileOptions
+export function withEncoding(
+  options: SftpReadFileOptions | SftpWriteFileOptions | BufferEncoding,
+): SftpReadFileOptions | SftpWriteFileOptions {
+  return typeof options === 'string' ? { encoding: options } : options
+}
+
 /**
  * The signal of a call that takes nothing else.
  * @param operation the call, for the error

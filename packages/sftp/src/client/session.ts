@@ -90,9 +90,15 @@ export class ClientSession {
   #announcements: SftpAnnouncements = {}
   /** Why no request can be made any more. */
   #failure: Error | undefined
+  #isClosed = false
   /** Until VERSION has come. */
   #handshake: { resolve(): void; reject(error: Error): void } | undefined
   #markClosed: () => void = () => {}
+
+  /** Whether this side has ended the session. */
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
 
   /** Whether memory of a packet may be used again once the server has answered it. */
   get copiesChunks(): boolean {
@@ -299,6 +305,7 @@ export class ClientSession {
 
   /** Ends the session; what waits for an answer fails with `ERR_SFTP_CLOSED`. A server that goes on is left behind. */
   async close(): Promise<void> {
+    this.#isClosed ||= this.#failure === undefined
     if (this.#failure === undefined) {
       this.#settleAll(new SftpError('ERR_SFTP_CLOSED', 'The SFTP client was closed'))
       this.#writer.flushAll()

@@ -2,12 +2,12 @@
 
 import type { Readable, Writable } from 'node:stream'
 import { asBuffer, HeldChunks, knownOptions } from '@ssh/wire'
-import { SftpError } from '../errors.js'
+import { isOver, SftpError } from '../errors.js'
 import { assertUint53, type SftpAttrs } from '../protocol/attrs.js'
 import { writeHeadroom } from '../protocol/data-packets.js'
 import { type SftpStatVfs, statVfsReply } from '../protocol/extensions.js'
 import { lockFlags } from '../protocol/lock-flags.js'
-import { type OpenAccess, opensAtEnd } from '../protocol/open-access.js'
+import { mayRead, mayWrite, type OpenAccess, opensAtEnd } from '../protocol/open-access.js'
 import { openFlags } from '../protocol/open-flags.js'
 import { throwIfAborted, untilAborted } from './abort.js'
 import { cannotBeOpened, cannotBeRead, explained } from './explained.js'
@@ -35,6 +35,7 @@ import {
   type SftpWriteOptions,
   type SftpWriteStreamOptions,
   signalOf,
+  withEncoding,
 } from './options.js'
 import { attrsOfOwner } from './owners.js'
 import { readAhead } from './read-ahead.js'
@@ -65,7 +66,7 @@ export let openHandleOf: (file: SftpFile) => OpenHandle
  * An open remote file with a position, as `SftpClient.open` gives it. Close it, or declare it with `await using`.
  *
  * Reads and writes are cut into requests of the server's size and pipelined. Two calls at once are safe when each names
- * its position; without positions, wait for one before the next.
+ * its position; calls without one (and `seek` and `tell`) take turns, in the order in which they were made.
  */
 export class SftpFile implements AsyncIterable<Buffer> {
   static {
@@ -75,12 +76,15 @@ export class SftpFile implements AsyncIterable<Buffer> {
   readonly #handle: Uint8Array
   readonly #file: OpenHandle
   readonly #appends: boolean
+  readonly #flags: number | OpenAccess
   readonly #options: SftpFileOptions
   readonly #readLength: number
   readonly #writeLength: number
   /** Undefined while only the server knows where it appends. */
   #position: number | undefined
   #closing: Promise<void> | undefined
+  /** Settles when the last call that moves the position has had its turn; never rejects. */
+  #lastTurn: Promise<unknown> = Promise.resolve()
 
   private constructor(
     file: OpenHandle,
@@ -99,6 +103,7 @@ export class SftpFile implements AsyncIterable<Buffer> {
         return handle()
       },
     }
+    this.#flags = flags
     this.#appends = opensAtEnd(flags)
     this.#options = options
     const blockSize = blockSizeOf(options)
@@ -141,7 +146,12 @@ export class SftpFile implements AsyncIterable<Buffer> {
     options: SftpReadOptions = {},
   ): Promise<string | Buffer> {
     const { encoding, signal } = knownOptions('read', options, optionNames.read)
-    const bytes = await this.#read(length, position, signal)
+    this.#assertReadable()
+    checkLength(length, this.path)
+    const bytes =
+      position === undefined
+        ? await this.#inTurn(() => this.#read(length, undefined, signal), signal)
+        : await this.#read(length, position, signal)
     return encoding ? bytes.toString(encoding) : bytes
   }
 
@@ -171,8 +181,7 @@ export class SftpFile implements AsyncIterable<Buffer> {
   }
 
   async #read(length: number, position: number | undefined, signal: AbortSignal | undefined): Promise<Buffer> {
-    checkLength(length, this.path)
-    const start = position ?? (await this.tell({ signal }))
+    const start = position ?? (await this.#tell({ signal }))
     const bytes =
       length <= this.#readLength
         ? joinBlock(await this.#readOne(start, length, signal))
@@ -182,10 +191,11 @@ export class SftpFile implements AsyncIterable<Buffer> {
   }
 
   /** Reads the whole file from its start, wherever the position is. */
-  readFile(options: SftpReadFileOptions & { encoding: BufferEncoding }): Promise<string>
+  readFile(options: BufferEncoding | (SftpReadFileOptions & { encoding: BufferEncoding })): Promise<string>
   readFile(options?: SftpReadFileOptions): Promise<Buffer>
-  async readFile(options: SftpReadFileOptions = {}): Promise<string | Buffer> {
-    knownOptions('readFile', options, optionNames.readFile)
+  async readFile(given: SftpReadFileOptions | BufferEncoding = {}): Promise<string | Buffer> {
+    const options = knownOptions('readFile', withEncoding(given), optionNames.readFile)
+    this.#assertReadable()
     const bytes = await this.#readMany(0, Number.POSITIVE_INFINITY, options)
     return options.encoding ? bytes.toString(options.encoding) : bytes
   }
@@ -197,15 +207,22 @@ export class SftpFile implements AsyncIterable<Buffer> {
    */
   async write(data: string | Uint8Array, position?: number, options: SftpWriteOptions = {}): Promise<number> {
     const { encoding = 'utf8', signal } = knownOptions('write', options, optionNames.write)
+    this.#assertWritable()
     const bytes = typeof data === 'string' ? Buffer.from(data, encoding) : data
-    const start = this.#appends ? await this.writeStart({ signal }) : (position ?? (await this.tell({ signal })))
+    const isPlaced = position !== undefined && !this.#appends
+    if (isPlaced) await this.#write(bytes, position, signal)
+    else await this.#inTurn(() => this.#write(bytes, undefined, signal), signal)
+    return bytes.length
+  }
+
+  async #write(bytes: Uint8Array, position: number | undefined, signal: AbortSignal | undefined): Promise<void> {
+    const start = this.#appends ? await this.writeStart({ signal }) : (position ?? (await this.#tell({ signal })))
     // Behind that, some of it would be written and some refused.
     assertUint53(start + bytes.length)
     if (bytes.length <= this.#writeLength && bytes.length > 0) await this.#writeOne(bytes, start, signal)
     else await this.#writeMany(bytes, start, signal)
     if (this.#appends) this.#position = undefined
     else if (position === undefined) this.#position = start + bytes.length
-    return bytes.length
   }
 
   /** Moves the position. @returns the new one, from the start of the file */
@@ -214,17 +231,24 @@ export class SftpFile implements AsyncIterable<Buffer> {
     from: 'start' | 'current' | 'end' = 'start',
     options: SftpCallOptions = {},
   ): Promise<number> {
-    const base = from === 'start' ? 0 : from === 'current' ? await this.tell(options) : await this.#size(options)
-    const target = base + offset
-    if (!Number.isSafeInteger(target) || target < 0) {
-      throw new SftpError('EINVAL', `Cannot seek to ${target}`, { path: this.path })
+    const move = async (): Promise<number> => {
+      const base = from === 'start' ? 0 : from === 'current' ? await this.#tell(options) : await this.#size(options)
+      const target = base + offset
+      if (!Number.isSafeInteger(target) || target < 0) {
+        throw new SftpError('EINVAL', `Cannot seek to ${target}`, { path: this.path })
+      }
+      this.#position = target
+      return target
     }
-    this.#position = target
-    return target
+    return this.#inTurn(move, options.signal)
   }
 
   /** The position; asks the server for the size when the file was opened for appending. */
   async tell(options: SftpCallOptions = {}): Promise<number> {
+    return this.#inTurn(() => this.#tell(options), options.signal)
+  }
+
+  async #tell(options: SftpCallOptions): Promise<number> {
     this.#position ??= await this.#size(options)
     return this.#position
   }
@@ -333,10 +357,14 @@ export class SftpFile implements AsyncIterable<Buffer> {
     })
   }
 
-  /** Closes the file. May be called again. @throws SftpError what the server answers, which may be of earlier writes */
+  /**
+   * Closes the file. May be called again, and when this side has ended the session, which closed it.
+   * @throws SftpError what the server answers, which may be of earlier writes; `ERR_SFTP_CONNECTION_LOST`
+   */
   async close(options: SftpCallOptions = {}): Promise<void> {
     const signal = signalOf('close', options)
     const { session } = this.#file
+    if (this.#closing === undefined && session.isClosed) this.#closing = Promise.resolve()
     // The request goes out whatever the signal says: the server must not keep the handle.
     this.#closing ??= closeHandle(session, this.#handle, this.path, undefined)
     await untilAborted(this.#closing, signal)
@@ -347,8 +375,33 @@ export class SftpFile implements AsyncIterable<Buffer> {
     return this.blocks(0, Number.POSITIVE_INFINITY)
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close()
+  /** As {@link SftpFile.close}, but for a session that is over: whoever used the file has heard of that. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      await this.close()
+    } catch (error) {
+      if (!(error instanceof SftpError) || !isOver(error)) throw error
+    }
+  }
+
+  /** One step that moves the position, once those before it are done. */
+  #inTurn<T>(step: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    const turn = this.#lastTurn.then(() => {
+      throwIfAborted(signal)
+      return step()
+    })
+    this.#lastTurn = turn.catch(() => {})
+    return untilAborted(turn, signal)
+  }
+
+  /** @throws SftpError `EBADF` */
+  #assertReadable(): void {
+    if (!mayRead(this.#flags)) throw notOpenedFor('reading', this.path)
+  }
+
+  /** @throws SftpError `EBADF` */
+  #assertWritable(): void {
+    if (!mayWrite(this.#flags)) throw notOpenedFor('writing', this.path)
   }
 
   get #maxRequests(): number {
@@ -415,6 +468,10 @@ export class SftpFile implements AsyncIterable<Buffer> {
     await writer.write(bytes)
     await writer.finish()
   }
+}
+
+function notOpenedFor(what: 'reading' | 'writing', path: string): SftpError {
+  return new SftpError('EBADF', `EBADF: the file was not opened for ${what}`, { path })
 }
 
 /** @throws SftpError `EINVAL` */

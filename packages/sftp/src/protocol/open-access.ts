@@ -145,6 +145,20 @@ export function opensAtEnd(access: number | OpenAccess): boolean {
   return mayOnlyAppend || (flags & (accessFlags.appendData | accessFlags.appendDataAtomic)) !== 0
 }
 
+const allRights = Object.values(accessMask).reduce<number>((all, right) => all | right, 0)
+
+/** Whether a file opened like this can be read, as far as the flags tell: none at all is read by many servers. */
+export function mayRead(access: number | OpenAccess): boolean {
+  if (typeof access === 'number') return (access & read) !== 0 || (access & (write | append)) === 0
+  return (access.desiredAccess & (accessMask.readData | ~allRights)) !== 0
+}
+
+/** Whether a file opened like this can be written, as far as the flags tell. */
+export function mayWrite(access: number | OpenAccess): boolean {
+  if (typeof access === 'number') return (access & (write | append)) !== 0
+  return (access.desiredAccess & (accessMask.writeData | accessMask.appendData | ~allRights)) !== 0
+}
+
 /** SSH_FXF_TEXT of version 4, which is a flag like the others there. */
 export const textFlag = 0x40
 
