@@ -2,6 +2,7 @@
 
 import { type ErrorDetails, printable, SshError, type SshErrorOptions } from '@ssh/wire'
 import { statusRow } from './protocol/status.js'
+import { codeOfReason } from './reason-texts.js'
 
 export interface SftpErrorOptions extends SshErrorOptions {
   /** The SSH_FX_* code the server answered with. */
@@ -17,7 +18,8 @@ export interface SftpErrorOptions extends SshErrorOptions {
  *
  * `code` is as in `fs` (`ENOENT`, `EACCES`, `EEXIST`, `ENOSPC`, …) where `fs` has one. Else:
  * - `ERR_SFTP_FAILURE` the server gave no reason: version 3 has no status for an existing file, a directory that is not
- *   empty or a full disk, and servers answer SSH_FX_FAILURE for all of them. The client looks how things stand, and says
+ *   empty or a full disk, and servers answer SSH_FX_FAILURE for all of them. Where their text is a reason of the system
+ *   ("Disk quota exceeded"), its code is given. Else the client looks how things stand, and says
  *   `EEXIST`, `ENOTEMPTY`, `EISDIR` or `ENOTDIR` where that tells; `status` and `serverText` are the server's all the same
  * - `ERR_SFTP_BAD_MESSAGE` the server refused the request as malformed
  * - `ERR_SFTP_PROTOCOL` the peer broke the protocol; the session is over
@@ -78,10 +80,13 @@ export class SftpError extends SshError {
   /** The error for a status reply. */
   static fromStatus(status: number, serverText: string, context: FailedOperation): SftpError {
     const { operation, path, offset } = context
-    const { code, meaning } = statusRow(status)
+    const row = statusRow(status)
     const where = offset === undefined ? operation : `${operation} at offset ${offset}`
-    const said = serverText === '' ? '' : ` (server: ${printable(serverText)})`
-    return new SftpError(code, `${code}: ${meaning}, ${where}${said}`, {
+    // Servers that have no status for a reason often say it.
+    const isUnsaid = row.code === 'ERR_SFTP_FAILURE' && !/^(?:(?:ssh_fx_)?failure\W*)?$/i.test(serverText.trim())
+    const code = (isUnsaid ? codeOfReason(serverText) : undefined) ?? row.code
+    const said = serverText === '' || isUnsaid ? '' : ` (server: ${printable(serverText)})`
+    return new SftpError(code, `${code}: ${isUnsaid ? printable(serverText) : row.meaning}, ${where}${said}`, {
       status,
       serverText,
       ...(path !== undefined && { path }),

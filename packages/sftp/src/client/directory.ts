@@ -5,7 +5,7 @@ import type { SftpAttrs } from '../protocol/attrs.js'
 import { cannotBeEmptied, explained, isTaken } from './explained.js'
 import { listDirectory, makeDirectory, removeDirectory, removeFile, statPath } from './operations.js'
 import type { SftpMakedirsOptions, SftpMkdirOptions, SftpRmtreeOptions } from './options.js'
-import { assertDepth, assertPlainName, joinPath, parentPath } from './paths.js'
+import { assertDepth, assertPlainName, baseName, joinPath, parentPath } from './paths.js'
 import type { ClientSession } from './session.js'
 import { TaskPool } from './task-pool.js'
 
@@ -72,6 +72,18 @@ export async function removeTree(session: ClientSession, path: string, options: 
     const attrs = await statPath(session, path, false, options.signal)
     if (!attrs.isDirectory()) throw new SftpError('ENOTDIR', 'ENOTDIR: not a directory, rmtree', { path })
     await removal.removeDirectory(path, 0)
+  })
+}
+
+/**
+ * An empty path, `/`, or one that ends in `.` or `..` is a directory that somebody is in, or has forgotten to name: `rm`
+ * refuses those too.
+ * @throws SftpError `EINVAL`
+ */
+export function assertRemovable(path: string): void {
+  if (!['', '.', '..'].includes(baseName(path))) return
+  throw new SftpError('EINVAL', 'EINVAL: a tree to be removed must be named; "", ".", ".." and "/" are not, rmtree', {
+    path,
   })
 }
 

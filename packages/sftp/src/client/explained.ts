@@ -10,7 +10,7 @@ import { statusCodes } from '../protocol/status.js'
 import { meaningOf } from '../system-errors.js'
 import { listDirectory, statPath } from './operations.js'
 import type { ClientSession } from './session.js'
-import type { SftpStats } from './stats.js'
+import type { SftpDirent, SftpStats } from './stats.js'
 
 /** The codes that looking can tell. */
 type Reason = 'EEXIST' | 'EISDIR' | 'ENOTDIR' | 'ENOTEMPTY'
@@ -26,14 +26,25 @@ export async function explained<T>(
   session: ClientSession,
   request: Promise<T>,
   explain: Explanation,
-  { operation, signal }: { readonly operation: string; readonly signal: AbortSignal | undefined },
+  {
+    operation,
+    signal,
+    mayBeNoDirectory = false,
+  }: {
+    readonly operation: string
+    readonly signal: AbortSignal | undefined
+    /** Whether "no such file" may mean ENOTDIR, for which version 3 has no other status. */
+    readonly mayBeNoDirectory?: boolean
+  },
 ): Promise<T> {
   try {
     return await request
   } catch (error) {
-    if (!(error instanceof SftpError) || error.status !== statusCodes.failure) throw error
+    if (!(error instanceof SftpError)) throw error
+    const isMissing = mayBeNoDirectory && error.status === statusCodes.noSuchFile
+    if (!isMissing && (error.status !== statusCodes.failure || error.code !== 'ERR_SFTP_FAILURE')) throw error
     const reason = await explain(new Look(session, signal)).catch(() => undefined)
-    throw reason === undefined ? error : withReason(error, reason, operation)
+    throw reason === undefined || (isMissing && reason !== 'ENOTDIR') ? error : withReason(error, reason, operation)
   }
 }
 
@@ -67,6 +78,28 @@ export function cannotBeEmptied(path: string): Explanation {
     if (there === undefined || there.type === 'unknown') return undefined
     if (!there.isDirectory()) return 'ENOTDIR'
     return (await look.isEmpty(path)) ? undefined : 'ENOTEMPTY'
+  }
+}
+
+/** A directory that was to be listed is none. */
+function cannotBeListed(path: string): Explanation {
+  return async (look) => {
+    const there = await look.at(path, true)
+    return there === undefined || there.isDirectory() || there.type === 'unknown' ? undefined : 'ENOTDIR'
+  }
+}
+
+/** A listing whose failure tells what is no directory. */
+export async function* explainedListing(
+  session: ClientSession,
+  path: string,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<SftpDirent> {
+  try {
+    yield* listDirectory(session, path, signal)
+  } catch (error) {
+    const context = { operation: 'opendir', signal, mayBeNoDirectory: true }
+    await explained(session, Promise.reject(error), cannotBeListed(path), context)
   }
 }
 

@@ -67,10 +67,10 @@ export async function remoteCopy(
     // Not cut off before the copy: were it the source under another name, there would be nothing left to copy.
     withFile(open, dst, openFlags.write | openFlags.create, signal, async (target) => {
       await copyData(source, target, { from, length, to }, signal)
-      if (typeof dst !== 'string') return
+      // A range patches what is there.
+      if (from !== 0 || length !== 0 || to !== 0) return
       const { size = 0 } = await statHandle(source, signal)
-      const copied = Math.max(0, Math.min(length === 0 ? size : length, size - from))
-      await setstatHandle(target, { size: to + copied }, signal)
+      await setstatHandle(target, { size }, signal)
     }),
   )
 }

@@ -20,14 +20,21 @@ import { type OpenFlags, parseOpenFlags } from '../protocol/open-flags.js'
 import { renameFlags } from '../protocol/rename-flags.js'
 import { untilAborted } from './abort.js'
 import { SessionGroup } from './channels/session-group.js'
-import { attrsOfDirectory, makeDirectories, removeTree } from './directory.js'
-import { cannotBeEmptied, cannotBeReplaced, type Explanation, explained, isDirectory, isTaken } from './explained.js'
+import { assertRemovable, attrsOfDirectory, makeDirectories, removeTree } from './directory.js'
+import {
+  cannotBeEmptied,
+  cannotBeReplaced,
+  type Explanation,
+  explained,
+  explainedListing,
+  isDirectory,
+  isTaken,
+} from './explained.js'
 import { globEntries, globPaths, type SftpGlob, type SftpGlobEntries } from './glob.js'
 import { namesOfIds, type SftpNamesOfIds } from './names-of-ids.js'
 import {
   canonicalEntry,
   canonicalPath,
-  listDirectory,
   makeDirectory,
   makeHardLink,
   makeSymlink,
@@ -63,6 +70,7 @@ import {
   type SftpWriteFileOptions,
   type SftpWriteStreamOptions,
   signalOf,
+  withEncoding,
 } from './options.js'
 import { PathAttributes } from './path-attributes.js'
 import { resolvePath } from './paths.js'
@@ -232,16 +240,24 @@ export class SftpClient extends PathAttributes {
     return this.#openFile(path, flags, attrs, knownOptions('open', options, optionNames.file))
   }
 
-  /** The whole content: a Buffer, or a string when `encoding` is given. */
-  readFile(path: string, options: SftpReadFileOptions & { encoding: BufferEncoding }): Promise<string>
+  /** The whole content: a Buffer, or a string when `encoding` is given, which may stand for the options, as in `fs`. */
+  readFile(
+    path: string,
+    options: BufferEncoding | (SftpReadFileOptions & { encoding: BufferEncoding }),
+  ): Promise<string>
   readFile(path: string, options?: SftpReadFileOptions): Promise<Buffer>
-  async readFile(path: string, options: SftpReadFileOptions = {}): Promise<string | Buffer> {
-    knownOptions('readFile', options, optionNames.readFile)
+  async readFile(path: string, given: SftpReadFileOptions | BufferEncoding = {}): Promise<string | Buffer> {
+    const options = knownOptions('readFile', withEncoding(given), optionNames.readFile)
     return this.#withFile(path, 'r', {}, options, (file) => file.readFile(options))
   }
 
-  /** Writes a file, replacing what was in it. */
-  async writeFile(path: string, data: string | Uint8Array, options: SftpWriteFileOptions = {}): Promise<void> {
+  /** Writes a file, replacing what was in it. An encoding may stand for the options, as in `fs`. */
+  async writeFile(
+    path: string,
+    data: string | Uint8Array,
+    given: SftpWriteFileOptions | BufferEncoding = {},
+  ): Promise<void> {
+    const options = withEncoding(given)
     const {
       encoding = 'utf8',
       flags = 'w',
@@ -252,9 +268,13 @@ export class SftpClient extends PathAttributes {
     await this.#withFile(path, flags, attrs, options, (file) => file.write(bytes, undefined, { signal }))
   }
 
-  /** Writes to the end of a file, which is made if it is missing. */
-  async appendFile(path: string, data: string | Uint8Array, options: SftpWriteFileOptions = {}): Promise<void> {
-    await this.writeFile(path, data, { flags: 'a', ...options })
+  /** Writes to the end of a file, which is made if it is missing. Options as of {@link SftpClient.writeFile}. */
+  async appendFile(
+    path: string,
+    data: string | Uint8Array,
+    options: SftpWriteFileOptions | BufferEncoding = {},
+  ): Promise<void> {
+    await this.writeFile(path, data, { flags: 'a', ...withEncoding(options) })
   }
 
   /** A Readable that reads ahead. */
@@ -350,12 +370,19 @@ export class SftpClient extends PathAttributes {
   async rmdir(path: string, options: SftpCallOptions = {}): Promise<void> {
     const full = this.#resolve(path)
     const signal = signalOf('rmdir', options)
-    await this.#explained('rmdir', removeDirectory(this.#session, full, signal), cannotBeEmptied(full), signal)
+    const request = removeDirectory(this.#session, full, signal)
+    const context = { operation: 'rmdir', signal, mayBeNoDirectory: true }
+    await explained(this.#session, request, cannotBeEmptied(full), context)
   }
 
-  /** Removes a directory and all it holds; links are removed, never followed. */
+  /**
+   * Removes a directory and all it holds; links are removed, never followed.
+   * @throws SftpError `EINVAL`, before anything is removed, for an empty path, `/`, and one that ends in `.` or `..`
+   */
   async rmtree(path: string, options: SftpRmtreeOptions = {}): Promise<void> {
-    await removeTree(this.#session, this.#resolve(path), knownOptions('rmtree', options, optionNames.rmtree))
+    const full = this.#resolve(path)
+    assertRemovable(path)
+    await removeTree(this.#session, full, knownOptions('rmtree', options, optionNames.rmtree))
   }
 
   /** Names and attributes in a directory (default: the current one), without `.` and `..`. */
@@ -372,7 +399,7 @@ export class SftpClient extends PathAttributes {
 
   /** As {@link SftpClient.readdir}, page by page: a directory of any size takes the memory of a few pages. */
   scandir(path = '.', options: SftpCallOptions = {}): AsyncGenerator<SftpDirent> {
-    return listDirectory(this.#session, this.#resolve(path), signalOf('scandir', options))
+    return explainedListing(this.#session, this.#resolve(path), signalOf('scandir', options))
   }
 
   /**
@@ -443,8 +470,10 @@ export class SftpClient extends PathAttributes {
 
   /**
    * Copies bytes from one file of the server to another, on the server. A path is opened for this: `dst` is made if it
-   * is missing, keeps what is in front of `dstOffset`, and ends behind what was copied. An {@link SftpFile} keeps its
-   * position, and what is behind the copy.
+   * is missing. An {@link SftpFile} keeps its position.
+   *
+   * A whole file that is copied to offset 0 leaves `dst` as long as `src`. With any of `srcOffset`, `srcLength` and
+   * `dstOffset` a range is copied into what is there, and nothing is cut off.
    *
    * @throws SftpError `ENOTSUP` when the server does not offer `copy-data`; `EINVAL` for a file onto itself
    * @see OpenSSH PROTOCOL §4.10

@@ -3,41 +3,7 @@
 import { printable } from '@ssh/wire'
 import { SftpError } from '../errors.js'
 import { decodeFileName } from '../protocol/file-name.js'
-
-/** What C libraries say (`strerror`), which is how scp tells a reason; the first text of a code is ours. */
-const texts: readonly (readonly [text: string, code: string])[] = [
-  ['No such file or directory', 'ENOENT'],
-  ['Permission denied', 'EACCES'],
-  ['Operation not permitted', 'EPERM'],
-  ['File exists', 'EEXIST'],
-  ['Is a directory', 'EISDIR'],
-  ['Not a directory', 'ENOTDIR'],
-  ['Directory not empty', 'ENOTEMPTY'],
-  ['No space left on device', 'ENOSPC'],
-  ['Disk quota exceeded', 'EDQUOT'],
-  ['Quota exceeded', 'EDQUOT'],
-  ['Read-only file system', 'EROFS'],
-  ['File too large', 'EFBIG'],
-  ['File name too long', 'ENAMETOOLONG'],
-  ['Filename too long', 'ENAMETOOLONG'],
-  ['Too many levels of symbolic links', 'ELOOP'],
-  ['Symbolic link loop', 'ELOOP'],
-  ['Argument list too long', 'E2BIG'],
-  ['Too many open files', 'EMFILE'],
-  ['No file descriptors available', 'EMFILE'],
-  ['Input/output error', 'EIO'],
-  ['I/O error', 'EIO'],
-  ['Invalid argument', 'EINVAL'],
-  ['Text file busy', 'ETXTBSY'],
-  ['Device or resource busy', 'EBUSY'],
-  ['Resource busy', 'EBUSY'],
-  ['Operation not supported', 'ENOTSUP'],
-  ['Not supported', 'ENOTSUP'],
-  ['not a regular file', 'EINVAL'],
-]
-
-const codeOfText = new Map(texts.map(([text, code]) => [text.toLowerCase(), code]))
-const textOfCode = new Map([...texts].reverse().map(([text, code]) => [code, text]))
+import { codeOfReason, textOfCode } from '../reason-texts.js'
 
 /** Reasons that no system has. */
 const ownTexts = new Map([
@@ -56,8 +22,7 @@ const ownTexts = new Map([
 export function remoteFailure(message: Uint8Array): SftpError {
   const text = decodeFileName(message).trimEnd()
   const said = text.replace(/^(?:scp|pscp|rcp): (?=\S)/, '')
-  const reason = /^(?:(.*): )?([^:]+)$/s.exec(said)
-  const code = codeOfText.get(reason?.[2]?.trim().toLowerCase() ?? '')
+  const code = codeOfReason(said)
   const shown = said === '' ? 'no reason given' : printable(said)
   return new SftpError(code ?? 'ERR_SFTP_FAILURE', `${code === undefined ? '' : `${code}: `}remote scp: ${shown}`, {
     serverText: text,
