@@ -181,7 +181,9 @@ describe.skipIf(!hasOpenssh)('bytes copied on OpenSSH’s server', () => {
     await client.remoteCopy('src', 'new')
     expect(fs.readFileSync(join(directory, 'new'), 'utf8')).toBe('0123456789')
     await client.remoteCopy('src', 'new', { srcOffset: 2, srcLength: 3, dstOffset: 5 })
-    expect(fs.readFileSync(join(directory, 'new'), 'utf8')).toBe('01234234')
+    expect(fs.readFileSync(join(directory, 'new'), 'utf8')).toBe('0123423489')
+    await client.remoteCopy('src', 'new', { srcOffset: 7 })
+    expect(fs.readFileSync(join(directory, 'new'), 'utf8')).toBe('7893423489')
     await using src = await client.open('src')
     await using dst = await client.open('dst', 'r+')
     await client.remoteCopy(src, dst, { srcOffset: 8, dstOffset: 1 })
@@ -189,6 +191,12 @@ describe.skipIf(!hasOpenssh)('bytes copied on OpenSSH’s server', () => {
     await client.remoteCopy(src, dst, { srcOffset: 5, srcLength: 1000 })
     expect(fs.readFileSync(join(directory, 'dst'), 'utf8')).toBe('56789fghijklmnopqrstuvwxyz')
     expect([await src.tell(), await dst.tell()]).toEqual([0, 0])
+    // Only a whole file leaves nothing of what was there.
+    await client.remoteCopy(src, dst)
+    expect(fs.readFileSync(join(directory, 'dst'), 'utf8')).toBe('0123456789')
+    await client.writeFile('new', 'abcdefghijklmnopqrstuvwxyz')
+    await client.remoteCopy('src', 'new')
+    expect(fs.readFileSync(join(directory, 'new'), 'utf8')).toBe('0123456789')
   })
 
   test('are refused onto themselves, out of range, and for files that were closed', async () => {

@@ -102,7 +102,15 @@ export const boundaries: readonly PackageRules[] = [
   },
   {
     name: 'sftp',
-    leaves: ['block-memory.ts', 'errors.ts', 'local-path.ts', 'local-times.ts', 'system-errors.ts', 'version.ts'],
+    leaves: [
+      'block-memory.ts',
+      'errors.ts',
+      'local-path.ts',
+      'local-times.ts',
+      'reason-texts.ts',
+      'system-errors.ts',
+      'version.ts',
+    ],
     rooms: [
       { path: '', rooms: 'any', packages: ['wire'] },
       { path: 'protocol', packages: ['wire'] },
