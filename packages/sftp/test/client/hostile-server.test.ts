@@ -129,7 +129,7 @@ describe('F5: the size is only believed', () => {
   const lying =
     (told: number | undefined, actual: number) =>
     (request: Request, answers: Answers): void => {
-      if (request.type === 'lstat') {
+      if (request.type === 'lstat' || request.type === 'fstat') {
         return answers.attrs(request.id, { permissions: regularFile, ...(told !== undefined && { size: told }) })
       }
       if (request.type === 'open') return answers.handle(request.id, 'h')
