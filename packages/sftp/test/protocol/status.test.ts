@@ -28,9 +28,7 @@ test('statuses of later versions have the codes of fs', () => {
 
 test('E14: an error tells what failed and what the server said, made printable', () => {
   const error = SftpError.fromStatus(4, 'no\x1b[2J way', { operation: 'write', path: 'a\nb', offset: 32768 })
-  expect(error.message).toBe(
-    'ERR_SFTP_FAILURE: no\\x1b[2J way, write at offset 32768: "a\\x0ab"',
-  )
+  expect(error.message).toBe('ERR_SFTP_FAILURE: no\\x1b[2J way, write at offset 32768: "a\\x0ab"')
   expect(error).toMatchObject({ code: 'ERR_SFTP_FAILURE', status: 4, path: 'a\nb', details: { offset: 32768 } })
   expect(error.serverText).toBe('no\\x1b[2J way')
   expect(error.layer).toBe('sftp')
