@@ -124,19 +124,20 @@ function describeClientApi(start: () => Promise<Session>, { tellsUsers = true }:
     await sftp.writeFile(at('src'), '0123456789')
     await sftp.writeFile(at('dst'), 'abcdefghij')
     await sftp.remoteCopy(at('src'), at('dst'), { srcOffset: 2, srcLength: 3, dstOffset: 4 })
-    expect(readFileSync(at('dst'), 'utf8')).toBe('abcd234')
+    expect(readFileSync(at('dst'), 'utf8')).toBe('abcd234hij')
     await using src = await sftp.open(at('src'))
     await using dst = await sftp.open(at('dst'), 'r+')
     await sftp.remoteCopy(src, dst, { srcOffset: 9 })
-    expect(readFileSync(at('dst'), 'utf8')).toBe('9bcd234')
+    expect(readFileSync(at('dst'), 'utf8')).toBe('9bcd234hij')
   })
 
-  test('says what is in the way where the server says only that it failed', async () => {
+  test('says what is in the way where the server has no status for it', async () => {
     await sftp.makedirs(at('full'))
     await sftp.writeFile(at('full/file'), 'x')
     await sftp.mkdir(at('empty'))
     await sftp.writeFile(at('file'), 'x')
-    const reason = (code: string) => ({ code, status: 4, cause: expect.objectContaining({ code: 'ERR_SFTP_FAILURE' }) })
+    // From the server's words, or from looking.
+    const reason = (code: string) => ({ code, status: 4 })
     await expect(sftp.mkdir(at('full'))).rejects.toMatchObject(reason('EEXIST'))
     await expect(sftp.mkdir(at('file'))).rejects.toMatchObject(reason('EEXIST'))
     await expect(sftp.rmdir(at('full'))).rejects.toMatchObject(reason('ENOTEMPTY'))
