@@ -208,6 +208,7 @@ class HandlerSource<F> implements ScpSourceFile {
 
 class HandlerTarget<F> implements ScpTargetFile {
   readonly writesAtOnce = 1
+  readonly releasesBlocks: boolean
   readonly #handler: SftpHandler<F>
   readonly #file: F
   readonly #path: string
@@ -223,6 +224,7 @@ class HandlerTarget<F> implements ScpTargetFile {
     facts: { readonly preserved: SftpAttrs | undefined; readonly sizeBefore: number },
     telling: Telling,
   ) {
+    this.releasesBlocks = handler.releasesData === true
     this.#telling = telling
     this.#handler = handler
     this.#file = file

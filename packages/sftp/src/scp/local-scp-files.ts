@@ -59,6 +59,7 @@ export class LocalScpFiles implements ScpFiles {
 
 class LocalScpTarget implements ScpTargetFile {
   readonly writesAtOnce = 4
+  readonly releasesBlocks = true
   readonly #file: TargetFile
 
   constructor(file: TargetFile) {

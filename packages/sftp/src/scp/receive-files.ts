@@ -1,5 +1,6 @@
 /** Puts what is received into a tree of files. */
 
+import { BlockMemory } from '../block-memory.js'
 import type { FileProgress, Progress } from '../client/progress.js'
 import { SftpError } from '../errors.js'
 import type { SftpAttrs } from '../protocol/attrs.js'
@@ -44,6 +45,7 @@ export class FileReceiver implements ScpReceiver {
   /** Whether names at the top go into the destination; else what comes is the destination. */
   readonly #isInto: boolean
   readonly #open: OpenDirectory[] = []
+  readonly #memory = new BlockMemory()
   #cameAsDestination = false
 
   private constructor(options: ReceiveFilesOptions, isInto: boolean) {
@@ -87,7 +89,12 @@ export class FileReceiver implements ScpReceiver {
     const { files, progress, blockSize, signal } = this.#options
     const target = await files.openTarget(entry.dst, this.#newEntry(entry, record, times), signal)
     progress.found(record.size)
-    return new BlockWriter(target, progress.file(entry.src, entry.dst, record.size), blockSize, signal)
+    return new BlockWriter(target, progress.file(entry.src, entry.dst, record.size), {
+      size: record.size,
+      blockSize,
+      memory: this.#memory,
+      signal,
+    })
   }
 
   async enterDirectory(entry: ScpEntry, record: DirectoryRecord, times: TimesRecord | undefined): Promise<void> {
@@ -145,36 +152,50 @@ export class FileReceiver implements ScpReceiver {
   }
 }
 
-/** Gathers what arrives into blocks, and has a few of them written at the same time. */
+interface BlockWriterOptions {
+  /** Bytes that were announced. */
+  readonly size: number
+  readonly blockSize: number
+  readonly memory: BlockMemory
+  readonly signal: Signal
+}
+
+/**
+ * Gathers what arrives into blocks, and has a few of them written at the same time. It is copied at once into memory
+ * that is used again, so that what was received dies young while the disk takes its time.
+ */
 class BlockWriter implements ScpReceivedFile {
   readonly #target: ScpTargetFile
   readonly #progress: FileProgress
-  readonly #blockSize: number
-  readonly #signal: Signal
-  #chunks: Uint8Array[] = []
+  readonly #options: BlockWriterOptions
+  #block: Buffer | undefined
   #gathered = 0
   #position = 0
   readonly #writing = new Set<Promise<void>>()
   #failure: { readonly error: unknown } | undefined
 
-  constructor(target: ScpTargetFile, progress: FileProgress, blockSize: number, signal: Signal) {
+  constructor(target: ScpTargetFile, progress: FileProgress, options: BlockWriterOptions) {
     this.#target = target
     this.#progress = progress
-    this.#blockSize = blockSize
-    this.#signal = signal
+    this.#options = options
   }
 
   write(chunk: Uint8Array): Promise<void> | undefined {
     if (this.#failure !== undefined) throw this.#failure.error
-    this.#chunks.push(chunk)
-    this.#gathered += chunk.length
-    if (this.#gathered < this.#blockSize && this.#chunks.length < mostChunks) return undefined
-    this.#flush()
+    const { size, blockSize, memory } = this.#options
+    for (let offset = 0; offset < chunk.length; ) {
+      this.#block ??= memory.take(Math.min(blockSize, size - this.#position))
+      const piece = chunk.subarray(offset, offset + this.#block.length - this.#gathered)
+      this.#block.set(piece, this.#gathered)
+      this.#gathered += piece.length
+      offset += piece.length
+      if (this.#gathered === this.#block.length) this.#flush(this.#block)
+    }
     return this.#writing.size < this.#target.writesAtOnce ? undefined : this.#makeRoom()
   }
 
   async finish(): Promise<void> {
-    if (this.#gathered > 0) this.#flush()
+    if (this.#block !== undefined) this.#flush(this.#block)
     await Promise.all(this.#writing)
     if (this.#failure !== undefined) throw this.#failure.error
     await this.#target.finish(this.#position)
@@ -187,25 +208,22 @@ class BlockWriter implements ScpReceivedFile {
     await this.#target.discard()
   }
 
-  #flush(): void {
-    const chunks = this.#chunks.length < severalChunks ? this.#chunks : [Buffer.concat(this.#chunks)]
-    const block = { chunks, length: this.#gathered }
+  #flush(block: Buffer): void {
+    const bytes = block.subarray(0, this.#gathered)
     const position = this.#position
-    this.#chunks = []
+    this.#block = undefined
     this.#gathered = 0
-    this.#position += block.length
-    const written: Promise<void> = this.#write(position, block).finally(() => this.#writing.delete(written))
+    this.#position += bytes.length
+    const written: Promise<void> = this.#write(position, bytes).finally(() => this.#writing.delete(written))
     this.#writing.add(written)
   }
 
   /** Never rejects. */
-  async #write(
-    position: number,
-    block: { readonly chunks: readonly Uint8Array[]; readonly length: number },
-  ): Promise<void> {
+  async #write(position: number, bytes: Buffer): Promise<void> {
     try {
-      await this.#target.write(position, block, this.#signal)
-      this.#progress.add(block.length)
+      await this.#target.write(position, { chunks: [bytes], length: bytes.length }, this.#options.signal)
+      if (this.#target.releasesBlocks) this.#options.memory.giveBack(bytes)
+      this.#progress.add(bytes.length)
     } catch (error) {
       this.#failure ??= { error }
     }
@@ -216,12 +234,6 @@ class BlockWriter implements ScpReceivedFile {
     if (this.#failure !== undefined) throw this.#failure.error
   }
 }
-
-/** From so many chunks on, a block is copied together: each chunk may be a call to the system. */
-const severalChunks = 32
-
-/** Chunks of a block at most: single bytes are written before they take more memory than the block. */
-const mostChunks = 512
 
 /** What is there; undefined when nothing is. */
 async function look(files: ScpFiles, path: string, followSymlinks: boolean, signal: Signal) {

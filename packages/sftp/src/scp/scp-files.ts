@@ -43,6 +43,8 @@ export type ScpSourceFile = Pick<SourceFile, 'size' | 'read' | 'close'>
 export interface ScpTargetFile {
   /** Writes that may be under way at the same time. */
   readonly writesAtOnce: number
+  /** Whether the memory of a block may be used again once it is written. */
+  readonly releasesBlocks: boolean
   write(position: number, block: SourceBlock, signal: Signal): Promise<void>
   /** All is written: cuts the file to `size` bytes, gives it its attributes, and closes it. */
   finish(size: number): Promise<void>

@@ -26,7 +26,7 @@ import {
 } from './scp-options.js'
 import { connectionLost, ScpStream } from './scp-stream.js'
 import { sendFiles } from './send-files.js'
-import { takeRecords } from './sink.js'
+import { type ScpReceiver, takeRecords } from './sink.js'
 import { ScpSource, SourceEnded } from './source.js'
 import { asError, type Ends, tellEnds } from './status.js'
 
@@ -101,16 +101,7 @@ export async function scpReceive(
       progress,
       signal,
     })
-    let failures = 0
-    await takeRecords(stream, receiver, {
-      recurse,
-      requested,
-      report: (error, entry) => {
-        failures++
-        report(error, { src: entry.src ?? names.source, dst: entry.dst ?? names.destination })
-      },
-    })
-    if (requested.count === 0 && failures === 0) throw sentNothing(names.source)
+    await takeRequested(stream, receiver, { recurse, requested, names, report })
   })
 }
 
@@ -131,18 +122,9 @@ export async function scpRelay(
   await copying(1, { src: names.source, dst: names.destination }, options, async (open, progress, report) => {
     const stream = open(from)
     const source = new ScpSource(open(to))
-    let failures = 0
     await source.start()
     const receiver = new RelayReceiver({ ...names, intoDirectory, to: source, preserve, progress })
-    await takeRecords(stream, receiver, {
-      recurse,
-      requested,
-      report: (error, entry) => {
-        failures++
-        report(error, { src: entry.src ?? names.source, dst: entry.dst ?? names.destination })
-      },
-    })
-    if (requested.count === 0 && failures === 0) throw sentNothing(names.source)
+    await takeRequested(stream, receiver, { recurse, requested, names, report })
   })
 }
 
@@ -207,6 +189,28 @@ async function copying(
       if (trace !== undefined) Object.assign(trace, progress.copied)
     }
   })
+}
+
+interface RequestedRecords {
+  readonly recurse: boolean
+  readonly requested: RequestedNames
+  readonly names: ScpNames
+  readonly report: Report
+}
+
+/** Takes what was asked for. @throws SftpError as `takeRecords`, and when nothing came, not even a reason */
+async function takeRequested(stream: ScpStream, receiver: ScpReceiver, records: RequestedRecords): Promise<void> {
+  const { recurse, requested, names, report } = records
+  let failures = 0
+  await takeRecords(stream, receiver, {
+    recurse,
+    requested,
+    report: (error, entry) => {
+      failures++
+      report(error, { src: entry.src ?? names.source, dst: entry.dst ?? names.destination })
+    },
+  })
+  if (requested.count === 0 && failures === 0) throw sentNothing(names.source)
 }
 
 function sentNothing(path: string): SftpError {
