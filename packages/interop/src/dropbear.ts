@@ -1,20 +1,10 @@
 /** Dropbear's server and client. The server reads keys only from its user's home, so it needs a throwaway user. */
 
-import { chownSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import type { ForeignServer } from './foreign-server.js'
+import { type ForeignServer, startForeignServer } from './foreign-server.js'
 import { makeKey } from './keys.js'
 import { findProgram, isRoot, peer } from './peers.js'
-import {
-  freePort,
-  mustRun,
-  type ProgramOptions,
-  type ProgramResult,
-  runProgram,
-  startProgram,
-  untilListening,
-} from './program.js'
-import { systemUser } from './system-user.js'
+import { freePort, mustRun, type ProgramOptions, type ProgramResult, runProgram } from './program.js'
 import { temporaryFolder } from './temporary-folder.js'
 
 /** Whether {@link startDropbear} can work here. */
@@ -25,9 +15,7 @@ export function canServeDropbear(): boolean {
 /** Starts Dropbear. @param extraArguments for instance `['-s']` to refuse passwords, `['-K', '1']` for keepalives */
 export async function startDropbear(extraArguments: readonly string[] = []): Promise<ForeignServer> {
   if (!canServeDropbear()) throw new Error('Dropbear serves in tests only where they run as root and can add users')
-  const folder = temporaryFolder()
-  const user = await systemUser()
-  try {
+  return startForeignServer(async ({ folder, user }) => {
     const clientKey = await makeKey(folder.path, 'client', 'ed25519')
     user.authorize(clientKey.publicLine)
     const hostKeys: string[] = []
@@ -40,39 +28,15 @@ export async function startDropbear(extraArguments: readonly string[] = []): Pro
       hostKeys.push(line.split(' ', 2).join(' '))
       hostKeyArguments.push('-r', path)
     }
-    const scratch = join(folder.path, 'scratch')
-    mkdirSync(scratch)
-    chownSync(scratch, user.uid, user.gid)
     const port = await freePort()
-    const program = startProgram([
+    const argv = [
       peer('dropbear'),
       ...['-F', '-E', '-m', '-p', `127.0.0.1:${port}`, '-P', join(folder.path, 'pid')],
       ...hostKeyArguments,
       ...extraArguments,
-    ])
-    await untilListening(port, program)
-    const stop = async (): Promise<void> => {
-      await program.stop()
-      await user.remove()
-      folder.remove()
-    }
-    return {
-      host: '127.0.0.1',
-      port,
-      username: user.name,
-      password: user.password,
-      clientKey,
-      hostKeys,
-      folder: scratch,
-      log: program.log,
-      stop,
-      [Symbol.asyncDispose]: stop,
-    }
-  } catch (error) {
-    await user.remove()
-    folder.remove()
-    throw error
-  }
+    ]
+    return { argv, port, password: user.password, clientKey, hostKeys }
+  })
 }
 
 export interface DbclientOptions extends ProgramOptions {

@@ -3,14 +3,12 @@
  * up to 6 and hashes files for its clients. It serves as root, for a throwaway user, and as whoever runs the tests.
  */
 
-import { chownSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { ForeignServer } from './foreign-server.js'
+import { type ForeignServer, startForeignServer } from './foreign-server.js'
 import { keyTypes, makeKey, withoutComment } from './keys.js'
-import { isRoot, peer, proftpdModules } from './peers.js'
-import { freePort, mustRun, startProgram, untilListening } from './program.js'
-import { systemUser } from './system-user.js'
-import { temporaryFolder } from './temporary-folder.js'
+import { peer, proftpdModules } from './peers.js'
+import { freePort, mustRun } from './program.js'
 
 export interface ProftpdOptions {
   /** Further lines of its configuration: `['SFTPOptions …', 'SFTPClientMatch ".*" sftpProtocolVersion 3']`. */
@@ -19,17 +17,12 @@ export interface ProftpdOptions {
 
 /** Starts ProFTPD. Users log in with the key only. @throws Error with its log when it does not come up */
 export async function startProftpd({ config = [] }: ProftpdOptions = {}): Promise<ForeignServer> {
-  const folder = temporaryFolder()
-  const user = await systemUser()
-  try {
+  return startForeignServer(async ({ folder, user, scratch }) => {
     const clientKey = await makeKey(folder.path, 'client', 'ed25519')
     // It reads keys of RFC 4716 only.
     const exported = await mustRun([peer('ssh-keygen'), '-e', '-m', 'RFC4716', '-f', `${clientKey.path}.pub`])
     const authorizedKeys = folder.write('authorized_keys', exported, 0o644)
     const hostKeys = await Promise.all(keyTypes.map((type) => makeKey(folder.path, `host_${type}`, type)))
-    const scratch = join(folder.path, 'scratch')
-    mkdirSync(scratch)
-    if (isRoot()) chownSync(scratch, user.uid, user.gid)
     const { uid, gid } = user
     const users = folder.write('users', `${user.name}:*:${uid}:${gid}::${scratch}:/bin/sh\n`, 0o600)
     const groups = folder.write('groups', `testers:*:${gid}:${user.name}\n`, 0o600)
@@ -73,29 +66,13 @@ export async function startProftpd({ config = [] }: ProftpdOptions = {}): Promis
         ...config,
       ].join('\n')}\n`,
     )
-    const log = (): string => program.log() + (existsSync(sftpLog) ? readFileSync(sftpLog, 'utf8') : '')
-    const program = startProgram([peer('proftpd'), '--nodaemon', '--config', file])
-    await untilListening(port, program)
-    const stop = async (): Promise<void> => {
-      await program.stop()
-      await user.remove()
-      folder.remove()
-    }
     return {
-      host: '127.0.0.1',
+      argv: [peer('proftpd'), '--nodaemon', '--config', file],
       port,
-      username: user.name,
       password: undefined,
       clientKey,
       hostKeys: hostKeys.map(({ publicLine }) => withoutComment(publicLine)),
-      folder: scratch,
-      log,
-      stop,
-      [Symbol.asyncDispose]: stop,
+      log: () => (existsSync(sftpLog) ? readFileSync(sftpLog, 'utf8') : ''),
     }
-  } catch (error) {
-    await user.remove()
-    folder.remove()
-    throw error
-  }
+  })
 }

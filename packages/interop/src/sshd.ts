@@ -1,12 +1,10 @@
 /** OpenSSH's server on a free port, with its own configuration, host keys and log. */
 
-import { chownSync, mkdirSync } from 'node:fs'
-import { join } from 'node:path'
-import type { ForeignServer } from './foreign-server.js'
+import { mkdirSync } from 'node:fs'
+import { type ForeignServer, startForeignServer } from './foreign-server.js'
 import { type KeyFileOptions, type KeySpec, type KeyType, keyTypes, makeKey, withoutComment } from './keys.js'
 import { isRoot, peer } from './peers.js'
-import { freePort, runProgram, startProgram, untilListening } from './program.js'
-import { systemUser } from './system-user.js'
+import { freePort, runProgram } from './program.js'
 import { temporaryFolder } from './temporary-folder.js'
 
 export interface SshdOptions {
@@ -38,9 +36,7 @@ function onDisk(size: string, folder: string, argv: readonly string[]): string[]
 
 /** Starts sshd. @throws Error with its log when it does not come up */
 export async function startSshd(options: SshdOptions = {}): Promise<ForeignServer> {
-  const folder = temporaryFolder()
-  const user = await systemUser()
-  try {
+  return startForeignServer(async ({ folder, user, scratch }) => {
     const hostKeys = await Promise.all(
       (options.hostKeyTypes ?? keyTypes).map((spec, index) => makeKey(folder.path, `host_${index}`, spec)),
     )
@@ -48,13 +44,8 @@ export async function startSshd(options: SshdOptions = {}): Promise<ForeignServe
     const clientKey = await makeKey(folder.path, 'client', type, keyOptions)
     const authorizedKeys = [clientKey.publicLine, ...(options.authorizedKeys ?? [])].join('\n')
     const authorizedKeysFile = folder.write('authorized_keys', `${authorizedKeys}\n`, 0o644)
-    const scratch = join(folder.path, 'scratch')
-    mkdirSync(scratch)
-    if (process.getuid?.() === 0) {
-      chownSync(scratch, user.uid, user.gid)
-      // Where the unprivileged half of sshd is locked in. A package makes it at boot, and a container never boots.
-      mkdirSync('/run/sshd', { recursive: true, mode: 0o755 })
-    }
+    // Where the unprivileged half of sshd is locked in. A package makes it at boot, and a container never boots.
+    if (isRoot()) mkdirSync('/run/sshd', { recursive: true, mode: 0o755 })
     const port = await freePort()
     const settings: Record<string, string | number> = {
       ListenAddress: `127.0.0.1:${port}`,
@@ -79,30 +70,14 @@ export async function startSshd(options: SshdOptions = {}): Promise<ForeignServe
     const hostKeyLines = hostKeys.map(({ path }) => `HostKey ${path}\n`)
     const config = folder.write('sshd_config', [...hostKeyLines, ...lines].join(''))
     const argv = [peer('sshd'), '-D', '-e', '-f', config]
-    const program = startProgram(options.diskSize === undefined ? argv : onDisk(options.diskSize, scratch, argv))
-    await untilListening(port, program)
-    const stop = async (): Promise<void> => {
-      await program.stop()
-      await user.remove()
-      folder.remove()
-    }
     return {
-      host: '127.0.0.1',
+      argv: options.diskSize === undefined ? argv : onDisk(options.diskSize, scratch, argv),
       port,
-      username: user.name,
       password: user.password,
       clientKey,
       hostKeys: hostKeys.map(({ publicLine }) => withoutComment(publicLine)),
-      folder: scratch,
-      log: program.log,
-      stop,
-      [Symbol.asyncDispose]: stop,
     }
-  } catch (error) {
-    await user.remove()
-    folder.remove()
-    throw error
-  }
+  })
 }
 
 /** OpenSSH since 9.8 shuts out addresses that fail to log in, as tests do on purpose; before, it knows no such word. */
